@@ -1,0 +1,1 @@
+"""What is sought: networks with scaling, periodicity and hard constraints; they return jets (values and derivatives)."""

@@ -1,0 +1,1 @@
+"""What is asked: formulas, geometry, conditions and points. NumPy only; nothing here imports torch."""

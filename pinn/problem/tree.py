@@ -1,0 +1,122 @@
+"""Formula trees: immutable, hashable nodes that compare by value.
+
+A *surface* tree is what a person wrote (`pinn.problem.formula.parse` makes it and ``str`` prints it back). An *expanded* tree
+(`pinn.problem.expand`) is scalar and built of numbers, coordinates, calls and the leaves `Jet`, `Normal` and `Integral` only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Index = tuple[int, ...]
+"""Derivative orders per coordinate, in the problem's order: u_tt in (x, t) is (0, 2)."""
+
+Operator = tuple[Index, ...]
+"""The sum of the partial derivatives with these indices, sorted: u_t is ((0, 1),), the Laplacian in (x, y) ((0, 2), (2, 0))."""
+
+
+class Node:
+    """Base of all nodes."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        from pinn.problem.formula import to_text
+
+        return to_text(self)
+
+
+def _node(cls):
+    """Make a frozen, slotted dataclass whose hash is computed once (trees share large subtrees)."""
+    cls = dataclass(frozen=True, repr=True)(cls)
+    plain = cls.__hash__
+
+    def cached(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", plain(self))
+            return self._hash
+
+    cls.__hash__ = cached
+    cls.__getstate__ = lambda self: {k: v for k, v in self.__dict__.items() if k != "_hash"}
+    return cls
+
+
+@_node
+class Number(Node):
+    """A real constant, or a complex one when the formula is complex."""
+
+    value: float | complex
+
+
+@_node
+class Name(Node):
+    """A name; in an expanded tree always a coordinate (or a bound variable of an integral)."""
+
+    name: str
+
+
+@_node
+class Call(Node):
+    """A function or operator applied to arguments; ``function`` is one of ``+ - * / **``, ``neg`` or a name of the language.
+
+    Comparisons (``< <= > >= =``) and ``and or not`` are calls too; they stand only inside ``where`` and selectors.
+    """
+
+    function: str
+    arguments: tuple[Node, ...]
+
+
+@_node
+class Vector(Node):
+    """A tuple of formulas."""
+
+    items: tuple[Node, ...]
+
+
+@_node
+class At(Node):
+    """A quantity evaluated elsewhere: ``u_x(x=1)`` is At(Name("u_x"), (("x", Number(1)),))."""
+
+    quantity: Node
+    where: tuple[tuple[str, Node], ...]
+
+
+@_node
+class Jet(Node):
+    """Leaf of an expanded tree: ``operator`` applied to an unknown, at the point or at an image of it.
+
+    ``image`` lists substitutions of coordinates, for instance ``(("x", Number(0.0)),)`` for u(x=0): derivatives first,
+    substitution afterwards.
+    """
+
+    unknown: str
+    operator: Operator
+    image: tuple[tuple[str, Node], ...] = ()
+
+
+@_node
+class Normal(Node):
+    """Leaf of an expanded tree: component of the outward unit normal along a space coordinate."""
+
+    coordinate: str
+
+
+@_node
+class Integral(Node):
+    """Leaf of an expanded tree: the integral of an expanded tree over (name, low, high), or its mean there."""
+
+    integrand: Node
+    over: tuple[tuple[str, Node, Node], ...]
+    mean: bool = False
+
+
+class Position(NamedTuple):
+    """Where a formula stands: file, line and column (from 1), and the raw line."""
+
+    file: str
+    line: int
+    column: int
+    text: str
