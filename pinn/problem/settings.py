@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import math
@@ -30,8 +31,9 @@ class BadInput(ValueError):
 
     def under(self, parent: str) -> BadInput:
         """Return the same complaint about a setting that lives inside ``parent``."""
-        setting = f"{parent}.{self.setting}" if self.setting else parent
-        return type(self)(self.message, setting, self.detail)
+        other = copy.copy(self)
+        other.setting = f"{parent}.{self.setting}" if self.setting else parent
+        return other
 
     def __str__(self) -> str:
         head = f"{self.setting} {self.message}" if self.setting else self.message
