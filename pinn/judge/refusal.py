@@ -1,0 +1,11 @@
+"""The two ways in which the judge ends without an answer; both carry one clear line for people."""
+
+from __future__ import annotations
+
+
+class NoReference(RuntimeError):
+    """The problem as it stands cannot be solved here: not covered, singular, or not well posed. A finer grid will not help."""
+
+
+class NoConvergence(ArithmeticError):
+    """This grid gave no solution (Newton failed, the march blew up). A finer grid may."""
