@@ -1,0 +1,335 @@
+"""What is checked of a problem before anything runs: counts, coverage, levels, finite values, the exact solution."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pinn.problem.calculus import jets, leaves, total
+from pinn.problem.expand import Namespace
+from pinn.problem.problem import Piece, Problem, Residual, jet_column
+from pinn.problem.program import Program
+from pinn.problem.randomness import generator
+from pinn.problem.settings import BadInput, nearest
+from pinn.problem.sites import Sites
+from pinn.problem.terms import make_term
+from pinn.problem.tree import Call, Integral, Jet, Name, Node, Normal, Number
+
+NUM_SAMPLES = 512
+EXACT_DEFECT = 1e-6
+"""Largest defect of the exact solution in a residual, relative to the size of the residual's parts."""
+
+_CURVILINEAR = {"r", "rho", "theta", "phi"}
+
+
+def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) -> list[str]:
+    """Run all checks and return the warnings.
+
+    Raises
+    ------
+    BadInput : the problem cannot be right as it stands.
+    """
+    _count(problem)
+    _finite(problem)
+    _coverage(problem)
+    _level(problem)
+    _twice(problem)
+    _exact(problem)
+    _unused(namespace, mapping)
+    return [*_corners(problem), *_cartesian(problem, mapping)]
+
+
+def sample(problem: Problem, piece: Piece, name: str, num: int = NUM_SAMPLES) -> np.ndarray:
+    """Return random points of a piece, (points, dim); fewer than ``num`` where a cut drops some."""
+    low, high = problem.box.T
+    points = low + (high - low) * generator(0, f"check/{name}").uniform(0.001, 0.999, (num, problem.dim))
+    for coordinate, value in piece.fixed:
+        points[:, problem.names.index(coordinate)] = value
+    return points[piece.keeps(points, problem.names)]
+
+
+def _place(problem: Problem, point: np.ndarray) -> str:
+    return ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, point, strict=True))
+
+
+def _count(problem: Problem) -> None:
+    have, need = len(problem.equations), len(problem.unknowns)
+    names = ", ".join(problem.unknown_names)
+    if have < need:
+        raise BadInput(f"{need} unknowns ({names}) need {need} equations, got {have}")
+    used = {jet.unknown for equation in problem.equations for jet in jets(equation.tree)}
+    for unknown in problem.unknown_names:
+        if unknown not in used:
+            raise BadInput(f"unknown '{unknown}' occurs in no equation")
+
+
+# values ----------------------------------------------------------------------------------------------------------------
+
+
+def _finite(problem: Problem) -> None:
+    """Every part of a formula that depends on coordinates only is a finite number wherever it is used."""
+    for residual in problem.residuals:
+        for piece in residual.region:
+            points = sample(problem, piece, residual.name)
+            if not len(points):
+                raise BadInput(f"{residual.name}: the selector chooses no points")
+            values = _coordinate_values(problem, piece, points)
+            for part in _known_parts(residual.tree):
+                _all_finite(problem, residual, part, points, values)
+
+
+def _coordinate_values(problem: Problem, piece: Piece, points: np.ndarray) -> dict[Node, np.ndarray]:
+    values: dict[Node, np.ndarray] = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
+    for name in problem.space:
+        along = piece.outward is not None and piece.outward[0] == name
+        values[Normal(name)] = np.full(len(points), float(piece.outward[1]) if along else 0.0)
+    return values
+
+
+def _known_parts(tree: Node) -> Iterator[Node]:
+    """Yield the largest parts without unknowns; branches of where() whose condition needs unknowns are skipped."""
+    if not any(isinstance(leaf, (Jet, Integral)) for leaf in leaves(tree)):
+        yield tree
+    elif isinstance(tree, Call):
+        for argument in tree.arguments[:1] if tree.function == "where" else tree.arguments:
+            yield from _known_parts(argument)
+
+
+def _all_finite(problem: Problem, residual: Residual, part: Node, points: np.ndarray, values: Mapping[Node, np.ndarray]) -> None:
+    with np.errstate(all="ignore"):
+        (result,) = Program([part])(values)
+    bad = np.flatnonzero(~np.isfinite(np.broadcast_to(result, len(points))))
+    if len(bad):
+        more = f" (first of {len(bad)} among {len(points)} points)" if len(bad) > 1 else ""
+        raise BadInput(f"{residual.name}: not a finite number at {_place(problem, points[bad[0]])}{more}")
+
+
+# conditions --------------------------------------------------------------------------------------------------------------
+
+
+def _coverage(problem: Problem) -> None:
+    for unknown in problem.unknown_names:
+        for axis in problem.space:
+            needed = problem.order(unknown, axis) // 2
+            if needed and axis not in problem.periodic:
+                for side, value in zip((-1, 1), problem.box[problem.names.index(axis)], strict=True):
+                    _covered(problem, unknown, axis, side, value, needed)
+        if problem.time is not None:
+            _started(problem, unknown, problem.order(unknown, problem.time))
+
+
+def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> None:
+    """Every point of a face carries enough conditions on an unknown, or is free on purpose."""
+    face = Piece(((axis, value),), (axis, side), None, ())
+    points = sample(problem, face, f"{axis}{side}", 256)
+    found = np.zeros(len(points), int)
+    for name, piece in problem.free:
+        if name == unknown and piece.outward == (axis, side):
+            found += needed * piece.keeps(points, problem.names)
+    for condition in problem.conditions:
+        if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
+            for piece in condition.region:
+                if piece.outward == (axis, side):
+                    found += piece.keeps(points, problem.names)
+    bad = np.flatnonzero(found < needed)
+    if len(bad):
+        where = f"{axis} = {value:g}" + ("" if len(bad) == len(points) else f" (for instance at {_place(problem, points[bad[0]])})")
+        if found[bad[0]]:
+            raise BadInput(f"order {problem.order(unknown, axis)} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}")
+        raise BadInput(f"no condition for {unknown} on {where}; add one, or say free: {unknown}")
+
+
+def _started(problem: Problem, unknown: str, needed: int) -> None:
+    found = sum(
+        any(jet.unknown == unknown for jet in jets(condition.tree))
+        for condition in problem.conditions
+        if any(name == problem.time for piece in condition.region for name, _ in piece.fixed)
+    )
+    found += sum(any(coordinate == problem.time for coordinate, _ in piece.fixed) * needed for name, piece in problem.free if name == unknown)
+    if found < needed:
+        time, start = problem.time, problem.box[problem.names.index(problem.time)][0]
+        missing = unknown if found == 0 else f"{unknown}_{time * found}"
+        order = "second" if needed == 2 else "first" if needed == 1 else f"{needed}th"
+        raise BadInput(f"the equations are of {order} order in {time}: a start value of {missing} is needed, e.g. initial: {{at: {time} = {start:g}, {missing}: ...}}")
+
+
+def _level(problem: Problem) -> None:
+    """An unknown that occurs only differentiated is fixed up to a constant."""
+    for unknown in problem.unknown_names:
+        plain = any(
+            jet.unknown == unknown and any(sum(index) == 0 for index in jet.operator)
+            for residual in problem.residuals
+            if residual.kind != "periodic"
+            for jet in jets(residual.tree)
+        )
+        if not plain:
+            raise BadInput(f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0 to the conditions")
+
+
+def _value_condition(residual: Residual) -> tuple[str, Node] | None:
+    """Return (unknown, prescribed tree) for a condition u: g without unknowns in g."""
+    for leaf in leaves(residual.tree):
+        if isinstance(leaf, Jet) and residual.kind == "condition" and not leaf.image and all(sum(index) == 0 for index in leaf.operator):
+            rest = total([residual.tree])
+            given = _solved_for(rest, leaf)
+            if given is not None:
+                return leaf.unknown, given
+    return None
+
+
+def _solved_for(tree: Node, leaf: Node) -> Node | None:
+    """Return g of the tree u - g (or u), None when it has another form."""
+    if tree == leaf:
+        return Number(0.0)
+    if isinstance(tree, Call) and tree.function in "+-" and tree.arguments[0] == leaf and not jets(tree.arguments[1]):
+        sign = -1.0 if tree.function == "+" else 1.0
+        return Call("*", (Number(sign), tree.arguments[1]))
+    return None
+
+
+def _twice(problem: Problem) -> None:
+    seen: dict[tuple[str, Any], str] = {}
+    for condition in problem.conditions:
+        given = _value_condition(condition)
+        for piece in condition.region if given else ():
+            key = given[0], piece.fixed
+            if key in seen and piece.cut is None:
+                place = " and ".join(f"{name} = {value:g}" for name, value in piece.fixed)
+                raise BadInput(f"{given[0]} has two value conditions on {place}: '{seen[key]}' and '{condition.name}'")
+            if piece.cut is None:
+                seen[key] = condition.name
+
+
+# the exact solution --------------------------------------------------------------------------------------------------------
+
+
+def _exact(problem: Problem) -> None:
+    if not problem.exact:
+        return
+    for unknown, tree in problem.exact.items():
+        points = sample(problem, Piece(), f"exact/{unknown}")
+        values = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
+        with np.errstate(all="ignore"):
+            (result,) = Program([tree])(values)
+        if not np.isfinite(np.broadcast_to(result, len(points))).any():
+            raise BadInput(f"exact: {unknown} is nowhere a finite number")
+    for residual in problem.residuals:
+        if {jet.unknown for jet in jets(residual.tree)} <= set(problem.exact):
+            for piece in residual.region:
+                points = sample(problem, piece, f"exact/{residual.name}", 128)
+                normals = np.zeros_like(points)
+                if piece.outward:
+                    normals[:, problem.names.index(piece.outward[0])] = piece.outward[1]
+                _solves(problem, residual, Sites(points, normals))
+
+
+def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
+    defect = _residual_of_exact(problem, residual.tree, residual, sites)
+    size = np.zeros(len(sites.points))
+    for part in _parts(residual.tree):
+        size = np.maximum(size, np.abs(_residual_of_exact(problem, part, residual, sites)))
+    size = np.maximum(size, _typical_jet(problem, residual.tree))
+    finite = np.isfinite(defect) & np.isfinite(size)
+    if not finite.any():
+        return
+    scale = max(float(size[finite].max()), 1e-300)
+    worst = int(np.argmax(np.where(finite, np.abs(defect), -1)))
+    if abs(defect[worst]) > EXACT_DEFECT * scale:
+        raise BadInput(
+            f"exact: does not satisfy '{residual.name}': left minus right is {defect[worst]:.3g} at {_place(problem, sites.points[worst])}, "
+            f"where the parts are of size {size[worst]:.3g}"
+        )
+
+
+def _typical_jet(problem: Problem, tree: Node) -> float:
+    """Return the largest value that any jet of the tree takes in the volume: zeros of the solution are only zero to rounding."""
+    request = tuple({jet_column(jet) for jet in jets(tree)})
+    with np.errstate(all="ignore"):
+        values = np.abs(problem.exact_values(request, sample(problem, Piece(), "typical", 64)))
+    return float(np.max(values, where=np.isfinite(values), initial=0.0))
+
+
+def _parts(tree: Node) -> list[Node]:
+    """Return the summands of a tree (a residual vanishes because they cancel)."""
+    if isinstance(tree, Call) and tree.function in ("+", "-"):
+        return [part for argument in tree.arguments for part in _parts(argument)]
+    return [tree]
+
+
+def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: Any) -> np.ndarray:
+    term = make_term(problem, replace(residual, tree=tree), sites)
+    with np.errstate(all="ignore"):
+        columns = [problem.exact_values(image.request, image.sites.points) for image in term.images]
+        return np.broadcast_to(np.asarray(term.evaluate(columns), float), len(sites.points))
+
+
+# names and warnings --------------------------------------------------------------------------------------------------------
+
+
+def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
+    constants = {str(name): value for name, value in (mapping.get("constants") or {}).items()}
+    text = " ".join(_strings({key: value for key, value in mapping.items() if key not in ("title", "citation", "units")}))
+    words = re.findall(r"[A-Za-z]\w*", text)
+    known = {*words} | {word.rpartition("_")[0] for word in words}
+    for group, names in (("constant", constants), ("definition", namespace.definitions)):
+        for name in names:
+            if name not in known:
+                others = [other for other in {*constants, *namespace.definitions} if other != name]
+                raise BadInput(f"{group} '{name}' is never used{nearest(name, others)}")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield every text inside, keys of conditions included, names of declarations left out."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in ("constants", "define") and isinstance(item, Mapping):
+                yield from (text for entry in item.values() for text in _strings(entry))
+            else:
+                yield str(key)
+                yield from _strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def _corners(problem: Problem) -> Iterator[str]:
+    """Warn where two prescribed values of one unknown differ on the edge that their pieces share."""
+    given = [(condition, piece, found) for condition in problem.conditions if (found := _value_condition(condition)) for piece in condition.region]
+    for number, (first, piece, (unknown, value)) in enumerate(given):
+        for second, other, (name, opposite) in given[number + 1:]:
+            fixed = dict(piece.fixed) | dict(other.fixed)
+            if name == unknown and len(fixed) == len(piece.fixed) + len(other.fixed):
+                yield from _differ(problem, first, second, Piece(tuple(fixed.items())), (value, opposite), (piece, other))
+
+
+def _differ(problem: Problem, first: Residual, second: Residual, edge: Piece, values: Sequence[Node], pieces: Sequence[Piece]) -> Iterator[str]:
+    points = sample(problem, edge, f"{first.name}/{second.name}", 64)
+    points = points[pieces[0].keeps(points, problem.names) & pieces[1].keeps(points, problem.names)]
+    at = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
+    with np.errstate(all="ignore"):
+        a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(at))
+        gap = np.abs(a - b)
+    size = max(_typical_value(problem, value, piece) for value, piece in zip(values, pieces, strict=True))
+    if len(points) and np.nanmax(gap) > 1e-9 * size:
+        worst = int(np.nanargmax(gap))
+        place = ", ".join(f"{name}={value:g}" for name, value in edge.fixed)
+        yield f"'{first.name}' and '{second.name}' differ by {gap[worst]:.2g} at {place}; expect an error there"
+
+
+def _typical_value(problem: Problem, tree: Node, piece: Piece) -> float:
+    points = sample(problem, piece, "typical", 64)
+    with np.errstate(all="ignore"):
+        (value,) = Program([tree])({Name(name): points[:, axis] for axis, name in enumerate(problem.names)})
+    return float(np.nanmax(np.abs(value), initial=1e-300))
+
+
+def _cartesian(problem: Problem, mapping: Mapping[str, Any]) -> Iterator[str]:
+    found = sorted(_CURVILINEAR & set(problem.space))
+    if found and re.search(r"\b(laplacian|div|grad)\(", " ".join(_strings(mapping))):
+        yield f"laplacian, div and grad are Cartesian; with the coordinate {', '.join(found)} write the polar form out"

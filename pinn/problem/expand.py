@@ -1,0 +1,415 @@
+"""From what a person wrote to scalar trees: constants and definitions put in, vectors by component, derivatives as jets."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pinn.problem import calculus
+from pinn.problem.calculus import ZERO, build, multiply, substitute, total
+from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
+from pinn.problem.settings import nearest
+from pinn.problem.tree import At, Call, Integral, Jet, Name, Node, Normal, Number, Vector
+
+Value = Node | tuple
+"""A scalar tree, or a tuple of values: a vector, or a matrix as a tuple of rows."""
+
+MAX_ORDER = 4
+_GUARDED = {"sqrt": (0,), "log": (0,), "/": (1,), "**": (0,), "asin": (0,), "acos": (0,)}
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """Everything a formula may name.
+
+    Attributes
+    ----------
+    coordinates : scalar coordinates in the problem's order.
+    time : the time coordinate or None.
+    box : lowest and highest value of each coordinate.
+    vectors : names of coordinates and unknowns with a dimension, and their components.
+    unknowns : the coordinates each scalar unknown depends on.
+    constants : values of the constants.
+    definitions : surface trees.
+    used : names that were looked up so far (grows while formulas are expanded).
+    """
+
+    coordinates: tuple[str, ...] = ()
+    time: str | None = None
+    box: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unknowns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Mapping[str, Value] = field(default_factory=dict)
+    definitions: Mapping[str, Node] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set, compare=False)
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """The coordinates without time."""
+        return tuple(name for name in self.coordinates if name != self.time)
+
+    @property
+    def declared(self) -> set[str]:
+        """Every declared name."""
+        return {*self.coordinates, *self.vectors, *self.unknowns, *self.constants, *self.definitions}
+
+    def runs(self, letters: str, normal: bool = True) -> list[tuple[str, ...]]:
+        """Return every way to cut ``letters`` into names of coordinates (and ``n``): ``thetatheta`` gives one."""
+        if not letters:
+            return [()]
+        found = []
+        for name in (*self.coordinates, *(("n",) if normal else ())):
+            if letters.startswith(name):
+                found += [(name, *rest) for rest in self.runs(letters[len(name):], normal)]
+        return found
+
+    def reads_as_derivative(self, name: str) -> bool:
+        """Whether a declared name would also read as the derivative of another one."""
+        base, _, letters = name.rpartition("_")
+        return bool(letters) and base in {*self.unknowns, *self.vectors, *self.definitions} and bool(self.runs(letters))
+
+
+class UnusableName(FormulaError):
+    """A name in a formula that cannot be used; ``name`` is the text to point at."""
+
+    def __init__(self, message: str, setting: str = "", detail: str = "", name: str = ""):
+        super().__init__(message, setting, detail)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Expander:
+    """Expands surface trees in a namespace.
+
+    Attributes
+    ----------
+    surface : whether normals may be used (a condition on walls).
+    """
+
+    namespace: Namespace
+    surface: bool = False
+    bound: Mapping[str, Name] = field(default_factory=dict)
+    pending: tuple[str, ...] = ()
+
+    def scalar(self, tree: Node) -> Node:
+        """Return the expanded scalar tree; a vector is refused."""
+        value = self.expand(tree)
+        if isinstance(value, tuple):
+            raise FormulaError(f"a number is needed here, '{tree}' is a vector of length {len(value)}; use sum, dot or a component")
+        return value
+
+    def expand(self, tree: Node) -> Value:
+        """Return the value of a surface tree.
+
+        Raises
+        ------
+        FormulaError : an unknown name, lengths that differ, a derivative of too high an order.
+        """
+        if isinstance(tree, Number):
+            if isinstance(tree.value, complex):
+                raise FormulaError("complex numbers are not supported yet; write real and imaginary parts as two unknowns")
+            return tree
+        if isinstance(tree, Name):
+            return self._name(tree.name)
+        if isinstance(tree, Vector):
+            return tuple(self.expand(item) for item in tree.items)
+        if isinstance(tree, At):
+            return self._elsewhere(tree)
+        if isinstance(tree, Call):
+            return self._call(tree)
+        return tree
+
+    # names -----------------------------------------------------------------------------------------------------------
+
+    def _name(self, name: str) -> Value:
+        space = self.namespace
+        if name in self.bound:
+            return self.bound[name]
+        if name == "pi":
+            return Number(3.141592653589793)
+        if name == "n":
+            self._needs_surface(name)
+            return tuple(Normal(coordinate) for coordinate in space.space)
+        if name in space.declared:
+            space.used.add(name)
+            return self._declared(name)
+        if name == "exact":
+            raise UnusableName("'exact' stands alone as the right side of a condition", name=name)
+        return self._suffixed(name)
+
+    def _declared(self, name: str) -> Value:
+        space = self.namespace
+        if name in space.coordinates:
+            return Name(name)
+        if name in space.vectors:
+            return tuple(self._name(component) for component in space.vectors[name])
+        if name in space.unknowns:
+            return Jet(name, ((0,) * len(space.coordinates),))
+        if name in space.constants:
+            return space.constants[name]
+        if name in self.pending:
+            raise UnusableName(f"definition '{name}' refers to itself", name=name)
+        return replace(self, bound={}, pending=(*self.pending, name)).expand(space.definitions[name])
+
+    def _suffixed(self, name: str) -> Value:
+        space = self.namespace
+        base, _, letters = name.rpartition("_")
+        if base == "n" and (letters in space.space):
+            self._needs_surface(name)
+            return Normal(letters)
+        if not base or base not in space.declared:
+            raise UnusableName(f"unknown name '{name}'{self._hint(name)}; known: {', '.join(sorted(space.declared))}", name=name)
+        if base in space.constants or base in space.coordinates:
+            kind = "constant" if base in space.constants else "coordinate"
+            raise UnusableName(f"'{name}': a {kind} has no derivative; '{base}' is a {kind}", name=name)
+        runs = space.runs(letters)
+        if not runs:
+            hint = nearest(name, [f"{base}_{coordinate}" for coordinate in space.coordinates])
+            raise UnusableName(f"'{name}': no coordinate '{letters}'{hint}; coordinates: {', '.join(space.coordinates)}", name=name)
+        if len({tuple(sorted(run)) for run in runs}) > 1:
+            forms = " or ".join(f"diff({base}, {', '.join(run)})" for run in runs)
+            raise UnusableName(f"'{name}' can be read in {len(runs)} ways; write {forms}", name=name)
+        if len(runs[0]) > MAX_ORDER:
+            raise UnusableName(f"'{name}' is a derivative of order {len(runs[0])}; the limit is {MAX_ORDER}", name=name)
+        return self._along(self._name(base), runs[0])
+
+    def _hint(self, name: str) -> str:
+        space = self.namespace
+        for unknown in space.unknowns:
+            if name.startswith(unknown) and space.runs(name[len(unknown):]):
+                return f"; did you mean '{unknown}_{name[len(unknown):]}'?"
+        return nearest(name, [*space.declared, *ELEMENTARY, *OPERATORS])
+
+    def _needs_surface(self, name: str) -> None:
+        if not self.surface:
+            raise UnusableName(f"'{name}' uses the normal n, which exists only in conditions on a surface", name=name)
+
+    # derivatives -----------------------------------------------------------------------------------------------------
+
+    def _along(self, value: Value, run: tuple[str, ...]) -> Value:
+        for name in run:
+            value = self._normal_derivative(value) if name == "n" else _by_component(lambda f, x=name: self._derivative(f, x), value)
+        return value
+
+    def _derivative(self, tree: Node, coordinate: str) -> Node:
+        if _jumps_along(tree, coordinate):
+            raise FormulaError(f"the derivative along {coordinate} of where(...) drops the jump; differentiate the branches instead")
+        result = calculus.derivative(tree, coordinate, self.namespace.coordinates, self.namespace.unknowns)
+        for jet in calculus.jets(result):
+            if sum(jet.operator[0]) > MAX_ORDER:
+                raise FormulaError(f"a derivative of {jet.unknown} of order {sum(jet.operator[0])} arises; the limit is {MAX_ORDER}")
+        return result
+
+    def _normal_derivative(self, value: Value) -> Value:
+        self._needs_surface("n")
+        slopes = [_by_component(lambda f, x=x: multiply(Normal(x), self._derivative(f, x)), value) for x in self.namespace.space]
+        return _combine("+", *slopes) if len(slopes) > 1 else slopes[0]
+
+    def _gradient(self, value: Value) -> Value:
+        return _by_component(lambda f: tuple(self._derivative(f, x) for x in self.namespace.space), value)
+
+    def _laplacian(self, tree: Node) -> Node:
+        """Return the Laplacian; applied to an unknown it stays one whole operator, so that a field may sum as it goes."""
+        space = self.namespace
+        if isinstance(tree, Jet) and not tree.image and set(space.space) <= set(space.unknowns[tree.unknown]):
+            axes = [space.coordinates.index(x) for x in space.space]
+            once = [calculus.shifted(calculus.shifted(tree.operator, axis), axis) for axis in axes]
+            operator = tuple(sorted(itertools.chain.from_iterable(once)))
+            if sum(operator[0]) > MAX_ORDER:
+                raise FormulaError(f"a derivative of {tree.unknown} of order {sum(operator[0])} arises; the limit is {MAX_ORDER}")
+            return Jet(tree.unknown, operator)
+        if isinstance(tree, Call) and tree.function in ("+", "-", "neg"):
+            return build(tree.function, *map(self._laplacian, tree.arguments))
+        if isinstance(tree, Call) and tree.function == "*" and isinstance(tree.arguments[0], Number):
+            return multiply(tree.arguments[0], self._laplacian(tree.arguments[1]))
+        return total(self._derivative(self._derivative(tree, x), x) for x in space.space)
+
+    # calls -----------------------------------------------------------------------------------------------------------
+
+    def _call(self, tree: Call) -> Value:
+        name, arguments = tree.function, tree.arguments
+        if name in OPERATORS:
+            return getattr(self, f"_{name}_operator")(*arguments)
+        if name == "where":
+            return self._where(*arguments)
+        if name in (*COMPARISONS.values(), "and", "or", "not"):
+            return Call(name, tuple(self.scalar(argument) for argument in arguments))
+        return _combine(name, *(self.expand(argument) for argument in arguments))
+
+    def _where(self, condition: Node, yes: Node, no: Node) -> Value:
+        test = self.scalar(condition)
+        if not (isinstance(test, Call) and test.function in ("<", "<=", ">", ">=", "and", "or", "not")):
+            raise FormulaError("where(...) needs a comparison first")
+        opposite = Call("not", (test,))
+        branches = [self.expand(yes), self.expand(no)]
+        guarded = [_by_component(lambda f, c=c: _guard(f, c), branch) for branch, c in zip(branches, (test, opposite), strict=True)]
+        return _combine_with(lambda a, b: a if a == b else Call("where", (test, a, b)), *guarded)
+
+    def _diff_operator(self, quantity: Node, *along: Node) -> Value:
+        run = []
+        for name in along:
+            if not (isinstance(name, Name) and name.name in self.namespace.coordinates):
+                raise FormulaError(f"diff(f, x) needs the name of a coordinate, got '{name}'; coordinates: {', '.join(self.namespace.coordinates)}")
+            self.namespace.used.add(name.name)
+            run.append(name.name)
+        return self._along(self.expand(quantity), tuple(run))
+
+    def _grad_operator(self, quantity: Node) -> Value:
+        return self._gradient(self.expand(quantity))
+
+    def _div_operator(self, quantity: Node) -> Value:
+        vector, space = self.expand(quantity), self.namespace.space
+        if len(space) == 1 and not isinstance(vector, tuple):
+            vector = (vector,)
+        if not isinstance(vector, tuple) or len(vector) != len(space):
+            got = f"length {len(vector)}" if isinstance(vector, tuple) else "a number"
+            raise FormulaError(f"div needs a vector of length {len(space)} (one component for each of {', '.join(space)}), got {got}")
+        parts = [_by_component(lambda f, x=x: self._derivative(f, x), item) for item, x in zip(vector, space, strict=True)]
+        return _combine("+", *parts) if len(parts) > 1 else parts[0]
+
+    def _laplacian_operator(self, quantity: Node) -> Value:
+        return _by_component(self._laplacian, self.expand(quantity))
+
+    def _sum_operator(self, quantity: Node) -> Value:
+        value = self.expand(quantity)
+        return _combine("+", *value) if isinstance(value, tuple) else value
+
+    def _prod_operator(self, quantity: Node) -> Value:
+        value = self.expand(quantity)
+        return _combine("*", *value) if isinstance(value, tuple) else value
+
+    def _dot_operator(self, left: Node, right: Node) -> Value:
+        a, b = self.expand(left), self.expand(right)
+        if isinstance(a, tuple) and a and isinstance(a[0], tuple):
+            return tuple(_dot(row, b) for row in a)
+        return _dot(a, b)
+
+    def _mean_operator(self, quantity: Node, body: Node | None = None) -> Value:
+        return self._over_space(quantity, body, mean=True)
+
+    def _integral_operator(self, quantity: Node, *rest: Node) -> Value:
+        if len(rest) < 2:
+            return self._over_space(quantity, *rest, mean=False)
+        if len(rest) != 3 or not isinstance(rest[0], Name):
+            raise FormulaError("write integral(f), or integral(f, s, a, b) with the name s of the variable")
+        variable = rest[0].name
+        low, high = self.scalar(rest[1]), self.scalar(rest[2])
+        fresh = Name(f"{variable}'{len(self.bound)}")
+        if variable in self.namespace.coordinates:
+            integrand = substitute(self.scalar(quantity), {variable: fresh})
+        else:
+            integrand = replace(self, bound={**self.bound, variable: fresh}).scalar(quantity)
+        return Integral(integrand, ((fresh.name, low, high),))
+
+    def _over_space(self, quantity: Node, body: Node | None = None, *, mean: bool) -> Value:
+        if body is not None:
+            raise FormulaError("integrals over a part of the domain need shapes, which are not supported yet")
+        space = self.namespace
+        fresh = {x: Name(f"{x}'{len(self.bound)}") for x in space.space}
+        over = tuple((fresh[x].name, *map(Number, space.box[x])) for x in space.space)
+        return _by_component(lambda f: Integral(substitute(f, fresh), over, mean), self.expand(quantity))
+
+    def _surface_integral_operator(self, *_: Node) -> Value:
+        raise FormulaError("surface_integral is not supported yet")
+
+    def _jump_operator(self, *_: Node) -> Value:
+        raise FormulaError("jump needs interfaces, which are not supported yet")
+
+    def _elsewhere(self, tree: At) -> Value:
+        space = self.namespace
+        places = {}
+        for name, place in tree.where:
+            if name not in space.coordinates:
+                raise UnusableName(f"'{name}' is not a coordinate{nearest(name, space.coordinates)}; coordinates: {', '.join(space.coordinates)}", name=name)
+            value = self.scalar(place)
+            low, high = space.box[name]
+            slack = 1e-9 * (high - low)
+            if isinstance(value, Number) and not low - slack <= value.value <= high + slack:
+                raise UnusableName(f"{name}={value} lies outside the domain, where {name} is between {low:g} and {high:g}", name=name)
+            places[name] = value
+        return _by_component(lambda f: substitute(f, places), self.expand(tree.quantity))
+
+
+def _by_component(function: Callable[[Node], Value], value: Value) -> Value:
+    return tuple(_by_component(function, item) for item in value) if isinstance(value, tuple) else function(value)
+
+
+def _combine(name: str, *values: Value) -> Value:
+    """Apply a function by component; a scalar goes with any vector; a longer sum or product is folded from the left."""
+    if name in ("+", "*") and len(values) != 2:
+        result = values[0]
+        for value in values[1:]:
+            result = _combine(name, result, value)
+        return result
+    return _combine_with(lambda *items: build(name, *items), *values)
+
+
+def _combine_with(function: Callable[..., Node], *values: Value) -> Value:
+    lengths = {len(value) for value in values if isinstance(value, tuple)}
+    if not lengths:
+        return function(*values)
+    if len(lengths) > 1:
+        raise FormulaError(f"vectors of lengths {' and '.join(map(str, sorted(lengths)))} cannot be combined")
+    columns = [value if isinstance(value, tuple) else (value,) * max(lengths) for value in values]
+    return tuple(_combine_with(function, *items) for items in zip(*columns, strict=True))
+
+
+def _dot(a: Value, b: Value) -> Value:
+    if not (isinstance(a, tuple) and isinstance(b, tuple)) or len(a) != len(b):
+        raise FormulaError("dot needs two vectors of equal length")
+    return _combine("+", *(_combine("*", *pair) for pair in zip(a, b, strict=True)))
+
+
+def _guard(tree: Node, condition: Node) -> Node:
+    """Keep functions that are not defined everywhere away from points where this branch is not taken.
+
+    Reverse differentiation multiplies the slope of the branch not taken by zero, and zero times infinity is not a number.
+    """
+    if not isinstance(tree, Call):
+        return tree
+    arguments = [_guard(argument, condition) for argument in tree.arguments]
+    for place in _GUARDED.get(tree.function, ()):
+        if not isinstance(arguments[place], Number):
+            arguments[place] = Call("where", (condition, arguments[place], Number(1.0)))
+    return build(tree.function, *arguments)
+
+
+def _jumps_along(tree: Node, coordinate: str) -> bool:
+    if not isinstance(tree, Call):
+        return False
+    if tree.function == "where" and coordinate in calculus.names(tree.arguments[0]):
+        return True
+    return any(_jumps_along(argument, coordinate) for argument in tree.arguments)
+
+
+def apply_exact(tree: Node, exact: Mapping[str, Node], coordinates: tuple[str, ...]) -> Node:
+    """Return the tree with every unknown replaced by its exact formula (trees over coordinates).
+
+    Raises
+    ------
+    FormulaError : an unknown has no exact formula.
+    """
+
+    def leaf(node: Node) -> Node:
+        if isinstance(node, Jet):
+            if node.unknown not in exact:
+                raise FormulaError(f"'exact' is used, but no exact formula is given for {node.unknown}")
+            value = total(calculus.derivative_by_index(exact[node.unknown], index, coordinates) for index in node.operator)
+            return substitute(value, dict(node.image))
+        if isinstance(node, Integral):
+            inner = calculus.replace(node.integrand, leaf)
+            return ZERO if inner == ZERO else Integral(inner, node.over, node.mean)
+        return node
+
+    return calculus.replace(tree, leaf)
+
+
+def point_at(text: str, error: FormulaError) -> FormulaError:
+    """Return the complaint with a caret under the name it is about, when that name stands in ``text``."""
+    name = getattr(error, "name", "")
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) if name else None
+    if error.detail or not text:
+        return error
+    return FormulaError(error.message, error.setting, text=text, column=found.start() if found else 0)

@@ -1,0 +1,339 @@
+"""From the text of a problem (plain values, as YAML gives them) to a `Problem`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pinn.problem import checks, selectors
+from pinn.problem.calculus import has_unknowns, subtract
+from pinn.problem.declarations import Declarations, declare
+from pinn.problem.expand import Expander, Namespace, apply_exact, point_at
+from pinn.problem.formula import FormulaError, parse, parse_equation
+from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
+from pinn.problem.settings import BadInput, nearest
+from pinn.problem.source import caret
+from pinn.problem.text import read_text
+from pinn.problem.tree import Jet, Name, Node, Number, Position
+
+Where = Callable[[tuple, int], Position | None]
+"""Tells where the value at a path of keys (and an offset in it) stands in a file."""
+
+KEYS = ["title", "citation", "coordinates", "time", "parameters", "unknowns", "constants", "define", "fields", "shapes", "domain", "interfaces", "equations", "conditions", "data", "exact", "manufactured", "reference", "quantities", "units"]
+_LATER = {
+    "parameters": "families of problems", "fields": "fields from files", "shapes": "shapes other than the coordinate box",
+    "domain": "domains other than the coordinate box", "interfaces": "interfaces", "data": "observations", "reference": "references from files",
+}
+
+
+def load_problem(path: str | Path) -> Problem:
+    """Read a problem file.
+
+    Raises
+    ------
+    BadInput : with file, line and a caret.
+    """
+    document = read_text(path)
+    return read_problem(document.mapping, Path(path).stem, document.position)
+
+
+def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where | None = None) -> Problem:
+    """Return the problem described by plain values.
+
+    Parameters
+    ----------
+    mapping : what stands in the file: ``coordinates``, ``unknowns``, ``equations``, ``conditions`` and the optional keys.
+    name : short name used in tables and folders.
+    where : tells where a value stands, for messages; without it the path of keys is shown.
+
+    Raises
+    ------
+    BadInput : one line that says what is wrong, with a caret under the formula it is about.
+    """
+    try:
+        return _Reader(mapping, name, where).problem()
+    except RecursionError:
+        raise BadInput(f"{name}: a formula is nested too deep") from None
+
+
+class _Reader:
+    def __init__(self, mapping: Mapping[str, Any], name: str, where: Where | None):
+        self.mapping, self.name, self.where = mapping, name, where
+        self.path: tuple = ()
+
+    @contextmanager
+    def at(self, *path: Any) -> Iterator[None]:
+        """Complain about what goes wrong inside with the place it stands at."""
+        outer, self.path = self.path, (*self.path, *path)
+        try:
+            yield
+        except BadInput as error:
+            if getattr(error, "placed", False):
+                raise
+            raise self._placed(error) from None
+        finally:
+            self.path = outer
+
+    def _placed(self, error: BadInput) -> BadInput:
+        offset = error.column if isinstance(error, FormulaError) else 0
+        position = self.where(self.path, offset) if self.where else None
+        keys = ".".join(str(key) for key in self.path)
+        if position is not None:
+            placed = BadInput(f"{Path(position.file).name} line {position.line}: {keys}: {error}".split("\n")[0], detail=caret(position))
+        else:
+            prefix = f"{self.name}: {keys}" if keys else self.name
+            placed = BadInput(f"{prefix}: {error.message}", detail=error.detail)
+        placed.placed = True
+        return placed
+
+    def problem(self) -> Problem:
+        with self.at():
+            self._check_keys()
+        self.declarations: Declarations = declare(self.mapping, self.at)
+        self.namespace: Namespace = self.declarations.namespace
+        with self.at("exact"):
+            self.exact = self._exact()
+        self.term_names: dict[str, str] = {}
+        problem = Problem(
+            name=self.name,
+            title=str(self.mapping.get("title") or self.name),
+            citation=str(self.mapping.get("citation") or ""),
+            coordinates=tuple(Coordinate(x, *self.namespace.box[x]) for x in self.namespace.coordinates),
+            time=self.namespace.time,
+            unknowns=tuple(Unknown(u, depends, self.declarations.scales.get(u)) for u, depends in self.namespace.unknowns.items()),
+            equations=tuple(self._equations()),
+            exact=self.exact,
+            units=dict(self.mapping.get("units") or {}),
+            source=self.mapping,
+        )
+        problem = self._with_conditions(problem)
+        problem = replace(problem, quantities=self._quantities())
+        with self.at():
+            warnings = checks.check(problem, self.namespace, self.mapping)
+        return replace(problem, warnings=tuple(warnings))
+
+    def _check_keys(self) -> None:
+        if not isinstance(self.mapping, Mapping):
+            raise BadInput("a problem is a mapping with coordinates, unknowns, equations and conditions")
+        for key in self.mapping:
+            if key not in KEYS:
+                raise BadInput(f"unknown key '{key}'{nearest(key, KEYS)}; keys: {', '.join(KEYS)}")
+            if key in _LATER and self.mapping[key] not in (None, {}, []):
+                raise BadInput(f"'{key}': {_LATER[key]} are not supported yet; this version solves forward problems on coordinate boxes")
+        for key in ("coordinates", "unknowns", "equations"):
+            if not self.mapping.get(key):
+                raise BadInput(f"'{key}' is missing; a problem needs coordinates, unknowns, equations and conditions")
+
+    # formulas --------------------------------------------------------------------------------------------------------
+
+    def _equation(self, text: Any, surface: bool = False) -> tuple[Node, str]:
+        """Return the expanded tree, left minus right, and the printed formula."""
+        left, right = parse_equation(text)
+        printed = f"{left} = {right}"
+        with self._pointing(text):
+            return subtract(*(Expander(self.namespace, surface).scalar(side) for side in (left, right))), printed
+
+    @contextmanager
+    def _pointing(self, text: Any) -> Iterator[None]:
+        try:
+            yield
+        except FormulaError as error:
+            raise point_at(text if isinstance(text, str) else "", error) from None
+
+    def _register(self, name: str, place: str) -> str:
+        if not re.fullmatch(r"[A-Za-z]\w*", str(name)):
+            raise BadInput(f"the name '{name}' must be a letter followed by letters, digits and underscores")
+        if name in self.term_names:
+            raise BadInput(f"the name '{name}' is already used in {self.term_names[name]}; terms of the loss need different names")
+        self.term_names[name] = place
+        return name
+
+    # parts -----------------------------------------------------------------------------------------------------------
+
+    def _exact(self) -> dict[str, Node]:
+        given = self.mapping.get("exact")
+        if given is None:
+            return {}
+        unknowns = self.namespace.unknowns
+        if not isinstance(given, Mapping):
+            if len(unknowns) != 1:
+                raise BadInput(f"there are {len(unknowns)} unknowns; write a mapping {{{', '.join(f'{u}: formula' for u in unknowns)}}}")
+            given = {next(iter(unknowns)): given}
+        trees = {}
+        for unknown, text in given.items():
+            with self.at(*([unknown] if isinstance(self.mapping["exact"], Mapping) else [])), self._pointing(text):
+                trees.update(self._exact_of(str(unknown), text))
+        return self._resolved(trees)
+
+    def _exact_of(self, unknown: str, text: Any) -> dict[str, Node]:
+        names = self.namespace.vectors.get(unknown, (unknown,))
+        if any(name not in self.namespace.unknowns for name in names):
+            raise BadInput(f"'{unknown}' is not an unknown{nearest(unknown, self.namespace.unknowns)}")
+        value = Expander(self.namespace).expand(parse(text))
+        values = value if isinstance(value, tuple) else (value,)
+        if len(values) != len(names):
+            raise BadInput(f"'{unknown}' has {len(names)} components, the formula has {len(values)}")
+        return dict(zip(names, values, strict=True))
+
+    def _resolved(self, trees: dict[str, Node]) -> dict[str, Node]:
+        """Put exact formulas that use other exact unknowns into each other."""
+        for _ in range(len(trees)):
+            if not any(has_unknowns(tree) for tree in trees.values()):
+                return trees
+            plain = {name: tree for name, tree in trees.items() if not has_unknowns(tree)}
+            for name, tree in trees.items():
+                if has_unknowns(tree) and {jet.unknown for jet in checks.jets(tree)} <= set(plain):
+                    trees = {**trees, name: apply_exact(tree, plain, self.namespace.coordinates)}
+        if any(has_unknowns(tree) for tree in trees.values()):
+            raise BadInput("the exact formulas refer to each other in a circle, or to an unknown without an exact formula")
+        return trees
+
+    def _equations(self) -> Iterator[Residual]:
+        equations = self.mapping["equations"]
+        if not isinstance(equations, Mapping):
+            raise BadInput(f"{self.name}: equations: must be a mapping of names to equations")
+        region = (selectors.volume(self.namespace),)
+        forced = self.mapping.get("manufactured") or False
+        if not isinstance(forced, bool):
+            raise BadInput(f"{self.name}: manufactured: must be true or false, got {forced!r}")
+        for name, text in equations.items():
+            with self.at("equations", name):
+                if isinstance(text, Mapping):
+                    raise BadInput("equations on a part of the domain are not supported yet; write 'name: equation'")
+                tree, printed = self._equation(text)
+                if not has_unknowns(tree):
+                    raise BadInput("the equation does not contain an unknown")
+                if forced:
+                    tree, printed = subtract(tree, self._forcing(tree)), f"{printed} + forcing"
+                yield Residual(self._register(str(name), "equations"), "equation", printed, tree, region, str(name))
+
+    def _forcing(self, tree: Node) -> Node:
+        missing = sorted(set(self.namespace.unknowns) - set(self.exact))
+        if missing:
+            raise BadInput(f"manufactured: true needs an exact formula for {', '.join(missing)}")
+        return apply_exact(tree, self.exact, self.namespace.coordinates)
+
+    def _with_conditions(self, problem: Problem) -> Problem:
+        conditions = self.mapping.get("conditions") or {}
+        if not isinstance(conditions, Mapping):
+            raise BadInput(f"{self.name}: conditions: must be a mapping of names to conditions")
+        rows: list[Residual] = []
+        periodic: list[str] = []
+        free: list[tuple[str, Piece]] = []
+        for name, entry in conditions.items():
+            with self.at("conditions", name):
+                self._register(str(name), "conditions")
+                if not isinstance(entry, Mapping):
+                    rows.append(self._regionless(str(name), entry))
+                elif "periodic" in entry:
+                    found, axes = self._periodic(str(name), entry, problem)
+                    rows += found
+                    periodic += axes
+                elif "free" in entry:
+                    free += self._free(entry)
+                else:
+                    rows += self._on_region(str(name), entry)
+        return replace(problem, conditions=tuple(rows), periodic=tuple(dict.fromkeys(periodic)), free=tuple(free))
+
+    def _regionless(self, name: str, text: Any) -> Residual:
+        tree, printed = self._equation(text)
+        if not has_unknowns(tree):
+            raise BadInput("the condition does not contain an unknown")
+        space = self.namespace
+        free = selectors.matters(tree, space.coordinates)
+        fixed = tuple((x, space.box[x][0]) for x in space.coordinates if x not in free)
+        return Residual(name, "condition", printed, tree, (Piece(fixed, None, None, free),), name, None)
+
+    def _periodic(self, name: str, entry: Mapping, problem: Problem) -> tuple[list[Residual], list[str]]:
+        if set(entry) != {"periodic"}:
+            raise BadInput("a periodic condition has no other key; write {periodic: x}")
+        axes = entry["periodic"] if isinstance(entry["periodic"], list) else [entry["periodic"]]
+        axes = [part for axis in axes for part in self.namespace.vectors.get(axis, (axis,))]
+        rows = []
+        for axis in axes:
+            if axis not in self.namespace.space:
+                raise BadInput(f"'{axis}' is not a space coordinate{nearest(axis, self.namespace.space)}")
+            rows += self._wrapped(name, axis, problem, len(axes) > 1)
+        return rows, axes
+
+    def _wrapped(self, name: str, axis: str, problem: Problem, several: bool) -> list[Residual]:
+        """Value and derivatives up to one below the highest order agree on both faces across ``axis``."""
+        coordinates, (low, high) = self.namespace.coordinates, self.namespace.box[axis]
+        free = tuple(x for x in coordinates if x != axis)
+        region = (Piece(((axis, low),), (axis, -1), None, free),)
+        rows = []
+        for unknown, depends in self.namespace.unknowns.items():
+            if axis not in depends:
+                continue
+            for order in range(max(problem.order(unknown, axis), 1)):
+                operator = (tuple(order * (x == axis) for x in coordinates),)
+                left, right = (Jet(unknown, operator, ((axis, Number(value)),)) for value in (low, high))
+                shown = unknown + ("_" + axis * order if order else "")
+                text = f"{shown}({axis}={low:g}) = {shown}({axis}={high:g})"
+                row = f"{name}.{axis}.{shown}" if several else f"{name}.{shown}"
+                rows.append(Residual(row, "periodic", text, subtract(left, right), region, name, unknown))
+        return rows
+
+    def _free(self, entry: Mapping) -> list[tuple[str, Piece]]:
+        unknowns = entry["free"] if isinstance(entry["free"], list) else [entry["free"]]
+        if set(entry) - {"at", "free"} or "at" not in entry:
+            raise BadInput("write {at: selector, free: u}")
+        pieces = self._select(entry["at"])
+        for unknown in unknowns:
+            if unknown not in self.namespace.unknowns:
+                raise BadInput(f"'{unknown}' is not an unknown{nearest(str(unknown), self.namespace.unknowns)}")
+        return [(unknown, piece) for unknown in unknowns for piece in pieces]
+
+    def _select(self, text: Any) -> tuple[Piece, ...]:
+        with self.at("at"), self._pointing(text):
+            return selectors.select(text, self.namespace)
+
+    def _on_region(self, name: str, entry: Mapping) -> list[Residual]:
+        if "at" not in entry:
+            sides = ", ".join(str(key) for key in entry)
+            raise BadInput(f"no region: add at: (boundary, x = 0, t = 0 ...) to {{{sides}}}, or write the condition as one equation")
+        region = self._select(entry["at"])
+        lefts = {str(key): value for key, value in entry.items() if key != "at"}
+        if not lefts:
+            raise BadInput("nothing is required here; write for instance u: 0, or free: u")
+        rows = []
+        for left, right in lefts.items():
+            with self.at(left):
+                row = name if len(lefts) == 1 else f"{name}.{left.replace(' ', '')}"
+                rows.append(self._condition(row, name, left, right, region))
+        return rows
+
+    def _condition(self, row: str, name: str, left: str, right: Any, region: tuple[Piece, ...]) -> Residual:
+        on_walls = all(piece.outward is not None for piece in region)
+        expander = Expander(self.namespace, surface=on_walls)
+        with self._pointing(left):
+            left_tree = parse(left)
+            value = expander.scalar(left_tree)
+        with self._pointing(right):
+            right_tree = parse(right)
+            if right_tree == Name("exact"):
+                tree = subtract(value, apply_exact(value, self.exact, self.namespace.coordinates))
+            else:
+                tree = subtract(value, expander.scalar(right_tree))
+        if not has_unknowns(tree):
+            raise BadInput("the condition does not contain an unknown")
+        return Residual(row, "condition", f"{left_tree} = {right_tree}", tree, region, name, self._determined(left_tree))
+
+    def _determined(self, left: Node) -> str | None:
+        """Return the unknown that a plain left side (u, u_n, u_t) determines."""
+        if isinstance(left, Name):
+            for name in (left.name, left.name.rpartition("_")[0]):
+                if name in self.namespace.unknowns:
+                    return name
+        return None
+
+    def _quantities(self) -> dict[str, Node]:
+        trees = {}
+        for name, text in (self.mapping.get("quantities") or {}).items():
+            with self.at("quantities", name), self._pointing(text):
+                trees[self._register(str(name), "quantities")] = Expander(self.namespace).scalar(parse(text))
+        return trees

@@ -1,0 +1,197 @@
+"""The problem as a value: what `pinn.problem.language` makes of the text, or what is built directly in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from pinn.problem import calculus
+from pinn.problem.program import Program
+from pinn.problem.tree import Jet, Name, Node, Operator
+
+Request = tuple[tuple[str, Operator], ...]
+"""What is wanted of a field at some points: pairs (unknown, operator), one column of values each."""
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """A coordinate and its range."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A function that is sought.
+
+    Attributes
+    ----------
+    depends : the coordinates it depends on.
+    scale : its typical size, or None when not stated.
+    """
+
+    name: str
+    depends: tuple[str, ...]
+    scale: float | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the closed coordinate box; a region is a tuple of pieces.
+
+    Attributes
+    ----------
+    fixed : pinned coordinates, ``(("x", 0.0),)`` for a wall, ``(("t", 0.0),)`` for the start, ``()`` for the volume.
+    outward : (space coordinate, +1 or -1), the outward normal of a wall; None elsewhere.
+    cut : expanded boolean tree over coordinates; points where it is false do not belong; None keeps all.
+    free : coordinates along which it extends, in the problem's order; any other coordinate does not matter here.
+    """
+
+    fixed: tuple[tuple[str, float], ...] = ()
+    outward: tuple[str, int] | None = None
+    cut: Node | None = None
+    free: tuple[str, ...] = ()
+
+    def keeps(self, points: np.ndarray, coordinates: Sequence[str]) -> np.ndarray:
+        """Return which ``points`` (points, dim) the cut keeps, (points,) booleans."""
+        if self.cut is None:
+            return np.ones(len(points), bool)
+        (value,) = Program([self.cut])({Name(name): points[:, axis] for axis, name in enumerate(coordinates)})
+        return np.broadcast_to(np.asarray(value, bool), len(points))
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A formula that vanishes for the solution on its region.
+
+    Attributes
+    ----------
+    name : name of the term in weights, logs and plots: ``heat``, ``walls``, ``initial.u_t``.
+    kind : ``equation``, ``condition`` or ``periodic``.
+    text : the formula for people.
+    tree : expanded scalar tree, left side minus right side.
+    region : pieces of the box on which it holds.
+    condition : name of the equation or condition it belongs to.
+    determines : unknown on the left side when that is plainly one (``u``, ``u_n``, ``u_t``), else None.
+    """
+
+    name: str
+    kind: str
+    text: str
+    tree: Node
+    region: tuple[Piece, ...]
+    condition: str = ""
+    determines: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A partial differential equation with its domain and conditions. Every residual vanishes for the solution.
+
+    Attributes
+    ----------
+    periodic : space coordinates along which the solution is periodic.
+    free : (unknown, wall) pairs on which nothing is imposed on purpose.
+    exact : expanded trees over coordinates by unknown; empty when no exact solution is known.
+    quantities : expanded trees reported with the result.
+    source : the problem as text, from which `pinn.problem.language.read_problem` makes it again.
+    warnings : remarks of the reader, one line each.
+    """
+
+    name: str
+    coordinates: tuple[Coordinate, ...]
+    unknowns: tuple[Unknown, ...]
+    equations: tuple[Residual, ...]
+    conditions: tuple[Residual, ...] = ()
+    time: str | None = None
+    title: str = ""
+    citation: str = ""
+    periodic: tuple[str, ...] = ()
+    free: tuple[tuple[str, Piece], ...] = ()
+    exact: Mapping[str, Node] = field(default_factory=dict)
+    quantities: Mapping[str, Node] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coordinates, in the order of columns of points and of indices."""
+        return tuple(coordinate.name for coordinate in self.coordinates)
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """Names of the coordinates without time."""
+        return tuple(name for name in self.names if name != self.time)
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates, time included."""
+        return len(self.coordinates)
+
+    @property
+    def box(self) -> np.ndarray:
+        """Lowest and highest value of each coordinate, (dim, 2)."""
+        return np.array([(coordinate.low, coordinate.high) for coordinate in self.coordinates])
+
+    @property
+    def unknown_names(self) -> tuple[str, ...]:
+        """Names of the unknowns, in the order of a field's outputs."""
+        return tuple(unknown.name for unknown in self.unknowns)
+
+    @property
+    def residuals(self) -> tuple[Residual, ...]:
+        """Equations and conditions; each is one term of the loss."""
+        return self.equations + self.conditions
+
+    @property
+    def values(self) -> Request:
+        """The request for the plain values of all unknowns."""
+        return tuple((name, ((0,) * self.dim,)) for name in self.unknown_names)
+
+    @cached_property
+    def is_linear(self) -> bool:
+        """Whether every residual is linear in the unknowns."""
+        return all(calculus.is_linear(residual.tree) for residual in self.residuals)
+
+    def order(self, unknown: str, coordinate: str | None = None) -> int:
+        """Return the highest derivative of an unknown in the equations, along one coordinate or in total."""
+        axis = None if coordinate is None else self.names.index(coordinate)
+        orders = [0]
+        for equation in self.equations:
+            for jet in calculus.jets(equation.tree):
+                if jet.unknown == unknown:
+                    orders += [sum(index) if axis is None else index[axis] for index in jet.operator]
+        return max(orders)
+
+    def exact_values(self, request: Request, points: np.ndarray) -> np.ndarray:
+        """Return derivatives of the exact solution, (points, len(request)).
+
+        Raises
+        ------
+        KeyError : no exact formula is given for an unknown of the request.
+        """
+        out = np.empty((len(points), len(request)))
+        values = {Name(name): points[:, axis] for axis, name in enumerate(self.names)}
+        for column, value in enumerate(self._exact_program(request)(values)):
+            out[:, column] = value
+        return out
+
+    def _exact_program(self, request: Request) -> Program:
+        cache = self.__dict__.setdefault("_exact_programs", {})
+        if request not in cache:
+            cache[request] = Program([
+                calculus.total(calculus.derivative_by_index(self.exact[unknown], index, self.names) for index in operator)
+                for unknown, operator in request
+            ])
+        return cache[request]
+
+
+def jet_column(jet: Jet) -> tuple[str, Operator]:
+    """Return the entry of a request that a jet asks for."""
+    return jet.unknown, jet.operator

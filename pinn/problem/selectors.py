@@ -1,0 +1,188 @@
+"""Selectors: which part of the coordinate box the text after ``at:`` chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pinn.problem.calculus import leaves, names, substitute
+from pinn.problem.expand import Expander, Namespace
+from pinn.problem.formula import FormulaError, parse_selector
+from pinn.problem.problem import Piece
+from pinn.problem.settings import nearest
+from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number
+
+TOLERANCE = 1e-9
+"""A value counts as a face when it differs from it by less than this part of the range."""
+
+_SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+def volume(namespace: Namespace) -> Piece:
+    """Return the whole box."""
+    return Piece(free=namespace.coordinates)
+
+
+def walls(namespace: Namespace, axes: Sequence[str] | None = None) -> tuple[Piece, ...]:
+    """Return the faces across the given space coordinates (all of them by default), low side first."""
+    faces = []
+    for axis in axes if axes is not None else namespace.space:
+        for side, value in zip((-1, 1), namespace.box[axis], strict=True):
+            free = tuple(name for name in namespace.coordinates if name != axis)
+            faces.append(Piece(((axis, value),), (axis, side), None, free))
+    return tuple(faces)
+
+
+def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
+    """Return the pieces chosen by the selector of a condition.
+
+    Raises
+    ------
+    FormulaError : a name that is no surface, an inner line, a corner, nothing chosen.
+    """
+    tree = parse_selector(text)
+    instant = _instant(tree, namespace)
+    if instant is not None:
+        pieces = _at_instant(tree, instant, namespace)
+    else:
+        pieces = [_restrict(face, tree, namespace) for face in walls(namespace)]
+    chosen = tuple(piece for piece in pieces if piece is not None)
+    if not chosen:
+        raise FormulaError(f"the selector '{text}' chooses no part of the boundary; faces: {_faces_in_words(namespace)}")
+    return chosen
+
+
+def _faces_in_words(namespace: Namespace) -> str:
+    return ", ".join(f"{axis} = {value:g}" for axis in namespace.space for value in namespace.box[axis])
+
+
+def _equalities(tree: Node) -> list[Call]:
+    if isinstance(tree, Call):
+        if tree.function == "=":
+            return [tree]
+        return [found for argument in tree.arguments for found in _equalities(argument)]
+    return []
+
+
+def _instant(tree: Node, namespace: Namespace) -> float | None:
+    """Return the time at which the selector pins the space domain, or None when it chooses walls."""
+    if namespace.time is None:
+        return None
+    for equality in _equalities(tree):
+        axis, value = _pinned(equality, namespace)
+        if axis == namespace.time:
+            low, high = namespace.box[axis]
+            if not low - TOLERANCE * (high - low) <= value <= high + TOLERANCE * (high - low):
+                raise FormulaError(f"{axis} = {value:g} lies outside the range of {axis}, {low:g} to {high:g}")
+            return value
+    return None
+
+
+def _at_instant(tree: Node, instant: float, namespace: Namespace) -> list[Piece | None]:
+    free = namespace.space
+    piece = Piece(((namespace.time, instant),), None, None, free)
+    return [_restrict(piece, tree, namespace)]
+
+
+def _pinned(equality: Call, namespace: Namespace) -> tuple[str, float]:
+    """Return (coordinate, value) of ``x = 1`` or ``1 = x``."""
+    left, right = (Expander(namespace).scalar(side) for side in equality.arguments)
+    if isinstance(right, Name):
+        left, right = right, left
+    if not (isinstance(left, Name) and isinstance(right, Number)):
+        raise FormulaError(f"'{equality}' is not of the form coordinate = number")
+    return left.name, right.value
+
+
+def _restrict(piece: Piece, tree: Node, namespace: Namespace) -> Piece | None:
+    """Return the part of a piece that the selector keeps, or None."""
+    kept = _holds(tree, piece, namespace)
+    if kept is False:
+        return None
+    return piece if kept is True else Piece(piece.fixed, piece.outward, kept, piece.free)
+
+
+def _holds(tree: Node, piece: Piece, namespace: Namespace) -> bool | Node:
+    """Return whether the selector holds on a whole piece, or the tree that decides point by point."""
+    if isinstance(tree, Name):
+        return _surface(tree.name, piece, namespace)
+    if not isinstance(tree, Call) or tree.function not in ("and", "or", "not", "=", "<", "<=", ">", ">="):
+        raise FormulaError(f"'{tree}' does not choose a part of the domain; write boundary, x = 0, y > 1, and, or, not")
+    if tree.function == "not":
+        inner = _holds(tree.arguments[0], piece, namespace)
+        return (not inner) if isinstance(inner, bool) else Call("not", (inner,))
+    if tree.function in ("and", "or"):
+        return _combine(tree.function, *(_holds(argument, piece, namespace) for argument in tree.arguments))
+    if tree.function == "=":
+        return _equals(tree, piece, namespace)
+    return _compares(tree, piece, namespace)
+
+
+def _surface(name: str, piece: Piece, namespace: Namespace) -> bool:
+    if name == "boundary":
+        return piece.outward is not None
+    if name == "interfaces":
+        raise FormulaError("'interfaces' needs interfaces:, which are not supported yet")
+    raise FormulaError(f"'{name}' is not a surface{nearest(name, ['boundary', *namespace.coordinates])}; write boundary or x = value")
+
+
+def _equals(tree: Call, piece: Piece, namespace: Namespace) -> bool:
+    axis, value = _pinned(tree, namespace)
+    low, high = namespace.box[axis]
+    slack = TOLERANCE * (high - low)
+    for name, pinned in piece.fixed:
+        if name == axis:
+            return abs(value - pinned) <= slack
+    if min(abs(value - low), abs(value - high)) > slack:
+        raise FormulaError(
+            f"'{tree}' is not a face, {axis} runs from {low:g} to {high:g}; a condition on an inner line is written with u({axis}={value:g})"
+        )
+    return False
+
+
+def _compares(tree: Call, piece: Piece, namespace: Namespace) -> bool | Node:
+    inside = {name: Number(value) for name, value in piece.fixed}
+    expander = Expander(namespace)
+    left, right = (substitute(expander.scalar(side), inside) for side in tree.arguments)
+    if isinstance(left, Number) and isinstance(right, Number):
+        return {"<": left.value < right.value, "<=": left.value <= right.value, ">": left.value > right.value, ">=": left.value >= right.value}[
+            tree.function
+        ]
+    return _within_range(Call(tree.function, (left, right)), namespace)
+
+
+def _within_range(tree: Call, namespace: Namespace) -> bool | Node:
+    """Decide ``x > 0.5`` from the range of x where that settles it."""
+    left, right = tree.arguments
+    function = tree.function
+    if isinstance(right, Name):
+        left, right, function = right, left, _SWAPPED[function]
+    if isinstance(left, Name) and isinstance(right, Number):
+        low, high = namespace.box[left.name]
+        if (function in ("<", "<=") and right.value >= high) or (function in (">", ">=") and right.value <= low):
+            return True
+        if (function in ("<", "<=") and right.value <= low) or (function in (">", ">=") and right.value >= high):
+            return False
+    return tree
+
+
+def _combine(word: str, left: bool | Node, right: bool | Node) -> bool | Node:
+    settled = word == "or"
+    if settled in (left, right) and (left is settled or right is settled):
+        return settled
+    if isinstance(left, bool):
+        return right
+    if isinstance(right, bool):
+        return left
+    return Call(word, (left, right))
+
+
+def matters(tree: Node, coordinates: Sequence[str]) -> tuple[str, ...]:
+    """Return the coordinates on which the value of an expanded tree depends, jets at their images included."""
+    found: set[str] = set(names(tree))
+    for leaf in leaves(tree):
+        if isinstance(leaf, Jet):
+            found |= set(coordinates) - {name for name, _ in leaf.image}
+        elif isinstance(leaf, Integral):
+            bound = {name for name, _, _ in leaf.over}
+            found |= set(matters(leaf.integrand, coordinates)) - bound
+    return tuple(name for name in coordinates if name in found)

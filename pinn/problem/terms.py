@@ -1,0 +1,216 @@
+"""From a residual and points to a term: where which jets are wanted, and the formula with everything else computed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pinn.problem import calculus
+from pinn.problem.problem import Problem, Request, Residual, jet_column
+from pinn.problem.program import NUMPY, Functions, Program
+from pinn.problem.settings import BadInput
+from pinn.problem.sites import Sites
+from pinn.problem.tree import Integral, Jet, Name, Node, Normal
+
+QUADRATURE_NODES = 24
+"""Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""
+
+
+class Image(NamedTuple):
+    """Sites at which a residual reads jets, and which; the row's own points are one image, u(x=0) is another."""
+
+    sites: Sites
+    request: Request
+
+
+@dataclass(frozen=True)
+class Column(Node):
+    """Leaf: one column of the jets at one image, reshaped to (rows, nodes) inside an integral with ``nodes`` nodes per row."""
+
+    image: int
+    column: int
+    nodes: int | None = None
+
+
+@dataclass(frozen=True)
+class Local(Node):
+    """Leaf: a coordinate or weight inside one integral, (rows, 1) or (rows, nodes)."""
+
+    name: str
+    integral: int
+
+
+@dataclass(frozen=True)
+class Term:
+    """A residual at points, ready for a field.
+
+    Row i of the discretised problem is sqrt(weight / count) times row i of `evaluate`, so the loss is the sum over terms of
+    weight times mean square.
+
+    Attributes
+    ----------
+    sites : the points of the rows, (rows, dim).
+    images : where jets are wanted; what `evaluate` needs is one array (points, len(request)) for each.
+    program : the formula over `Column` leaves; all that needs no jet is already computed.
+    count : number of rows over all processes.
+    """
+
+    name: str
+    sites: Sites
+    images: tuple[Image, ...]
+    program: Program
+    weight: float = 1.0
+    count: int = 0
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows held here."""
+        return len(self.sites.points)
+
+    def evaluate(self, columns: Sequence[Any], functions: Functions = NUMPY) -> Any:
+        """Return the residual (rows,), unscaled, from the jets at every image.
+
+        Parameters
+        ----------
+        columns : arrays (points, len(request)), one per image, of the library that ``functions`` belongs to.
+        """
+        values = {}
+        for leaf in self.program.inputs:
+            column = columns[leaf.image][:, leaf.column]
+            values[leaf] = column if leaf.nodes is None else column.reshape(-1, leaf.nodes)
+        (result,) = self.program(values, functions)
+        return result
+
+    def convert(self, convert: Callable[[np.ndarray], Any]) -> Term:
+        """Return the term with every constant array of the formula passed through ``convert``."""
+        return replace(self, program=self.program.map_constants(convert))
+
+
+class _Images:
+    """Collects the images of one residual while its tree is rewritten."""
+
+    def __init__(self):
+        self.points: list[np.ndarray] = []
+        self.normals: list[np.ndarray | None] = []
+        self.columns: list[dict] = []
+        self._known: dict[Any, int] = {}
+
+    def column(self, key: Any, jet: Jet, points: Callable[[], np.ndarray], normals: np.ndarray | None = None) -> tuple[int, int]:
+        if key not in self._known:
+            self._known[key] = len(self.points)
+            self.points.append(points())
+            self.normals.append(normals)
+            self.columns.append({})
+        image = self._known[key]
+        return image, self.columns[image].setdefault(jet_column(jet), len(self.columns[image]))
+
+    def finish(self) -> tuple[Image, ...]:
+        return tuple(
+            Image(Sites(points, normals), tuple(columns))
+            for points, normals, columns in zip(self.points, self.normals, self.columns, strict=True)
+        )
+
+
+def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float = 1.0, quadrature: int = QUADRATURE_NODES) -> Term:
+    """Return the term of a residual at given points.
+
+    Raises
+    ------
+    BadInput : an image of a point lies outside the domain, or an integral inside an integral.
+    """
+    rows = len(sites.points)
+    images = _Images()
+    known: dict[Node, Any] = {Name(name): sites.points[:, axis] for axis, name in enumerate(problem.names)}
+    outer = dict(known)
+    if sites.normals is not None:
+        known.update({Normal(name): sites.normals[:, axis] for axis, name in enumerate(problem.names)})
+    integrals = itertools.count()
+
+    def leaf(node: Node) -> Node:
+        if isinstance(node, Jet):
+            return Column(*images.column(node.image, node, lambda: _image_points(problem, residual, sites, node, outer), None))
+        if isinstance(node, Integral):
+            return _integral(problem, residual, node, images, known, rows, next(integrals), quadrature)
+        return node
+
+    with np.errstate(all="ignore"):
+        program = Program([calculus.replace(residual.tree, leaf)]).bind(known)
+    return Term(residual.name, sites, images.finish(), _spread(program, rows), weight, rows)
+
+
+def _spread(program: Program, rows: int) -> Program:
+    """Make the constants whole columns where they are scalars of an array kind, so that rows can be sliced."""
+    return program.map_constants(lambda value: np.broadcast_to(value, (rows,)).copy() if np.ndim(value) == 0 else value)
+
+
+def _image_points(problem: Problem, residual: Residual, sites: Sites, jet: Jet, values: Mapping[Node, Any]) -> np.ndarray:
+    if not jet.image:
+        return sites.points
+    points = np.array(sites.points, dtype=float)
+    names, places = zip(*jet.image, strict=True)
+    for name, value in zip(names, Program(places)(values), strict=True):
+        points[:, problem.names.index(name)] = value
+    return _inside(problem, residual, points)
+
+
+def _inside(problem: Problem, residual: Residual, points: np.ndarray) -> np.ndarray:
+    """Clip images that leave the box by rounding; refuse those that leave it by more."""
+    low, high = problem.box.T
+    beyond = np.maximum(low - points, points - high) > 1e-9 * (high - low)
+    if beyond.any():
+        row, axis = np.argwhere(beyond)[0]
+        low, high = problem.box[axis]
+        raise BadInput(
+            f"looks up an unknown at {problem.names[axis]}={points[row, axis]:.4g}, outside its range {low:g} to {high:g}", residual.name
+        )
+    return np.clip(points, low, high)
+
+
+def _integral(
+    problem: Problem, residual: Residual, node: Integral, images: _Images, known: dict[Node, Any], rows: int, number: int, quadrature: int
+) -> Node:
+    """Register the quadrature sites of an integral and return the call that sums it, (rows,)."""
+    values: dict[Node, Any] = {name: np.asarray(value)[:, None] for name, value in known.items() if isinstance(name, Name)}
+    places, weights = _quadrature(node, values, rows, quadrature)
+    values.update(places)
+    num_nodes = weights.shape[1]
+
+    def points(jet: Jet) -> np.ndarray:
+        image = dict(jet.image)
+        full = [np.broadcast_to(Program([image.get(name, Name(name))])(values)[0], (rows, num_nodes)) for name in problem.names]
+        return _inside(problem, residual, np.stack([column.reshape(-1) for column in full], axis=1))
+
+    def leaf(inner: Node) -> Node:
+        if isinstance(inner, Jet):
+            return Column(*images.column((number, inner.image), inner, lambda: points(inner)), num_nodes)
+        if isinstance(inner, Name):
+            local = Local(inner.name, number)
+            known[local] = values[inner]
+            return local
+        raise BadInput("an integral inside an integral is not supported yet", residual.name)
+
+    weight = Local("weight", number)
+    known[weight] = weights
+    integrand = calculus.replace(node.integrand, leaf)
+    return calculus.Call("integrate", (integrand, weight))
+
+
+def _quadrature(node: Integral, values: Mapping[Node, Any], rows: int, quadrature: int) -> tuple[dict[Node, np.ndarray], np.ndarray]:
+    """Return the nodes of the bound variables and the weights, (rows, nodes) each; tensor Gauss-Legendre."""
+    position, weight = np.polynomial.legendre.leggauss(quadrature)
+    count = len(node.over)
+    grids = np.meshgrid(*[position] * count, indexing="ij")
+    weights = np.ones((rows, 1))
+    for factor in np.meshgrid(*[weight] * count, indexing="ij"):
+        weights = weights * factor.reshape(1, -1) / 2
+    places = {}
+    for (name, low, high), grid in zip(node.over, grids, strict=True):
+        a, b = (np.broadcast_to(value, (rows, 1)) for value in Program([low, high])(values))
+        places[Name(name)] = (a + b) / 2 + (b - a) / 2 * grid.reshape(1, -1)
+        if not node.mean:
+            weights = weights * (b - a)
+    return places, weights
