@@ -10,9 +10,29 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PUBLIC: dict[str, str] = {}
+OPTIONS: dict[str, str] = {
+    "MLP": "pinn.field.network.mlp",
+    "Points": "pinn.problem.points",
+    "Adam": "pinn.solver.adam",
+    "LBFGS": "pinn.solver.lbfgs",
+    "SelfScaledBroyden": "pinn.solver.self_scaled_broyden",
+    "Staged": "pinn.solver.staged",
+    "Until": "pinn.solver.rules",
+    "AutoReference": "pinn.judge.settings",
+    "Report": "pinn.report.settings",
+}
+"""Settings classes that YAML may name, ``_target_: pinn.MLP``, and the modules they live in."""
 
-__all__ = ["__version__", *_PUBLIC]
+_PUBLIC: dict[str, str] = {
+    **OPTIONS,
+    "BadInput": "pinn.problem.settings",
+    "Problem": "pinn.problem.problem",
+    "Settings": "pinn.problem.settings",
+    "read_problem": "pinn.problem.language",
+    "solve": "pinn.run.solve",
+}
+
+__all__ = ["OPTIONS", "__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

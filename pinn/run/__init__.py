@@ -1,1 +1,1 @@
-"""One run on disk: the command line, configuration, folder, checkpoints and resume. The only room that knows Hydra."""
+"""One run on disk: settings, folder, checkpoints, log, resume; the command line; the only room that knows Hydra."""

@@ -1,0 +1,131 @@
+"""All settings of one run: the record that config.yaml keeps and that runs again as it stands."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pinn
+from pinn.problem.settings import BadInput, Settings, setting
+from pinn.run.build import build, make, plain
+
+LARGEST_SEED = 2**32 - 1
+GROUPS = ("network", "points", "solver", "reference", "report")
+
+
+@dataclass(frozen=True)
+class Configuration(Settings):
+    """Settings of a run; the problem stays text here.
+
+    Parameters
+    ----------
+    name : name of the problem.
+    problem : the problem's text, as its file has it.
+    network, points, solver, reference, report : settings of the chosen options.
+    seed : every random choice is a function of (seed, name, counter).
+    precision : floating-point numbers of the field and the solver; the judge always uses float64.
+    device : ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
+    threads : threads of one run.
+    derivatives : ``taylor`` propagates jets through the network, ``autograd`` differentiates repeatedly.
+    accuracy : wanted relative L2 error; when it is missed the exit code is 4.
+    weights : weights of terms by name, 1 where not named.
+    hard : names of conditions that the field satisfies by construction.
+    folder : where this run is kept; None is a new folder runs/NAME/DATE-TIME.
+    version : version of `pinn` that wrote the record; empty for the present one.
+    """
+
+    name: str
+    problem: Mapping
+    network: Settings
+    points: Settings
+    solver: Settings
+    reference: Settings
+    report: Settings
+    seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
+    precision: Literal["float64", "float32"] = "float64"
+    device: str = "cpu"
+    threads: int = setting(2, at_least=1, at_most=1024)
+    derivatives: Literal["taylor", "autograd"] = "taylor"
+    accuracy: float | None = setting(None, above=0)
+    weights: Mapping = setting({})
+    hard: tuple[str, ...] = ()
+    folder: str | None = None
+    version: str = ""
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_version(self.version)
+        _check_device(self.device, self.precision)
+        for name, weight in self.weights.items():
+            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
+                raise BadInput(f"must be a number of at least 0, got {weight!r}", f"weights.{name}")
+
+
+def read_configuration(settings: Mapping[str, Any]) -> Configuration:
+    """Return the checked settings.
+
+    Raises
+    ------
+    BadInput : a setting that does not exist, has no value or a value that it cannot have.
+    """
+    problem = settings.get("problem")
+    if not isinstance(problem, Mapping):
+        raise BadInput("must be the text of a problem", "problem")
+    built = {name: build(value, name) for name, value in settings.items() if name != "problem"}
+    for group in GROUPS:
+        if group in built and not isinstance(built[group], Settings):
+            raise BadInput(f"must be chosen by name, got {settings[group]!r}", group)
+    if isinstance(built.get("weights"), Mapping):
+        built["weights"] = _flat(built["weights"])
+    return make(Configuration, {"problem": dict(problem), **built})
+
+
+def _flat(weights: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return weights by full name; the words of a command line nest at every dot of ``weights.initial.u_t``."""
+    flat: dict[str, Any] = {}
+    for key, value in weights.items():
+        path = f"{above}.{key}" if above else str(key)
+        flat |= _flat(value, path) if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def record(configuration: Configuration) -> dict[str, Any]:
+    """Return what config.yaml holds: every setting as it was understood, without the place where this run was kept."""
+    kept = dataclasses.replace(configuration, version=pinn.__version__, folder=None)
+    return {"version": kept.version, **{key: value for key, value in plain(kept).items() if key != "version"}}
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[tuple[str, Any, Any]]:
+    """Return (dotted name, old value, new value) wherever two records differ; None stands for a setting that is absent."""
+    found = []
+    for key in dict.fromkeys([*old, *new]):
+        path = f"{above}.{key}" if above else str(key)
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += changes(before, after, path)
+        elif before != after:
+            found.append((path, before, after))
+    return found
+
+
+def _check_version(version: str) -> None:
+    """Refuse records of a later version; its settings may mean something else."""
+    if version and _numbers(version) > _numbers(pinn.__version__):
+        raise BadInput(f"made by pinn {version}, this is {pinn.__version__}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split(".")[:2]
+    if not all(part.isdigit() for part in parts):
+        raise BadInput(f"must be a version such as {pinn.__version__}, got {version!r}", "version")
+    return tuple(int(part) for part in parts)
+
+
+def _check_device(device: str, precision: str) -> None:
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda", "mps", "auto") or (":" in device and not device.partition(":")[2].isdigit()):
+        raise BadInput(f"must be cpu, cuda, cuda:1, mps or auto, got {device!r}", "device")
+    if kind == "mps" and precision == "float64":
+        raise BadInput("is not supported on mps; use precision=float32", "precision=float64")

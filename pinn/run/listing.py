@@ -1,0 +1,91 @@
+"""``pinn list`` and ``pinn show``: what there is, and a problem as formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pinn.problem.language import load_problem
+from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.settings import BadInput
+from pinn.run.options import config_folder, groups
+from pinn.run.prepare import prepare
+from pinn.run.words import Words
+
+HIDDEN = ("problem", "stage")
+
+
+def list_command(words: Words) -> int:
+    """Print the shipped problems and the options of every group."""
+    if words.names or words.settings:
+        raise BadInput(f"pinn list takes no further words, got '{(*words.names, *words.settings)[0]}'")
+    problems = [load_problem(config_folder() / "problem" / f"{name}.yaml") for name in groups()["problem"]]
+    print("problems: pinn run NAME, pinn show NAME\n")
+    head = ("name", "unknowns", "coordinates", "order", "exact", "title")
+    rows = [
+        (p.name, ", ".join(p.unknown_names), ", ".join(p.names), str(order(p)), "yes" if p.exact else "no", p.title)
+        for p in problems
+    ]
+    print(table([head, *rows]))
+    print("\noptions: GROUP=NAME\n")
+    print(table([(group, ", ".join(options)) for group, options in groups().items() if group not in HIDDEN]))
+    return 0
+
+
+def show_command(words: Words) -> int:
+    """Print a problem as formulas."""
+    prepared = prepare(words.one_name("problem", "show"), words.settings)
+    print(describe(prepared.problem))
+    return 0
+
+
+def order(problem: Problem) -> int:
+    """Return the highest order of a derivative along one coordinate in the equations."""
+    return max(problem.order(unknown, x) for unknown in problem.unknown_names for x in problem.names)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as columns of text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(f"  {line.rstrip()}" for line in lines)
+
+
+def describe(problem: Problem) -> str:
+    """Return the problem as text for people: ranges, formulas and the places where they hold, by the names of the terms."""
+    lines = [problem.title]
+    if problem.citation:
+        lines.append(problem.citation)
+    ranges = [f"{x.name} in [{x.low:g}, {x.high:g}]" for x in problem.coordinates]
+    lines += ["", "coordinates  " + ", ".join(ranges) + (f"; time {problem.time}" if problem.time else "")]
+    lines += ["unknowns     " + ", ".join(problem.unknown_names)]
+    constants = problem.source.get("constants") or {}
+    if constants:
+        lines += ["constants    " + ", ".join(f"{name} = {value}" for name, value in constants.items())]
+    define = problem.source.get("define") or {}
+    lines += ["", "equations", _rows(problem.equations, problem)]
+    if define:
+        lines += ["where", table([(name, f"= {formula}") for name, formula in define.items()])]
+    if problem.conditions:
+        lines += ["conditions", _rows(problem.conditions, problem)]
+    if problem.free:
+        lines += ["free", table([(unknown, f"on {place_of([piece], problem)}") for unknown, piece in problem.free])]
+    if problem.exact:
+        exact = problem.source.get("exact")
+        given = exact if isinstance(exact, dict) else {problem.unknown_names[0]: exact}
+        lines += ["exact", table([(name, f"= {formula}") for name, formula in given.items()])]
+    return "\n".join([*lines, *(f"note: {warning}" for warning in problem.warnings)])
+
+
+def _rows(residuals: Iterable[Residual], problem: Problem) -> str:
+    return table([(row.name, row.text, place_of(row.region, problem)) for row in residuals])
+
+
+def place_of(region: Iterable[Piece], problem: Problem) -> str:
+    """Return the places of a region in words: ``x = 0, x = 1``; nothing for the whole volume."""
+    places = []
+    for piece in region:
+        fixed = " and ".join(f"{name} = {value:g}" for name, value in piece.fixed)
+        cut = f" where {piece.cut}" if piece.cut is not None else ""
+        if fixed or cut:
+            places.append(f"{fixed}{cut}")
+    return ", ".join(places)

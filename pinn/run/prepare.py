@@ -1,0 +1,75 @@
+"""From the words of a command line to checked settings and a checked problem, before anything is computed or written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pinn.problem.language import Where, read_problem
+from pinn.problem.problem import Problem
+from pinn.problem.settings import BadInput, nearest
+from pinn.problem.text import Document, plain
+from pinn.run.compose import compose
+from pinn.run.configuration import Configuration, read_configuration
+from pinn.run.sources import Given, read_source
+
+
+class Prepared(NamedTuple):
+    """What a run is made from."""
+
+    configuration: Configuration
+    problem: Problem
+
+
+def prepare(name: str | None, words: Sequence[str] = ()) -> Prepared:
+    """Return the settings and the problem that ``name`` and the words ``name=value`` stand for.
+
+    Raises
+    ------
+    BadInput : anything is wrong with them.
+    """
+    given = read_source(name)
+    return prepare_settings(compose(given.source, words), given)
+
+
+def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) -> Prepared:
+    """Return the same from settings that are composed already."""
+    configuration = read_configuration(settings)
+    where = None if given is None or given.document is None else _where(given.document, configuration.problem)
+    problem = read_problem(plain(configuration.problem), configuration.name, where)
+    check_names(configuration, problem)
+    return Prepared(configuration, problem)
+
+
+def _where(document: Document, problem: Mapping[str, Any]) -> Where:
+    """Tell places in the file, but only for values that the command line has not replaced."""
+    above: tuple = () if "equations" in document.mapping else ("problem",)
+
+    def where(path: tuple, offset: int):
+        place = (*above, *path)
+        same = _at(problem, path) == _at(document.mapping, place)
+        return document.position(place, offset) if same else None
+
+    return where
+
+
+def _at(node: Any, path: tuple) -> Any:
+    for key in path:
+        try:
+            node = node[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return node
+
+
+def check_names(configuration: Configuration, problem: Problem) -> None:
+    """Raise `BadInput` when weights or hard conditions name what the problem does not have."""
+    terms = [residual.name for residual in problem.residuals]
+    _refuse_unknown("weights", "term", configuration.weights, terms)
+    _refuse_unknown("hard", "condition", configuration.hard, sorted({row.condition for row in problem.conditions}))
+
+
+def _refuse_unknown(setting: str, kind: str, names: Any, known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise BadInput(f"unknown {kind} '{name}'{nearest(name, known)}; {kind}s: {', '.join(known)}", setting)

@@ -1,0 +1,50 @@
+"""What the first word of ``pinn run`` stands for: a shipped problem, a problem file, or a file with settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pinn.problem.settings import BadInput
+from pinn.problem.text import Document, read_text
+from pinn.run.compose import Source
+from pinn.run.options import groups
+from pinn.run.overrides import unknown_option
+
+
+class Given(NamedTuple):
+    """A source, and the file it was read from, which messages about formulas point into."""
+
+    source: Source
+    document: Document | None = None
+
+
+def read_source(word: str | None) -> Given:
+    """Return what ``word`` stands for; None leaves the problem to the other words.
+
+    Raises
+    ------
+    BadInput : no such problem or file, or a file that is neither a problem nor settings.
+    """
+    if word is None:
+        return Given(Source())
+    path = Path(word)
+    if path.suffix in (".yaml", ".yml") or "/" in word or "\\" in word or path.is_dir():
+        return _read_file(path)
+    if word not in groups()["problem"]:
+        raise BadInput(unknown_option("problem", word, groups()["problem"]) + "; a file's name ends in .yaml")
+    return Given(Source(name=word))
+
+
+def _read_file(path: Path) -> Given:
+    if path.is_dir() and (path / "config.yaml").exists():
+        raise BadInput(f"{path} is the folder of a run; say pinn resume {path}, or pinn run {path / 'config.yaml'}")
+    document = read_text(path)
+    mapping = document.mapping
+    if "hydra" in mapping:
+        raise BadInput(f"{path}: 'hydra' cannot be set in a file")
+    if "equations" in mapping:
+        return Given(Source(name=path.stem, problem=mapping), document)
+    if "problem" in mapping:
+        return Given(Source(name=str(mapping.get("name") or ""), experiment=mapping), document)
+    raise BadInput(f"{path} is neither a problem (key 'equations') nor settings (key 'problem')")
