@@ -1,0 +1,150 @@
+"""At which points the residuals are asked to vanish: settings, drawing, and drawing by a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pinn.problem.randomness import generator
+from pinn.problem.regions import Keep, Rule, draw, measure
+from pinn.problem.settings import BadInput, Settings, setting
+from pinn.problem.sites import Sites
+
+if TYPE_CHECKING:
+    from pinn.problem.problem import Piece, Problem, Residual
+
+
+@dataclass(frozen=True)
+class Points(Settings):
+    """How many points each residual gets, and how they are placed.
+
+    Attributes
+    ----------
+    rule : ``sobol``, ``latin_hypercube``, ``uniform`` (random), ``grid`` or ``chebyshev`` (fixed tensor grids).
+    interior : points of the equations.
+    surface : points of every condition, divided among the faces it holds on in proportion to their size, at least one each.
+    redraw : steps between new points; null keeps the first ones.
+    """
+
+    rule: Rule = "sobol"
+    interior: int = setting(4096, at_least=1)
+    surface: int = setting(512, at_least=1)
+    redraw: int | None = setting(None, at_least=1)
+
+    def draw(self, problem: Problem, seed: int, epoch: int = 0) -> dict[str, Sites]:
+        """Return the points of every residual by name; ``epoch`` counts redrawings.
+
+        Residuals of one condition, and all equations, share their points where they share their region: the very same `Sites`,
+        so that one evaluation of the field serves them all. The draw is a function of ``seed``, names and ``epoch`` alone.
+
+        Raises
+        ------
+        BadInput : a condition's selector keeps no part of its region.
+        """
+        shared: dict[tuple, Sites] = {}
+        result = {}
+        for residual in problem.residuals:
+            equation = residual.kind == "equation"
+            group = ("" if equation else residual.condition or residual.name, residual.region)
+            if group not in shared:
+                shared[group] = self._draw_region(problem, residual, self.interior if equation else self.surface, seed, epoch)
+            result[residual.name] = shared[group]
+        return result
+
+    def _draw_region(self, problem: Problem, residual: Residual, num: int, seed: int, epoch: int) -> Sites:
+        rng = generator(seed, f"points/{residual.condition or residual.name}", epoch)
+        keeps = [selector(piece, problem) for piece in residual.region]
+        sizes = [measure(piece, problem.coordinates, keep) for piece, keep in zip(residual.region, keeps, strict=True)]
+        counts = divide(num, sizes, [not piece.free for piece in residual.region])
+        try:
+            return join([
+                draw(piece, problem.coordinates, count, self.rule, rng, keep)
+                for piece, count, keep in zip(residual.region, counts, keeps, strict=True)
+            ])
+        except BadInput as error:
+            raise error.under(residual.name) from None
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return remarks on these settings, one line each."""
+        remarks = []
+        for name in ("interior", "surface"):
+            num = getattr(self, name)
+            if self.rule == "sobol" and num & (num - 1):
+                larger = 1 << num.bit_length()
+                remarks.append(f"points.{name}={num}: Sobol points need a power of 2 to be even; the next power of 2 is {larger}")
+        if self.redraw is not None and self.rule in ("grid", "chebyshev"):
+            remarks.append(f"points.redraw={self.redraw} has no effect: the rule '{self.rule}' gives the same points every time")
+        return tuple(remarks)
+
+
+def selector(piece: Piece, problem: Problem) -> Keep | None:
+    """Return the test whether points belong to a piece, or None when nothing is cut off."""
+    return None if piece.cut is None else partial(piece.keeps, coordinates=problem.names)
+
+
+def divide(num: int, sizes: Sequence[float], single: Sequence[bool]) -> list[int]:
+    """Divide ``num`` in proportion to ``sizes`` (largest remainder), at least one each and exactly one where ``single``."""
+    counts = np.ones(len(sizes), int)
+    several = np.flatnonzero(~np.asarray(single, bool))
+    if len(several):
+        weights = np.asarray(sizes, float)[several]
+        total = weights.sum()
+        exact = num * (weights / total if total > 0 else np.full(len(several), 1 / len(several)))
+        counts[several] = np.floor(exact)
+        rest = num - counts[several].sum()
+        counts[several[np.argsort(counts[several] - exact, kind="stable")[:rest]]] += 1
+    return [int(count) for count in np.maximum(counts, 1)]
+
+
+def join(parts: Sequence[Sites]) -> Sites:
+    """Return the sites of several pieces as one; where only some have normals the others get zeros."""
+    points = np.concatenate([part.points for part in parts])
+    if all(part.normals is None for part in parts):
+        return Sites(points)
+    normals = [np.zeros_like(part.points) if part.normals is None else part.normals for part in parts]
+    return Sites(points, np.concatenate(normals))
+
+
+def redraw_by_score(
+    candidates: Sites,
+    score: Callable[[Sites], np.ndarray],
+    num: int,
+    rng: np.random.Generator,
+    power: float = 1.0,
+    floor: float = 1.0,
+) -> Sites:
+    """Return ``num`` different candidates, drawn where the score is large (residual-based adaptive distribution).
+
+    Probability q = |s|^power / mean(|s|^power) + floor, normalised (Wu, Zhu, Tan, Kartha, Lu (2023), Comput. Methods Appl. Mech.
+    Eng. 403, 115671, eq. 2).
+
+    Parameters
+    ----------
+    candidates : sites of one region, at least ``num`` of them.
+    score : residual (points,) at given sites; only its size counts.
+    power, floor : 0 and anything, or a large floor, give the distribution of the candidates.
+
+    Raises
+    ------
+    ValueError : fewer candidates than wanted points, or a score that is not finite.
+    """
+    if len(candidates.points) < num:
+        raise ValueError(f"redraw_by_score needs at least {num} candidates, got {len(candidates.points)}.")
+    size = np.abs(np.asarray(score(candidates), float)) ** power
+    if not np.isfinite(size).all():
+        raise ValueError("The score is not finite at every candidate.")
+    mean = size.mean()
+    density = (size / mean if mean > 0 else np.zeros_like(size)) + floor
+    if np.count_nonzero(density) < num:
+        density = density + np.finfo(float).tiny
+    chosen = np.sort(rng.choice(len(density), num, replace=False, p=density / density.sum()))
+    return Sites(
+        candidates.points[chosen],
+        None if candidates.normals is None else candidates.normals[chosen],
+        None if candidates.side is None else candidates.side[chosen],
+        {name: column[chosen] for name, column in candidates.columns.items()},
+    )

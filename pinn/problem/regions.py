@@ -1,0 +1,145 @@
+"""Points on pieces of the coordinate box.
+
+A piece pins some coordinates, extends along its free ones and may be cut by a selector. Points have exactly the pinned values
+and lie strictly inside along the free coordinates: faces are open, edges and corners are never sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pinn.problem.randomness import generator
+from pinn.problem.settings import BadInput
+from pinn.problem.sites import Sites
+
+if TYPE_CHECKING:
+    from pinn.problem.problem import Coordinate, Piece
+
+Rule = Literal["sobol", "latin_hypercube", "uniform", "grid", "chebyshev"]
+"""How points are placed: a scrambled Sobol sequence, one point per row and column of a fine raster, independently at random,
+at the centres of a regular tensor grid, at a tensor grid of Chebyshev nodes (dense towards the faces)."""
+
+Keep = Callable[[np.ndarray], np.ndarray]
+"""Points (points, dim) to booleans (points,): which belong to the region."""
+
+NUM_TRIALS = 10_000
+"""Points on which the share kept by a selector is measured."""
+
+
+def draw(
+    piece: Piece,
+    coordinates: Sequence[Coordinate],
+    num: int,
+    rule: Rule,
+    rng: np.random.Generator,
+    keep: Keep | None = None,
+) -> Sites:
+    """Return points on a piece.
+
+    Parameters
+    ----------
+    piece : what is pinned and what is free; a coordinate that is neither does not matter and gets its middle.
+    coordinates : all coordinates of the problem in order, with their ranges.
+    num : number of points; the rules ``grid`` and ``chebyshev`` give at most as many, a piece without free coordinates gives one.
+    keep : selector that cuts the piece.
+
+    Returns
+    -------
+    Sites with points (points, dim) and, on a wall, its outward unit normals (points, dim), zero along time.
+
+    Raises
+    ------
+    BadInput : the selector keeps none of 10000 trial points.
+    """
+    dim = len(piece.free)
+    if dim == 0:
+        points = _place(piece, coordinates, np.empty((1, 0)))
+        if keep is not None and not keep(points).any():
+            raise BadInput("the selector keeps nothing: its only point does not belong to it")
+    elif keep is None:
+        points = _place(piece, coordinates, unit_points(rule, num, dim, rng))
+    else:
+        points = _kept(piece, coordinates, num, rule, rng, keep)
+    return Sites(points, _normals(piece, coordinates, len(points)))
+
+
+def measure(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep | None = None) -> float:
+    """Return the length, area or volume of a piece along its free coordinates; 1 for a single point."""
+    lengths = [coordinate.high - coordinate.low for coordinate in coordinates if coordinate.name in piece.free]
+    return float(np.prod(lengths)) * (1.0 if keep is None else share(piece, coordinates, keep))
+
+
+def share(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep) -> float:
+    """Return the part of a piece that a selector keeps, measured on the same 10000 trial points every time."""
+    unit = unit_points("latin_hypercube", NUM_TRIALS, len(piece.free), generator(0, "trial points"))
+    return float(np.mean(keep(_place(piece, coordinates, unit))))
+
+
+def unit_points(rule: Rule, num: int, dim: int, rng: np.random.Generator) -> np.ndarray:
+    """Return points of the closed unit cube, (points, dim); exactly ``num`` unless the rule is a tensor grid."""
+    if rule == "uniform":
+        return rng.random((num, dim))
+    if rule == "latin_hypercube":
+        cells = np.stack([rng.permutation(num) for _ in range(dim)], axis=1)
+        return (cells + rng.random((num, dim))) / num
+    if rule == "sobol":
+        from scipy.stats import qmc  # takes a second to import
+
+        return qmc.Sobol(dim, scramble=True, rng=rng).random_base2(max(num - 1, 0).bit_length())[:num]
+    axes = [(np.arange(count) + 0.5) / count for count in _counts(num, dim)]
+    if rule == "chebyshev":
+        axes = [(1 - np.cos(np.pi * axis)) / 2 for axis in axes]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dim)
+
+
+def _counts(num: int, dim: int) -> list[int]:
+    """Return nearly equal numbers of points per axis whose product is as large as possible, but at most ``num``."""
+    base = max(round(num ** (1 / dim)), 1)
+    counts = [base if base**dim <= num else base - 1] * dim
+    for axis in range(dim):
+        if np.prod(counts) // counts[axis] * (counts[axis] + 1) <= num:
+            counts[axis] += 1
+    return counts
+
+
+def _place(piece: Piece, coordinates: Sequence[Coordinate], unit: np.ndarray) -> np.ndarray:
+    """Return the points of the box (points, dim) that belong to points of the unit cube (points, free)."""
+    pinned, free = dict(piece.fixed), list(piece.free)
+    points = np.empty((len(unit), len(coordinates)))
+    for axis, coordinate in enumerate(coordinates):
+        low, high = float(coordinate.low), float(coordinate.high)
+        if coordinate.name in pinned:
+            points[:, axis] = pinned[coordinate.name]
+        elif coordinate.name in free:
+            values = low + (high - low) * unit[:, free.index(coordinate.name)]
+            points[:, axis] = np.clip(values, np.nextafter(low, high), np.nextafter(high, low))
+        else:
+            points[:, axis] = low + (high - low) / 2
+    return points
+
+
+def _kept(
+    piece: Piece, coordinates: Sequence[Coordinate], num: int, rule: Rule, rng: np.random.Generator, keep: Keep
+) -> np.ndarray:
+    """Return about ``num`` points (exactly for random rules) by drawing more and dropping those that are cut off."""
+    part = share(piece, coordinates, keep)
+    if part == 0:
+        raise BadInput(f"the selector keeps nothing: 0 of {NUM_TRIALS} trial points belong to it")
+    wanted = round(num / part)
+    while True:
+        points = _place(piece, coordinates, unit_points(rule, wanted, len(piece.free), rng))
+        points = points[keep(points)]
+        if len(points) >= num or (rule in ("grid", "chebyshev") and len(points) > 0):
+            return points[:num] if rule not in ("grid", "chebyshev") else points
+        wanted += wanted // 4 + 1
+
+
+def _normals(piece: Piece, coordinates: Sequence[Coordinate], num: int) -> np.ndarray | None:
+    if piece.outward is None:
+        return None
+    name, side = piece.outward
+    row = np.array([float(side) if coordinate.name == name else 0.0 for coordinate in coordinates])
+    return np.tile(row, (num, 1))
