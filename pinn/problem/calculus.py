@@ -11,11 +11,33 @@ from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number, Operator,
 ZERO, ONE, TWO = Number(0.0), Number(1.0), Number(2.0)
 
 _FOLD: dict[str, Callable] = {
-    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b, "**": lambda a, b: a**b,
-    "neg": lambda a: -a, "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "sin": math.sin, "cos": math.cos, "tan": math.tan,
-    "asin": math.asin, "acos": math.acos, "atan": math.atan, "atan2": math.atan2, "sinh": math.sinh, "cosh": math.cosh,
-    "tanh": math.tanh, "erf": math.erf, "abs": abs, "sign": lambda a: float((a > 0) - (a < 0)), "min": min, "max": max,
-    "real": lambda a: a, "imag": lambda a: 0.0, "conj": lambda a: a,
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
+    "neg": lambda a: -a,
+    "sqrt": math.sqrt,
+    "exp": math.exp,
+    "log": math.log,
+    "sin": math.sin,
+    "cos": math.cos,
+    "tan": math.tan,
+    "asin": math.asin,
+    "acos": math.acos,
+    "atan": math.atan,
+    "atan2": math.atan2,
+    "sinh": math.sinh,
+    "cosh": math.cosh,
+    "tanh": math.tanh,
+    "erf": math.erf,
+    "abs": abs,
+    "sign": lambda a: float((a > 0) - (a < 0)),
+    "min": min,
+    "max": max,
+    "real": lambda a: a,
+    "imag": lambda a: 0.0,
+    "conj": lambda a: a,
 }
 
 
@@ -287,10 +309,12 @@ def partial(tree: Node, leaf: Node) -> Node:
 
 def shifted(operator: Operator, axis: int) -> Operator:
     """Return the operator differentiated once more along the coordinate number ``axis``."""
-    return tuple(sorted(index[:axis] + (index[axis] + 1,) + index[axis + 1:] for index in operator))
+    return tuple(sorted(index[:axis] + (index[axis] + 1,) + index[axis + 1 :] for index in operator))
 
 
-def derivative(tree: Node, coordinate: str, coordinates: tuple[str, ...], depends: Mapping[str, tuple[str, ...]] | None = None) -> Node:
+def derivative(
+    tree: Node, coordinate: str, coordinates: tuple[str, ...], depends: Mapping[str, tuple[str, ...]] | None = None
+) -> Node:
     """Return the total derivative along a coordinate; normals are held fixed.
 
     Parameters
@@ -369,5 +393,3 @@ def size(tree: Node) -> int:
 
     walk(tree)
     return len(seen)
-
-

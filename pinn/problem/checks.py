@@ -139,7 +139,8 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
     if len(bad):
         where = f"{axis} = {value:g}" + ("" if len(bad) == len(points) else f" (for instance at {_place(problem, points[bad[0]])})")
         if found[bad[0]]:
-            raise BadInput(f"order {problem.order(unknown, axis)} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}")
+            order = problem.order(unknown, axis)
+            raise BadInput(f"order {order} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}")
         raise BadInput(f"no condition for {unknown} on {where}; add one, or say free: {unknown}")
 
 
@@ -149,12 +150,15 @@ def _started(problem: Problem, unknown: str, needed: int) -> None:
         for condition in problem.conditions
         if any(name == problem.time for piece in condition.region for name, _ in piece.fixed)
     )
-    found += sum(any(coordinate == problem.time for coordinate, _ in piece.fixed) * needed for name, piece in problem.free if name == unknown)
+    found += sum(
+        any(coordinate == problem.time for coordinate, _ in piece.fixed) * needed for name, piece in problem.free if name == unknown
+    )
     if found < needed:
         time, start = problem.time, problem.box[problem.names.index(problem.time)][0]
         missing = unknown if found == 0 else f"{unknown}_{time * found}"
         order = "second" if needed == 2 else "first" if needed == 1 else f"{needed}th"
-        raise BadInput(f"the equations are of {order} order in {time}: a start value of {missing} is needed, e.g. initial: {{at: {time} = {start:g}, {missing}: ...}}")
+        advice = f"initial: {{at: {time} = {start:g}, {missing}: ...}}"
+        raise BadInput(f"the equations are of {order} order in {time}: a start value of {missing} is needed, e.g. {advice}")
 
 
 def _level(problem: Problem) -> None:
@@ -167,13 +171,20 @@ def _level(problem: Problem) -> None:
             for jet in jets(residual.tree)
         )
         if not plain:
-            raise BadInput(f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0 to the conditions")
+            raise BadInput(
+                f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0 to the conditions"
+            )
 
 
 def _value_condition(residual: Residual) -> tuple[str, Node] | None:
     """Return (unknown, prescribed tree) for a condition u: g without unknowns in g."""
     for leaf in leaves(residual.tree):
-        if isinstance(leaf, Jet) and residual.kind == "condition" and not leaf.image and all(sum(index) == 0 for index in leaf.operator):
+        if (
+            isinstance(leaf, Jet)
+            and residual.kind == "condition"
+            and not leaf.image
+            and all(sum(index) == 0 for index in leaf.operator)
+        ):
             rest = total([residual.tree])
             given = _solved_for(rest, leaf)
             if given is not None:
@@ -240,8 +251,8 @@ def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
     worst = int(np.argmax(np.where(finite, np.abs(defect), -1)))
     if abs(defect[worst]) > EXACT_DEFECT * scale:
         raise BadInput(
-            f"exact: does not satisfy '{residual.name}': left minus right is {defect[worst]:.3g} at {_place(problem, sites.points[worst])}, "
-            f"where the parts are of size {size[worst]:.3g}"
+            f"exact: does not satisfy '{residual.name}': left minus right is {defect[worst]:.3g} "
+            f"at {_place(problem, sites.points[worst])}, where the parts are of size {size[worst]:.3g}"
         )
 
 
@@ -300,15 +311,22 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _corners(problem: Problem) -> Iterator[str]:
     """Warn where two prescribed values of one unknown differ on the edge that their pieces share."""
-    given = [(condition, piece, found) for condition in problem.conditions if (found := _value_condition(condition)) for piece in condition.region]
+    given = [
+        (condition, piece, found)
+        for condition in problem.conditions
+        if (found := _value_condition(condition))
+        for piece in condition.region
+    ]
     for number, (first, piece, (unknown, value)) in enumerate(given):
-        for second, other, (name, opposite) in given[number + 1:]:
+        for second, other, (name, opposite) in given[number + 1 :]:
             fixed = dict(piece.fixed) | dict(other.fixed)
             if name == unknown and len(fixed) == len(piece.fixed) + len(other.fixed):
                 yield from _differ(problem, first, second, Piece(tuple(fixed.items())), (value, opposite), (piece, other))
 
 
-def _differ(problem: Problem, first: Residual, second: Residual, edge: Piece, values: Sequence[Node], pieces: Sequence[Piece]) -> Iterator[str]:
+def _differ(
+    problem: Problem, first: Residual, second: Residual, edge: Piece, values: Sequence[Node], pieces: Sequence[Piece]
+) -> Iterator[str]:
     points = sample(problem, edge, f"{first.name}/{second.name}", 64)
     points = points[pieces[0].keeps(points, problem.names) & pieces[1].keeps(points, problem.names)]
     at = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}

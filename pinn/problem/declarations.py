@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pinn.problem.expand import Expander, Namespace, UnusableName, Value, point_at
+from pinn.problem.expand import Expander
 from pinn.problem.formula import RESERVED, FormulaError, parse
+from pinn.problem.namespace import Namespace, UnusableName, Value, point_at
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.tree import Node, Number
 
@@ -66,7 +67,7 @@ def _constants(given: Mapping[str, Any], at: At) -> dict[str, Value]:
         if name in done:
             return done[name]
         if name in pending:
-            raise BadInput(f"constant '{name}' is defined by itself: {' -> '.join((*pending[pending.index(name):], name))}")
+            raise BadInput(f"constant '{name}' is defined by itself: {' -> '.join((*pending[pending.index(name) :], name))}")
         done[name] = read(given[name], (*pending, name))
         return done[name]
 
@@ -154,8 +155,14 @@ def _known_keys(settings: Mapping, known: tuple[str, ...]) -> None:
             raise BadInput(f"unknown key '{key}'{nearest(str(key), known)}; keys: {', '.join(known)}")
 
 
-_LATER = {"of": "unknowns of fewer coordinates", "complex": "complex unknowns", "at": "unknowns on a part of the domain",
-          "start": "unknown numbers", "bounds": "bounds of unknowns", "positive": "positive unknowns"}
+_LATER = {
+    "of": "unknowns of fewer coordinates",
+    "complex": "complex unknowns",
+    "at": "unknowns on a part of the domain",
+    "start": "unknown numbers",
+    "bounds": "bounds of unknowns",
+    "positive": "positive unknowns",
+}
 
 
 def _unknowns(mapping: Mapping, namespace: Namespace, at: At) -> tuple[Namespace, dict[str, float]]:
@@ -192,7 +199,11 @@ def _unknown_settings(name: Any, settings: Any, namespace: Namespace) -> Mapping
         raise BadInput(f"settings of an unknown are a mapping, got {settings!r}")
     _known_keys(settings, ("of", "complex", "at", "start", "bounds", "positive", "scale", "dimension"))
     for key, what in _LATER.items():
-        if key in settings and not (key == "of" and list(settings[key]) == list(namespace.coordinates)) and settings[key] is not False:
+        if (
+            key in settings
+            and not (key == "of" and list(settings[key]) == list(namespace.coordinates))
+            and settings[key] is not False
+        ):
             raise BadInput(f"'{key}': {what} are not supported yet")
     return settings
 

@@ -3,80 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build, multiply, substitute, total
 from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
+from pinn.problem.namespace import Namespace, UnusableName, Value
 from pinn.problem.settings import nearest
 from pinn.problem.tree import At, Call, Integral, Jet, Name, Node, Normal, Number, Vector
 
-Value = Node | tuple
-"""A scalar tree, or a tuple of values: a vector, or a matrix as a tuple of rows."""
-
 MAX_ORDER = 4
 _GUARDED = {"sqrt": (0,), "log": (0,), "/": (1,), "**": (0,), "asin": (0,), "acos": (0,)}
-
-
-@dataclass(frozen=True)
-class Namespace:
-    """Everything a formula may name.
-
-    Attributes
-    ----------
-    coordinates : scalar coordinates in the problem's order.
-    time : the time coordinate or None.
-    box : lowest and highest value of each coordinate.
-    vectors : names of coordinates and unknowns with a dimension, and their components.
-    unknowns : the coordinates each scalar unknown depends on.
-    constants : values of the constants.
-    definitions : surface trees.
-    used : names that were looked up so far (grows while formulas are expanded).
-    """
-
-    coordinates: tuple[str, ...] = ()
-    time: str | None = None
-    box: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    unknowns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    constants: Mapping[str, Value] = field(default_factory=dict)
-    definitions: Mapping[str, Node] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set, compare=False)
-
-    @property
-    def space(self) -> tuple[str, ...]:
-        """The coordinates without time."""
-        return tuple(name for name in self.coordinates if name != self.time)
-
-    @property
-    def declared(self) -> set[str]:
-        """Every declared name."""
-        return {*self.coordinates, *self.vectors, *self.unknowns, *self.constants, *self.definitions}
-
-    def runs(self, letters: str, normal: bool = True) -> list[tuple[str, ...]]:
-        """Return every way to cut ``letters`` into names of coordinates (and ``n``): ``thetatheta`` gives one."""
-        if not letters:
-            return [()]
-        found = []
-        for name in (*self.coordinates, *(("n",) if normal else ())):
-            if letters.startswith(name):
-                found += [(name, *rest) for rest in self.runs(letters[len(name):], normal)]
-        return found
-
-    def reads_as_derivative(self, name: str) -> bool:
-        """Whether a declared name would also read as the derivative of another one."""
-        base, _, letters = name.rpartition("_")
-        return bool(letters) and base in {*self.unknowns, *self.vectors, *self.definitions} and bool(self.runs(letters))
-
-
-class UnusableName(FormulaError):
-    """A name in a formula that cannot be used; ``name`` is the text to point at."""
-
-    def __init__(self, message: str, setting: str = "", detail: str = "", name: str = ""):
-        super().__init__(message, setting, detail)
-        self.name = name
 
 
 @dataclass(frozen=True)
@@ -173,13 +111,15 @@ class Expander:
             raise UnusableName(f"'{name}' can be read in {len(runs)} ways; write {forms}", name=name)
         if len(runs[0]) > MAX_ORDER:
             raise UnusableName(f"'{name}' is a derivative of order {len(runs[0])}; the limit is {MAX_ORDER}", name=name)
+        if "n" in runs[0]:
+            self._needs_surface(name)
         return self._along(self._name(base), runs[0])
 
     def _hint(self, name: str) -> str:
         space = self.namespace
         for unknown in space.unknowns:
-            if name.startswith(unknown) and space.runs(name[len(unknown):]):
-                return f"; did you mean '{unknown}_{name[len(unknown):]}'?"
+            if name.startswith(unknown) and space.runs(name[len(unknown) :]):
+                return f"; did you mean '{unknown}_{name[len(unknown) :]}'?"
         return nearest(name, [*space.declared, *ELEMENTARY, *OPERATORS])
 
     def _needs_surface(self, name: str) -> None:
@@ -190,16 +130,22 @@ class Expander:
 
     def _along(self, value: Value, run: tuple[str, ...]) -> Value:
         for name in run:
-            value = self._normal_derivative(value) if name == "n" else _by_component(lambda f, x=name: self._derivative(f, x), value)
+            value = (
+                self._normal_derivative(value) if name == "n" else _by_component(lambda f, x=name: self._derivative(f, x), value)
+            )
         return value
 
     def _derivative(self, tree: Node, coordinate: str) -> Node:
         if _jumps_along(tree, coordinate):
-            raise FormulaError(f"the derivative along {coordinate} of where(...) drops the jump; differentiate the branches instead")
+            raise FormulaError(
+                f"the derivative along {coordinate} of where(...) drops the jump; differentiate the branches instead"
+            )
         result = calculus.derivative(tree, coordinate, self.namespace.coordinates, self.namespace.unknowns)
         for jet in calculus.jets(result):
             if sum(jet.operator[0]) > MAX_ORDER:
-                raise FormulaError(f"a derivative of {jet.unknown} of order {sum(jet.operator[0])} arises; the limit is {MAX_ORDER}")
+                raise FormulaError(
+                    f"a derivative of {jet.unknown} of order {sum(jet.operator[0])} arises; the limit is {MAX_ORDER}"
+                )
         return result
 
     def _normal_derivative(self, value: Value) -> Value:
@@ -251,7 +197,9 @@ class Expander:
         run = []
         for name in along:
             if not (isinstance(name, Name) and name.name in self.namespace.coordinates):
-                raise FormulaError(f"diff(f, x) needs the name of a coordinate, got '{name}'; coordinates: {', '.join(self.namespace.coordinates)}")
+                raise FormulaError(
+                    f"diff(f, x) needs the name of a coordinate, got '{name}'; coordinates: {', '.join(self.namespace.coordinates)}"
+                )
             self.namespace.used.add(name.name)
             run.append(name.name)
         return self._along(self.expand(quantity), tuple(run))
@@ -265,7 +213,9 @@ class Expander:
             vector = (vector,)
         if not isinstance(vector, tuple) or len(vector) != len(space):
             got = f"length {len(vector)}" if isinstance(vector, tuple) else "a number"
-            raise FormulaError(f"div needs a vector of length {len(space)} (one component for each of {', '.join(space)}), got {got}")
+            raise FormulaError(
+                f"div needs a vector of length {len(space)} (one component for each of {', '.join(space)}), got {got}"
+            )
         parts = [_by_component(lambda f, x=x: self._derivative(f, x), item) for item, x in zip(vector, space, strict=True)]
         return _combine("+", *parts) if len(parts) > 1 else parts[0]
 
@@ -322,12 +272,17 @@ class Expander:
         places = {}
         for name, place in tree.where:
             if name not in space.coordinates:
-                raise UnusableName(f"'{name}' is not a coordinate{nearest(name, space.coordinates)}; coordinates: {', '.join(space.coordinates)}", name=name)
+                raise UnusableName(
+                    f"'{name}' is not a coordinate{nearest(name, space.coordinates)}; coordinates: {', '.join(space.coordinates)}",
+                    name=name,
+                )
             value = self.scalar(place)
             low, high = space.box[name]
             slack = 1e-9 * (high - low)
             if isinstance(value, Number) and not low - slack <= value.value <= high + slack:
-                raise UnusableName(f"{name}={value} lies outside the domain, where {name} is between {low:g} and {high:g}", name=name)
+                raise UnusableName(
+                    f"{name}={value} lies outside the domain, where {name} is between {low:g} and {high:g}", name=name
+                )
             places[name] = value
         return _by_component(lambda f: substitute(f, places), self.expand(tree.quantity))
 
@@ -366,7 +321,11 @@ def _guard(tree: Node, condition: Node) -> Node:
     """Keep functions that are not defined everywhere away from points where this branch is not taken.
 
     Reverse differentiation multiplies the slope of the branch not taken by zero, and zero times infinity is not a number.
+    An unknown looked up elsewhere is looked up at the point itself there: u(t=t-1) must not leave the domain for t < 1.
     """
+    if isinstance(tree, Jet):
+        image = [(x, at if isinstance(at, Number) else Call("where", (condition, at, Name(x)))) for x, at in tree.image]
+        return Jet(tree.unknown, tree.operator, tuple(image))
     if not isinstance(tree, Call):
         return tree
     arguments = [_guard(argument, condition) for argument in tree.arguments]
@@ -404,12 +363,3 @@ def apply_exact(tree: Node, exact: Mapping[str, Node], coordinates: tuple[str, .
         return node
 
     return calculus.replace(tree, leaf)
-
-
-def point_at(text: str, error: FormulaError) -> FormulaError:
-    """Return the complaint with a caret under the name it is about, when that name stands in ``text``."""
-    name = getattr(error, "name", "")
-    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) if name else None
-    if error.detail or not text:
-        return error
-    return FormulaError(error.message, error.setting, text=text, column=found.start() if found else 0)

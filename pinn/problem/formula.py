@@ -1,4 +1,4 @@
-"""Formulas as text: a whitelist over Python's syntax tree gives a checked tree, and a tree prints back as text.
+"""Formulas from text: a whitelist over Python's syntax tree gives a checked tree (`pinn.problem.printing` prints it back).
 
 Nothing is ever evaluated as code. ``parse(str(tree)) == tree`` holds for every tree that `parse` returns.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tree import At, Call, Integral, Jet, Name, Node, Normal, Number, Vector
+from pinn.problem.tree import At, Call, Name, Node, Number, Vector
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 200
@@ -21,15 +21,46 @@ MAX_BRACKETS = 60
 MAX_EXPONENT = 64
 
 ELEMENTARY = {
-    **dict.fromkeys("sqrt exp log sin cos tan asin acos atan sinh cosh tanh erf abs sign real imag conj".split(), 1),
+    **dict.fromkeys(
+        [
+            "sqrt",
+            "exp",
+            "log",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "erf",
+            "abs",
+            "sign",
+            "real",
+            "imag",
+            "conj",
+        ],
+        1,
+    ),
     **dict.fromkeys(("atan2", "min", "max"), 2),
     "where": 3,
 }
 """Functions that act by component, with their number of arguments."""
 
 OPERATORS = {
-    "diff": (2, 6), "grad": (1, 1), "div": (1, 1), "laplacian": (1, 1), "sum": (1, 1), "prod": (1, 1), "dot": (2, 2),
-    "integral": (1, 4), "mean": (1, 2), "surface_integral": (2, 2), "jump": (1, 1),
+    "diff": (2, 6),
+    "grad": (1, 1),
+    "div": (1, 1),
+    "laplacian": (1, 1),
+    "sum": (1, 1),
+    "prod": (1, 1),
+    "dot": (2, 2),
+    "integral": (1, 4),
+    "mean": (1, 2),
+    "surface_integral": (2, 2),
+    "jump": (1, 1),
 }
 """Operators of the language, with the least and largest number of arguments."""
 
@@ -50,7 +81,7 @@ _REFUSED = [  # (pattern, what to write instead)
     (r"<<|>>|%|@|~|;|:|\$|\\|`|\?|!|#", "this sign is not part of the language"),
     (r"[\[\]{}]", "only round brackets; lists belong to constants"),
     (r"['\"]", "quotation marks are not part of a formula"),
-    (r"(?<![\w.])(?:0[xXbBoO]\w+|0\d+(?![\d.eE]))", "write a plain decimal number"),
+    (r"(?<![\w.])(?<![eE][+-])(?:0[xXbBoO]\w+|0\d+(?![\d.eE]))", "write a plain decimal number"),
     (r"(?<![\w.])\d+_[\d_]+", "write a plain decimal number"),
     (r"(?<![\w.])(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?!j\b)[A-Za-df-zA-DF-Z_]\w*", "write * between a number and a name"),
     (r"(?<![\w.])\d+\.?\d*[eE](?![+-]?\d)\w*", "write * between a number and a name"),
@@ -58,8 +89,21 @@ _REFUSED = [  # (pattern, what to write instead)
     (r"__", "names have single underscores"),
     (r"\b_|_\b", "a name starts with a letter and does not end in an underscore"),
 ]
-_LOOKALIKES = {"\u2212": "-", "\u00b7": "*", "\u00d7": "*", "\u00b2": "**2", "\u00b3": "**3", "\u2202": "diff(...)", "\u2207": "grad(...)",
-               "\u0394": "laplacian(...)", "\u03c0": "pi", "\u2013": "-", "\u2019": "no mark", "\u2264": "<=", "\u2265": ">="}
+_LOOKALIKES = {
+    "\u2212": "-",
+    "\u00b7": "*",
+    "\u00d7": "*",
+    "\u00b2": "**2",
+    "\u00b3": "**3",
+    "\u2202": "diff(...)",
+    "\u2207": "grad(...)",
+    "\u0394": "laplacian(...)",
+    "\u03c0": "pi",
+    "\u2013": "-",
+    "\u2019": "no mark",
+    "\u2264": "<=",
+    "\u2265": ">=",
+}
 
 
 class FormulaError(BadInput):
@@ -75,7 +119,7 @@ class FormulaError(BadInput):
 
 def _window(text: str, column: int, width: int = 100) -> tuple[str, int]:
     start = max(0, min(column - width // 2, len(text) - width))
-    return text[start:start + width], column - start
+    return text[start : start + width], column - start
 
 
 def parse(value: Any) -> Node:
@@ -103,7 +147,7 @@ def parse_equation(value: Any) -> tuple[Node, Node]:
         raise FormulaError("an equation has one '='", text=text, column=cuts[1])
     if not cuts:
         return parse(text), Number(0.0)
-    left, right = text[:cuts[0]], text[cuts[0] + 1:]
+    left, right = text[: cuts[0]], text[cuts[0] + 1 :]
     for side, name in ((left, "left"), (right, "right")):
         if not side.strip():
             raise FormulaError(f"nothing stands on the {name} of '='", text=text, column=cuts[0])
@@ -172,14 +216,21 @@ def _check_signs(text: str, whole: str, offset: int) -> None:
         word = match.group()
         if (keyword.iskeyword(word) and word not in ("and", "or", "not")) or word == "__debug__":
             advice = "write 'lam'" if word == "lambda" else "choose another name"
-            raise FormulaError(f"'{word}' is a word of Python's and cannot stand in a formula; {advice}", text=whole, column=offset + match.start())
+            raise FormulaError(
+                f"'{word}' is a word of Python's and cannot stand in a formula; {advice}", text=whole, column=offset + match.start()
+            )
 
 
 def _top_level_equals(text: str) -> list[int]:
     depth, cuts = 0, []
     for column, sign in enumerate(text):
         depth += (sign == "(") - (sign == ")")
-        if sign == "=" and depth == 0 and text[column - 1:column] not in ("<", ">", "=", "!", ":") and text[column + 1:column + 2] != "=":
+        if (
+            sign == "="
+            and depth == 0
+            and text[column - 1 : column] not in ("<", ">", "=", "!", ":")
+            and text[column + 1 : column + 2] != "="
+        ):
             cuts.append(column)
     return cuts
 
@@ -193,7 +244,7 @@ def _double_equals(text: str) -> tuple[str, list[int]]:
             calls.append(bool(re.search(r"\w\s*$", text[:column])) and not re.search(r"\b(and|or|not)\s*$", text[:column]))
         elif sign == ")":
             calls.pop()
-        if sign == "=" and not any(calls[-1:]) and text[column - 1:column] not in ("<", ">"):
+        if sign == "=" and not any(calls[-1:]) and text[column - 1 : column] not in ("<", ">"):
             inserted.append(column + len(inserted))
             out.append("=")
         out.append(sign)
@@ -318,69 +369,3 @@ def _chain(word: str, items: list[Node]) -> Node:
     for item in items[1:]:
         tree = Call(word, (tree, item))
     return tree
-
-
-_PRECEDENCE = {"or": 1, "and": 2, "not": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "neg": 7, "**": 8}
-_ATOM = 10
-
-
-def to_text(tree: Node) -> str:
-    """Print a tree as a formula with as few brackets as `parse` needs to read the same tree again."""
-    return _print(tree)[0]
-
-
-def _print(tree: Node) -> tuple[str, int]:
-    """Return the text and how tightly its outermost operator binds."""
-    if isinstance(tree, Number):
-        return _print_number(tree.value)
-    if isinstance(tree, Name):
-        return tree.name, _ATOM
-    if isinstance(tree, Normal):
-        return f"n_{tree.coordinate}", _ATOM
-    if isinstance(tree, Vector):
-        items = [to_text(item) for item in tree.items]
-        return f"({', '.join(items)}{',' if len(items) == 1 else ''})", _ATOM
-    if isinstance(tree, At):
-        return f"{to_text(tree.quantity)}({_print_places(tree.where)})", _ATOM
-    if isinstance(tree, Jet):
-        orders = " + ".join("".join(map(str, index)) for index in tree.operator)
-        return f"{tree.unknown}[{orders}]" + (f"({_print_places(tree.image)})" if tree.image else ""), _ATOM
-    if isinstance(tree, Integral):
-        over = ", ".join(f"{name} from {low} to {high}" for name, low, high in tree.over)
-        return f"{'mean' if tree.mean else 'integral'}({to_text(tree.integrand)}, {over})", _ATOM
-    return _print_call(tree)
-
-
-def _print_call(tree: Call) -> tuple[str, int]:
-    name, arguments = tree.function, tree.arguments
-    if name not in _PRECEDENCE:
-        return f"{name}({', '.join(to_text(argument) for argument in arguments)})", _ATOM
-    own = _PRECEDENCE[name]
-    if name in ("neg", "not"):
-        return ("-" if name == "neg" else "not ") + _bracketed(arguments[0], own), own
-    left_least, right_least = (own, own + 1)
-    if name == "**":
-        left_least, right_least = own + 1, own - 1
-    elif own == 4:
-        left_least, right_least = own + 1, own + 1
-    space = "" if name in ("*", "/", "**") else " "
-    return f"{_bracketed(arguments[0], left_least)}{space}{name}{space}{_bracketed(arguments[1], right_least)}", own
-
-
-def _bracketed(tree: Node, least: int) -> str:
-    text, binds = _print(tree)
-    return text if binds >= least else f"({text})"
-
-
-def _print_places(where: tuple[tuple[str, Node], ...]) -> str:
-    return ", ".join(f"{name}={to_text(value)}" for name, value in where)
-
-
-def _print_number(value: float | complex) -> tuple[str, int]:
-    if isinstance(value, complex):
-        if value.real == 0 and value.imag >= 0:
-            return f"{_print_number(value.imag)[0]}j", _ATOM
-        return f"({to_text(Number(value.real))} + {value.imag!r}*1j)", _ATOM
-    if value < 0 or (value == 0 and math.copysign(1, value) < 0):
-        return f"-{_print_number(-value)[0]}", _PRECEDENCE["neg"]
-    return (str(int(value)) if value == int(value) and value < 1e16 else repr(value)), _ATOM

@@ -12,8 +12,9 @@ from typing import Any
 from pinn.problem import checks, selectors
 from pinn.problem.calculus import has_unknowns, subtract
 from pinn.problem.declarations import Declarations, declare
-from pinn.problem.expand import Expander, Namespace, apply_exact, point_at
+from pinn.problem.expand import Expander, apply_exact
 from pinn.problem.formula import FormulaError, parse, parse_equation
+from pinn.problem.namespace import Namespace, point_at
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.source import caret
@@ -23,10 +24,36 @@ from pinn.problem.tree import Jet, Name, Node, Number, Position
 Where = Callable[[tuple, int], Position | None]
 """Tells where the value at a path of keys (and an offset in it) stands in a file."""
 
-KEYS = ["title", "citation", "coordinates", "time", "parameters", "unknowns", "constants", "define", "fields", "shapes", "domain", "interfaces", "equations", "conditions", "data", "exact", "manufactured", "reference", "quantities", "units"]
+KEYS = [
+    "title",
+    "citation",
+    "coordinates",
+    "time",
+    "parameters",
+    "unknowns",
+    "constants",
+    "define",
+    "fields",
+    "shapes",
+    "domain",
+    "interfaces",
+    "equations",
+    "conditions",
+    "data",
+    "exact",
+    "manufactured",
+    "reference",
+    "quantities",
+    "units",
+]
 _LATER = {
-    "parameters": "families of problems", "fields": "fields from files", "shapes": "shapes other than the coordinate box",
-    "domain": "domains other than the coordinate box", "interfaces": "interfaces", "data": "observations", "reference": "references from files",
+    "parameters": "families of problems",
+    "fields": "fields from files",
+    "shapes": "shapes other than the coordinate box",
+    "domain": "domains other than the coordinate box",
+    "interfaces": "interfaces",
+    "data": "observations",
+    "reference": "references from files",
 }
 
 
@@ -83,7 +110,9 @@ class _Reader:
         position = self.where(self.path, offset) if self.where else None
         keys = ".".join(str(key) for key in self.path)
         if position is not None:
-            placed = BadInput(f"{Path(position.file).name} line {position.line}: {keys}: {error}".split("\n")[0], detail=caret(position))
+            placed = BadInput(
+                f"{Path(position.file).name} line {position.line}: {keys}: {error}".split("\n")[0], detail=caret(position)
+            )
         else:
             prefix = f"{self.name}: {keys}" if keys else self.name
             placed = BadInput(f"{prefix}: {error.message}", detail=error.detail)
@@ -123,7 +152,9 @@ class _Reader:
             if key not in KEYS:
                 raise BadInput(f"unknown key '{key}'{nearest(key, KEYS)}; keys: {', '.join(KEYS)}")
             if key in _LATER and self.mapping[key] not in (None, {}, []):
-                raise BadInput(f"'{key}': {_LATER[key]} are not supported yet; this version solves forward problems on coordinate boxes")
+                raise BadInput(
+                    f"'{key}': {_LATER[key]} are not supported yet; this version solves forward problems on coordinate boxes"
+                )
         for key in ("coordinates", "unknowns", "equations"):
             if not self.mapping.get(key):
                 raise BadInput(f"'{key}' is missing; a problem needs coordinates, unknowns, equations and conditions")
@@ -161,7 +192,9 @@ class _Reader:
         unknowns = self.namespace.unknowns
         if not isinstance(given, Mapping):
             if len(unknowns) != 1:
-                raise BadInput(f"there are {len(unknowns)} unknowns; write a mapping {{{', '.join(f'{u}: formula' for u in unknowns)}}}")
+                raise BadInput(
+                    f"there are {len(unknowns)} unknowns; write a mapping {{{', '.join(f'{u}: formula' for u in unknowns)}}}"
+                )
             given = {next(iter(unknowns)): given}
         trees = {}
         for unknown, text in given.items():
@@ -295,7 +328,9 @@ class _Reader:
     def _on_region(self, name: str, entry: Mapping) -> list[Residual]:
         if "at" not in entry:
             sides = ", ".join(str(key) for key in entry)
-            raise BadInput(f"no region: add at: (boundary, x = 0, t = 0 ...) to {{{sides}}}, or write the condition as one equation")
+            raise BadInput(
+                f"no region: add at: (boundary, x = 0, t = 0 ...) to {{{sides}}}, or write the condition as one equation"
+            )
         region = self._select(entry["at"])
         lefts = {str(key): value for key, value in entry.items() if key != "at"}
         if not lefts:

@@ -185,10 +185,12 @@ class Problem:
     def _exact_program(self, request: Request) -> Program:
         cache = self.__dict__.setdefault("_exact_programs", {})
         if request not in cache:
-            cache[request] = Program([
-                calculus.total(calculus.derivative_by_index(self.exact[unknown], index, self.names) for index in operator)
-                for unknown, operator in request
-            ])
+            cache[request] = Program(
+                [
+                    calculus.total(calculus.derivative_by_index(self.exact[unknown], index, self.names) for index in operator)
+                    for unknown, operator in request
+                ]
+            )
         return cache[request]
 
 

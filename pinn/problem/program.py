@@ -13,14 +13,41 @@ from pinn.problem.tree import Call, Node, Number
 Functions = Mapping[str, Callable]
 
 NUMPY: Functions = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "neg": np.negative,
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "neg": np.negative,
     "**": lambda a, b: np.square(a) if isinstance(b, float) and b == 2 else np.power(a, b),
-    "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan,
-    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
-    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "erf": erf, "abs": np.abs, "sign": np.sign,
-    "real": np.real, "imag": np.imag, "conj": np.conj, "min": np.minimum, "max": np.maximum, "where": np.where,
-    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
-    "and": np.logical_and, "or": np.logical_or, "not": np.logical_not,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "log": np.log,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "erf": erf,
+    "abs": np.abs,
+    "sign": np.sign,
+    "real": np.real,
+    "imag": np.imag,
+    "conj": np.conj,
+    "min": np.minimum,
+    "max": np.maximum,
+    "where": np.where,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
     "integrate": lambda a, w: np.sum(a * w, axis=-1),
 }
 """What the functions of the language do to NumPy arrays. Another array library needs a table with the same keys."""
@@ -108,5 +135,7 @@ class Program:
         """Return the program with ``convert`` applied to every constant that is an array."""
         other = object.__new__(Program)
         other._inputs, other._code, other._outputs = self._inputs, self._code, self._outputs
-        other._constants = {slot: value if isinstance(value, (int, float, complex)) else convert(value) for slot, value in self._constants.items()}
+        other._constants = {
+            slot: value if isinstance(value, (int, float, complex)) else convert(value) for slot, value in self._constants.items()
+        }
         return other

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pinn.problem.calculus import leaves, names, substitute
-from pinn.problem.expand import Expander, Namespace
+from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse_selector
+from pinn.problem.namespace import Namespace
 from pinn.problem.problem import Piece
 from pinn.problem.settings import nearest
 from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number
@@ -122,7 +123,9 @@ def _surface(name: str, piece: Piece, namespace: Namespace) -> bool:
         return piece.outward is not None
     if name == "interfaces":
         raise FormulaError("'interfaces' needs interfaces:, which are not supported yet")
-    raise FormulaError(f"'{name}' is not a surface{nearest(name, ['boundary', *namespace.coordinates])}; write boundary or x = value")
+    raise FormulaError(
+        f"'{name}' is not a surface{nearest(name, ['boundary', *namespace.coordinates])}; write boundary or x = value"
+    )
 
 
 def _equals(tree: Call, piece: Piece, namespace: Namespace) -> bool:
@@ -134,7 +137,8 @@ def _equals(tree: Call, piece: Piece, namespace: Namespace) -> bool:
             return abs(value - pinned) <= slack
     if min(abs(value - low), abs(value - high)) > slack:
         raise FormulaError(
-            f"'{tree}' is not a face, {axis} runs from {low:g} to {high:g}; a condition on an inner line is written with u({axis}={value:g})"
+            f"'{tree}' is not a face, {axis} runs from {low:g} to {high:g}; "
+            f"a condition on an inner line is written with u({axis}={value:g})"
         )
     return False
 
@@ -144,9 +148,12 @@ def _compares(tree: Call, piece: Piece, namespace: Namespace) -> bool | Node:
     expander = Expander(namespace)
     left, right = (substitute(expander.scalar(side), inside) for side in tree.arguments)
     if isinstance(left, Number) and isinstance(right, Number):
-        return {"<": left.value < right.value, "<=": left.value <= right.value, ">": left.value > right.value, ">=": left.value >= right.value}[
-            tree.function
-        ]
+        return {
+            "<": left.value < right.value,
+            "<=": left.value <= right.value,
+            ">": left.value > right.value,
+            ">=": left.value >= right.value,
+        }[tree.function]
     return _within_range(Call(tree.function, (left, right)), namespace)
 
 

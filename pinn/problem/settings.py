@@ -192,8 +192,11 @@ def _within(number: Any, limits: Mapping[str, float], value: Any) -> Any:
     for name, limit in limits.items():
         holds, words = tests[name]
         if not holds(number, limit):
-            raise BadInput(f"must be {words} {limit:g}, got {_shown(value)}" if limit != LARGEST_WHOLE_NUMBER
-                           else f"must be {words} {LARGEST_WHOLE_NUMBER}, got {_shown(value)}")
+            raise BadInput(
+                f"must be {words} {limit:g}, got {_shown(value)}"
+                if limit != LARGEST_WHOLE_NUMBER
+                else f"must be {words} {LARGEST_WHOLE_NUMBER}, got {_shown(value)}"
+            )
     return number
 
 

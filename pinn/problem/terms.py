@@ -165,13 +165,21 @@ def _inside(problem: Problem, residual: Residual, points: np.ndarray) -> np.ndar
         row, axis = np.argwhere(beyond)[0]
         low, high = problem.box[axis]
         raise BadInput(
-            f"looks up an unknown at {problem.names[axis]}={points[row, axis]:.4g}, outside its range {low:g} to {high:g}", residual.name
+            f"looks up an unknown at {problem.names[axis]}={points[row, axis]:.4g}, outside its range {low:g} to {high:g}",
+            residual.name,
         )
     return np.clip(points, low, high)
 
 
 def _integral(
-    problem: Problem, residual: Residual, node: Integral, images: _Images, known: dict[Node, Any], rows: int, number: int, quadrature: int
+    problem: Problem,
+    residual: Residual,
+    node: Integral,
+    images: _Images,
+    known: dict[Node, Any],
+    rows: int,
+    number: int,
+    quadrature: int,
 ) -> Node:
     """Register the quadrature sites of an integral and return the call that sums it, (rows,)."""
     values: dict[Node, Any] = {name: np.asarray(value)[:, None] for name, value in known.items() if isinstance(name, Name)}
@@ -199,7 +207,9 @@ def _integral(
     return calculus.Call("integrate", (integrand, weight))
 
 
-def _quadrature(node: Integral, values: Mapping[Node, Any], rows: int, quadrature: int) -> tuple[dict[Node, np.ndarray], np.ndarray]:
+def _quadrature(
+    node: Integral, values: Mapping[Node, Any], rows: int, quadrature: int
+) -> tuple[dict[Node, np.ndarray], np.ndarray]:
     """Return the nodes of the bound variables and the weights, (rows, nodes) each; tensor Gauss-Legendre."""
     position, weight = np.polynomial.legendre.leggauss(quadrature)
     count = len(node.over)

@@ -22,7 +22,7 @@ class Node:
     __slots__ = ()
 
     def __str__(self) -> str:
-        from pinn.problem.formula import to_text
+        from pinn.problem.printing import to_text
 
         return to_text(self)
 

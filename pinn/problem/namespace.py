@@ -1,0 +1,81 @@
+"""What a formula may name, and complaints about names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pinn.problem.formula import FormulaError
+from pinn.problem.tree import Node
+
+Value = Node | tuple
+"""A scalar tree, or a tuple of values: a vector, or a matrix as a tuple of rows."""
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """Everything a formula may name.
+
+    Attributes
+    ----------
+    coordinates : scalar coordinates in the problem's order.
+    time : the time coordinate or None.
+    box : lowest and highest value of each coordinate.
+    vectors : names of coordinates and unknowns with a dimension, and their components.
+    unknowns : the coordinates each scalar unknown depends on.
+    constants : values of the constants.
+    definitions : surface trees.
+    used : names that were looked up so far (grows while formulas are expanded).
+    """
+
+    coordinates: tuple[str, ...] = ()
+    time: str | None = None
+    box: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unknowns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Mapping[str, Value] = field(default_factory=dict)
+    definitions: Mapping[str, Node] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set, compare=False)
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """The coordinates without time."""
+        return tuple(name for name in self.coordinates if name != self.time)
+
+    @property
+    def declared(self) -> set[str]:
+        """Every declared name."""
+        return {*self.coordinates, *self.vectors, *self.unknowns, *self.constants, *self.definitions}
+
+    def runs(self, letters: str, normal: bool = True) -> list[tuple[str, ...]]:
+        """Return every way to cut ``letters`` into names of coordinates (and ``n``): ``thetatheta`` gives one."""
+        if not letters:
+            return [()]
+        found = []
+        for name in (*self.coordinates, *(("n",) if normal else ())):
+            if letters.startswith(name):
+                found += [(name, *rest) for rest in self.runs(letters[len(name) :], normal)]
+        return found
+
+    def reads_as_derivative(self, name: str) -> bool:
+        """Whether a declared name would also read as the derivative of another one."""
+        base, _, letters = name.rpartition("_")
+        return bool(letters) and base in {*self.unknowns, *self.vectors, *self.definitions} and bool(self.runs(letters))
+
+
+class UnusableName(FormulaError):
+    """A name in a formula that cannot be used; ``name`` is the text to point at."""
+
+    def __init__(self, message: str, setting: str = "", detail: str = "", name: str = ""):
+        super().__init__(message, setting, detail)
+        self.name = name
+
+
+def point_at(text: str, error: FormulaError) -> FormulaError:
+    """Return the complaint with a caret under the name it is about, when that name stands in ``text``."""
+    name = getattr(error, "name", "")
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) if name else None
+    if error.detail or not text:
+        return error
+    return FormulaError(error.message, error.setting, text=text, column=found.start() if found else 0)

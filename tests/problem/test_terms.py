@@ -1,0 +1,92 @@
+"""Terms at points: images, integrals and the vanishing of exact solutions."""
+
+import numpy as np
+import pytest
+
+from pinn.problem.language import read_problem
+from pinn.problem.settings import BadInput
+from pinn.problem.sites import Sites
+from pinn.problem.terms import make_term
+
+
+def ode(**changes):
+    return {"coordinates": {"t": [0, 2]}, "unknowns": ["u"], "conditions": {"start": {"at": "t = 0", "u": 1}}, **changes}
+
+
+def residual_of(problem, values, points, index=0):
+    term = make_term(problem, problem.residuals[index], Sites(points))
+    columns = [
+        np.stack([values(image.sites.points, unknown, operator) for unknown, operator in image.request], axis=1) for image in term.images
+    ]
+    return np.asarray(term.evaluate(columns)), term
+
+
+def test_an_integral_to_a_moving_end_is_gauss_legendre_at_every_row():
+    text = ode(equations={"volterra": "u_t + u = integral(exp(s - t)*u(t=s), s, 0, t)"}, exact="exp(-t)*cosh(t)")
+    problem = read_problem(text)
+    points = np.linspace(0.1, 1.9, 7)[:, None]
+    exact = lambda p, unknown, operator: problem.exact_values(((unknown, operator),), p)[:, 0]  # noqa: E731
+    defect, term = residual_of(problem, exact, points)
+    assert np.abs(defect).max() < 1e-14
+    assert [len(image.sites.points) for image in term.images] == [7, 7 * 24]
+
+
+def test_the_variable_of_an_integral_may_be_a_coordinate():
+    problem = read_problem(
+        {
+            "coordinates": {"x": [0, 1]},
+            "unknowns": ["y"],
+            "equations": {"ide": "integral(y, x, 0, x) + y_x = 2*pi*cos(2*pi*x) + sin(pi*x)**2/pi"},
+            "conditions": {"start": {"at": "x = 0", "y": 0}},
+            "exact": "sin(2*pi*x)",
+        }
+    )
+    assert problem.exact
+
+
+def test_a_mean_is_one_row_over_the_whole_domain():
+    problem = read_problem(
+        {
+            "coordinates": {"x": [0, 1], "y": [0, 1]},
+            "unknowns": ["u"],
+            "equations": {"poisson": "-laplacian(u) = 2*pi**2*cos(pi*x)*cos(pi*y)"},
+            "conditions": {"walls": {"at": "boundary", "u_n": 0}, "level": "mean(u + x) = 1/2"},
+            "exact": "cos(pi*x)*cos(pi*y)",
+        }
+    )
+    (defect, term) = residual_of(problem, lambda p, *_: p[:, 0] * p[:, 1], np.zeros((1, 2)), index=2)
+    assert term.num_rows == 1 and len(term.images[0].sites.points) == 24**2
+    assert defect == pytest.approx([0.25], abs=1e-14)
+
+
+def test_normals_enter_from_the_sites():
+    problem = read_problem(
+        {
+            "coordinates": {"x": [0, 1], "y": [0, 1]},
+            "unknowns": ["u"],
+            "equations": {"poisson": "-laplacian(u) = 0"},
+            "conditions": {"walls": {"at": "boundary", "u_n + u": 0}},
+        }
+    )
+    points = np.array([[0.0, 0.5], [0.5, 1.0]])
+    term = make_term(problem, problem.conditions[0], Sites(points, np.array([[-1.0, 0.0], [0.0, 1.0]])))
+    ((_, request),) = term.images
+    slopes = {(0, 0): 10.0, (1, 0): 2.0, (0, 1): 3.0}
+    columns = np.array([[slopes[operator[0]] for _, operator in request]] * 2)
+    assert term.evaluate([columns]).tolist() == [8.0, 13.0]
+
+
+def test_evaluated_quantities_read_another_image():
+    problem = read_problem(ode(equations={"delay": "u_t = -u(t=t/2)"}))
+    _, term = residual_of(problem, lambda p, *_: p[:, 0], np.array([[1.0], [2.0]]))
+    assert sorted(image.sites.points[:, 0].tolist() for image in term.images) == [[0.5, 1.0], [1.0, 2.0]]
+    outside = read_problem(ode(equations={"delay": "u_t = -u(t=t-1)"}))
+    with pytest.raises(BadInput, match="delay looks up an unknown at t=-0.5, outside its range 0 to 2"):
+        make_term(outside, outside.equations[0], Sites(np.array([[0.5]])))
+
+
+def test_where_hides_the_branch_not_taken():
+    problem = read_problem(ode(equations={"delay": "u_t = -where(t < 1, 1, u(t=t-1))"}))
+    defect, term = residual_of(problem, lambda p, u, operator: np.full(len(p), 5.0), np.array([[0.5], [1.5]]))
+    assert defect.tolist() == [6.0, 10.0]
+    assert [0.5, 0.5] in [image.sites.points[:, 0].tolist() for image in term.images]
