@@ -190,7 +190,7 @@ def _refuse_several_values(words: Sequence[str]) -> None:
         if _parse(word).is_sweep_override():
             value = read(word).value or ""
             hint = f", or write [{value}]" if "(" not in value else ""
-            raise BadInput(f"several values need -m{hint}", read(word).key)
+            raise BadInput(f"several values for '{read(word).key}' need -m{hint}")
 
 
 def _launching() -> dict[str, list[str]]:
