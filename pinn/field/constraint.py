@@ -1,0 +1,269 @@
+"""Conditions that hold by construction: u = g + d · N with a lift g that meets them and a distance d that vanishes where they hold.
+
+On a box both are formulas. Along each coordinate with conditions the lift is corrected by interpolation between the faces,
+``G ← G + Σ_f L_f(x) (g_f − G|_f)``, which after the last coordinate is the Boolean sum of the projections (transfinite
+interpolation: Gordon & Hall 1973, Numer. Math. 21, 109). The distance is the product of the distances to the faces (Lagaris,
+Likas & Fotiadis 1998, IEEE Trans. Neural Netw. 9, 987). Derivatives of g and d do not depend on θ: they are differentiated symbolically and
+evaluated once per set of points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pinn.field.request import below, minus
+from pinn.problem import calculus
+from pinn.problem.calculus import ONE, ZERO
+from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.program import Program
+from pinn.problem.randomness import generator
+from pinn.problem.settings import BadInput, nearest
+from pinn.problem.tree import Index, Jet, Name, Node, Normal, Number
+
+TOLERANCE = 1e-9
+NUM_TRIALS = 64
+
+
+class Prescribed(NamedTuple):
+    """What a residual prescribes: ``unknown`` (order 0) or its first derivative by time (order 1) is ``data``."""
+
+    unknown: str
+    order: int
+    data: Node
+
+
+class Face(NamedTuple):
+    """A face of the box with the value, and perhaps the slope, that one unknown has on it."""
+
+    place: float
+    value: Node
+    slope: Node | None
+
+
+class Constraint:
+    """The hard conditions of a problem.
+
+    Parameters
+    ----------
+    problem : the problem.
+    hard : names of conditions.
+
+    Attributes
+    ----------
+    lift, distance : expanded trees over coordinates, by unknown; unknowns without hard conditions are absent.
+    satisfied : names of the residuals that hold whatever the network.
+
+    Raises
+    ------
+    BadInput : a condition that cannot be met by construction, with the reason; conditions that differ where they meet.
+    """
+
+    def __init__(self, problem: Problem, hard: Sequence[str]):
+        self.problem = problem
+        residuals = _chosen(problem, hard)
+        faces = _faces(problem, residuals)
+        self.lift = {unknown: _lift(problem, by_axis) for unknown, by_axis in faces.items()}
+        self.distance = {unknown: _distance(problem, by_axis) for unknown, by_axis in faces.items()}
+        self.satisfied = tuple(residual.name for residual in residuals)
+        self._axes = {unknown: set(by_axis) for unknown, by_axis in faces.items()}
+        self._programs: dict[tuple[str, tuple[Index, ...]], Program] = {}
+        for residual in residuals:
+            self._check(residual)
+
+    def __bool__(self) -> bool:
+        return bool(self.lift)
+
+    def keeps_periodic(self, residual: Residual) -> bool:
+        """Whether a periodic condition still holds for g + d · N when N is periodic."""
+        axis = residual.region[0].fixed[0][0]
+        unknowns = {jet.unknown for jet in calculus.jets(residual.tree)}
+        if any(axis in self._axes.get(unknown, ()) for unknown in unknowns):
+            return False
+        return self._defect(residual)[0] <= TOLERANCE
+
+    def evaluate(self, unknown: str, points: np.ndarray, indices: tuple[Index, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the derivatives of the lift and of the distance, (points, len(indices)) each."""
+        key = (unknown, indices)
+        if key not in self._programs:
+            trees = [_derivatives(tree, indices, self.problem.names) for tree in (self.lift[unknown], self.distance[unknown])]
+            self._programs[key] = Program([*trees[0], *trees[1]])
+        values = self._programs[key]({Name(name): points[:, axis] for axis, name in enumerate(self.problem.names)})
+        columns = np.stack([np.broadcast_to(np.asarray(value, dtype=float), len(points)) for value in values], axis=1)
+        return columns[:, : len(indices)], columns[:, len(indices) :]
+
+    def _check(self, residual: Residual) -> None:
+        defect, point = self._defect(residual)
+        if not defect <= TOLERANCE:
+            where = ", ".join(f"{name}={value:.3g}" for name, value in zip(self.problem.names, point, strict=True))
+            raise BadInput(
+                f"conditions cannot hold at once: '{residual.name}' would be off by {defect:.2g} at {where}, "
+                "because they differ where they meet; leave one of them to the loss",
+                "hard",
+            )
+
+    def _defect(self, residual: Residual) -> tuple[float, np.ndarray]:
+        """Return the largest value of a residual with the lifts in place of the unknowns, relative to their size, and where."""
+        tree = _insert(residual.tree, self.lift, self.problem)
+        program = Program([tree, *self.lift.values()])
+        worst, place = 0.0, np.zeros(self.problem.dim)
+        for piece in residual.region:
+            points = _points_on(piece, self.problem)
+            columns = {Name(name): points[:, axis] for axis, name in enumerate(self.problem.names)}
+            with np.errstate(all="ignore"):
+                values, *sizes = (np.broadcast_to(np.asarray(v, dtype=float), len(points)) for v in program(columns))
+            defects = np.abs(values) / (1.0 + max((np.nanmax(np.abs(size)) for size in sizes), default=0.0))
+            if not defects.max() <= worst:
+                worst, place = float(defects.max()), points[np.argmax(defects)]
+        return worst, place
+
+
+def leibniz_factors(distance: Mapping[Index, np.ndarray], operator: Iterable[Index]) -> dict[Index, np.ndarray]:
+    """Return the factors (points,) of the derivatives of N in an operator applied to d · N, from the derivatives of d."""
+    factors: dict[Index, np.ndarray] = {}
+    for index in operator:
+        for lower, count in below(index):
+            factors[lower] = factors.get(lower, 0.0) + count * distance[minus(index, lower)]
+    return factors
+
+
+def _chosen(problem: Problem, hard: Sequence[str]) -> list[Residual]:
+    known = list(dict.fromkeys(residual.condition for residual in problem.conditions))
+    for name in hard:
+        if name not in known:
+            raise BadInput(f"unknown condition '{name}'{nearest(name, known)}; conditions: {', '.join(known)}", "hard")
+    return [residual for residual in problem.conditions if residual.condition in hard]
+
+
+def _refuse(residual: Residual, reason: str) -> BadInput:
+    return BadInput(f"'{residual.name}' cannot hold by construction: {reason}; leave it to the loss", "hard")
+
+
+def _prescribed(problem: Problem, residual: Residual) -> Prescribed:
+    """Return what a residual prescribes, or raise `BadInput`."""
+    leaves = calculus.leaves(residual.tree)
+    jets = [leaf for leaf in leaves if isinstance(leaf, Jet)]
+    if residual.kind == "periodic":
+        raise _refuse(residual, "it is periodic; a network with periodic=auto meets it without")
+    is_plain = len(jets) == len(calculus.jets(residual.tree)) == 1 and not jets[0].image
+    if not is_plain or any(isinstance(leaf, Normal) for leaf in leaves):
+        raise _refuse(residual, "it is not one unknown with a given value")
+    (jet,) = jets
+    factor = calculus.partial(residual.tree, jet)
+    start = tuple(int(name == problem.time) for name in problem.names)
+    orders = {((0,) * problem.dim,): 0, (start,): 1}
+    if jet.operator not in orders or not isinstance(factor, Number) or factor.value == 0:
+        raise _refuse(residual, "only values, and first derivatives by time at a time, can be hard")
+    rest = calculus.replace(residual.tree, lambda leaf: ZERO if leaf == jet else leaf)
+    return Prescribed(jet.unknown, orders[jet.operator], calculus.negative(calculus.divide(rest, factor)))
+
+
+def _faces(problem: Problem, residuals: Sequence[Residual]) -> dict[str, dict[str, list[Face]]]:
+    """Return the faces with conditions by unknown and coordinate, space before time."""
+    found: dict[tuple[str, str], dict[float, dict[int, Node]]] = {}
+    for residual in residuals:
+        unknown, order, data = _prescribed(problem, residual)
+        for piece in residual.region:
+            axis, place = _place(problem, residual, piece, order)
+            data_here = calculus.substitute(data, {axis: Number(place)})
+            known = found.setdefault((unknown, axis), {}).setdefault(place, {})
+            if known.setdefault(order, data_here) != data_here:
+                raise _refuse(residual, f"another hard condition gives {unknown} at {axis} = {place:g}")
+    faces: dict[str, dict[str, list[Face]]] = {}
+    order = [*problem.space, problem.time]
+    for (unknown, axis), places in sorted(found.items(), key=lambda item: order.index(item[0][1])):
+        if any(1 in data for data in places.values()) and (len(places) > 1 or 0 not in next(iter(places.values()))):
+            reason = f"{unknown}_{axis} at a time can be hard only with the value of {unknown} at the same time, and no other"
+            raise BadInput(reason, "hard")
+        rows = [Face(place, data[0], data.get(1)) for place, data in sorted(places.items())]
+        faces.setdefault(unknown, {})[axis] = rows
+    return faces
+
+
+def _place(problem: Problem, residual: Residual, piece: Piece, order: int) -> tuple[str, float]:
+    if piece.cut is not None or len(piece.fixed) != 1:
+        raise _refuse(residual, "it does not hold on whole faces of the box of the coordinates")
+    ((axis, place),) = piece.fixed
+    low, high = problem.box[problem.names.index(axis)]
+    if place not in (low, high):
+        raise _refuse(residual, f"{axis} = {place:g} is not a face of the box")
+    if order == 1 and axis != problem.time:
+        raise _refuse(residual, "a derivative by time can be hard at a time only")
+    return axis, place
+
+
+def _lift(problem: Problem, by_axis: Mapping[str, list[Face]]) -> Node:
+    lift: Node = ZERO
+    for axis, faces in by_axis.items():
+        corrections = []
+        for face in faces:
+            at_face = {axis: Number(face.place)}
+            missing = calculus.subtract(face.value, calculus.substitute(lift, at_face))
+            corrections.append(calculus.multiply(_hat(axis, face.place, [other.place for other in faces]), missing))
+            if face.slope is not None:
+                has = calculus.substitute(calculus.derivative(lift, axis, problem.names), at_face)
+                corrections.append(calculus.multiply(_offset(axis, face.place), calculus.subtract(face.slope, has)))
+        lift = calculus.add(lift, calculus.total(corrections))
+    return lift
+
+
+def _hat(axis: str, place: float, places: Sequence[float]) -> Node:
+    """Return Lagrange's polynomial that is 1 at ``place`` and 0 at the other places."""
+    result: Node = ONE
+    for other in places:
+        if other != place:
+            result = calculus.multiply(result, calculus.divide(_offset(axis, other), Number(place - other)))
+    return result
+
+
+def _offset(axis: str, place: float) -> Node:
+    return calculus.subtract(Name(axis), Number(place))
+
+
+def _distance(problem: Problem, by_axis: Mapping[str, list[Face]]) -> Node:
+    """Return the product of the distances to the faces, in lengths of the box, at most about 1; squared where a slope is given."""
+    result: Node = ONE
+    for axis, faces in by_axis.items():
+        low, high = problem.box[problem.names.index(axis)]
+        for face in faces:
+            along = _offset(axis, face.place) if face.place == low else calculus.negative(_offset(axis, face.place))
+            ratio = calculus.divide(along, Number((high - low) / len(faces)))
+            for _ in range(1 if face.slope is None else 2):
+                result = calculus.multiply(result, ratio)
+    return result
+
+
+def _derivatives(tree: Node, indices: Sequence[Index], names: tuple[str, ...]) -> list[Node]:
+    """Return the partial derivatives of a tree, every lower one built once."""
+    known: dict[Index, Node] = {(0,) * len(names): tree}
+
+    def get(index: Index) -> Node:
+        if index not in known:
+            axis = next(i for i, order in enumerate(index) if order)
+            lower = (*index[:axis], index[axis] - 1, *index[axis + 1 :])
+            known[index] = calculus.derivative(get(lower), names[axis], names)
+        return known[index]
+
+    return [get(index) for index in indices]
+
+
+def _insert(tree: Node, lift: Mapping[str, Node], problem: Problem) -> Node:
+    """Return a residual's tree with the lifts in place of the unknowns (0 for unknowns without)."""
+
+    def leaf(node: Node) -> Node:
+        if isinstance(node, Jet):
+            inserted = calculus.total(_derivatives(lift.get(node.unknown, ZERO), node.operator, problem.names))
+            return calculus.substitute(inserted, dict(node.image))
+        return node
+
+    return calculus.replace(tree, leaf)
+
+
+def _points_on(piece: Piece, problem: Problem) -> np.ndarray:
+    low, high = problem.box.T
+    points = low + (high - low) * generator(0, "hard").random((NUM_TRIALS, problem.dim))
+    for name, place in piece.fixed:
+        points[:, problem.names.index(name)] = place
+    return points

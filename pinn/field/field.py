@@ -1,0 +1,159 @@
+"""A field: a network for the unknowns of a problem, which returns derivatives at points as a function of its parameters."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn.field.constraint import Constraint
+from pinn.field.device import choose_device
+from pinn.field.jet import Jet, JetAlgebra
+from pinn.field.nested import ValueAlgebra, differentiate
+from pinn.field.network.network import Network
+from pinn.field.readout import ConstrainedReadout, Readout
+from pinn.field.request import Request, channels
+from pinn.field.scaling import output_scales
+from pinn.field.solution import Solution
+from pinn.problem.problem import Problem
+from pinn.problem.randomness import generator
+from pinn.problem.settings import BadInput, nearest
+from pinn.problem.sites import Sites
+
+CACHE_NUMBERS = 2**17
+
+
+class Field:
+    """Unknown u_k = g_k + d_k · scale_k · N_k(features of the coordinates; θ), with g = 0 and d = 1 where no condition is hard.
+
+    Parameters
+    ----------
+    network : settings of the network.
+    problem : gives coordinates, unknowns and conditions.
+    engine : ``taylor`` propagates jets through the network, ``autograd`` differentiates its values repeatedly.
+    precision, device : of θ and all jets; see `pinn.field.device.choose_device`.
+    hard : names of conditions that hold by construction.
+
+    Attributes
+    ----------
+    layout : where each parameter lies in θ. num_params : length of θ. dtype, device : of θ and of jets.
+    satisfied : names of the residuals that hold whatever θ is, by hard conditions or periodic features; their rows are superfluous.
+
+    Raises
+    ------
+    BadInput : a device, precision or hard condition that cannot be had; an unknown that does not depend on all coordinates.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        problem: Problem,
+        engine: Literal["taylor", "autograd"] = "taylor",
+        precision: Literal["float64", "float32"] = "float64",
+        device: str = "cpu",
+        hard: tuple[str, ...] = (),
+    ):
+        _check_dependence(problem)
+        self.network, self.problem, self.engine = network, problem, engine
+        self.device, self.dtype = choose_device(device, precision), getattr(torch, precision)
+        self.embedding, self.layout = network.embedding(problem), network.layout(problem)
+        self.num_params = self.layout.num_params
+        self.unknown_names = [unknown.name for unknown in problem.unknowns]
+        self.scales = output_scales(problem)
+        self.constraint = Constraint(problem, hard)
+        self.satisfied = self.constraint.satisfied + self._periodic()
+
+    def initial(self, seed: int) -> Tensor:
+        """Return θ (params,) at the start; equal seeds give equal numbers on every device, up to its precision."""
+        return self.tensor(self.layout.pack(self.network.draw(self.layout.shapes, generator(seed, "network"))))
+
+    def at(self, sites: Sites, request: Request) -> Evaluation:
+        """Return the evaluation of ``request`` at ``sites``; all that does not depend on θ happens here.
+
+        Raises
+        ------
+        BadInput : an unknown that the problem does not have.
+        """
+        return Evaluation(self, sites, request)
+
+    def solution(self, theta: Tensor) -> Solution:
+        """Return the field with its parameters as a function of NumPy points."""
+        return Solution(self, theta)
+
+    def chunk(self, request: Request) -> int:
+        """Return how many points are best evaluated together: their jets at one layer fit the cache of a processor."""
+        if self.device.type != "cpu":
+            return 2**16
+        carried = channels(tuple(operator for _, operator in request), len(self.problem.coordinates))
+        return min(max(CACHE_NUMBERS // (len(carried) * self.network.width), 256), 2**13)
+
+    def tensor(self, values: np.ndarray) -> Tensor:
+        """Return an array as a tensor with the precision and on the device of the field."""
+        return torch.as_tensor(np.ascontiguousarray(values)).to(device=self.device, dtype=self.dtype)
+
+    def _periodic(self) -> tuple[str, ...]:
+        embedded = {self.problem.coordinates[axis].name for axis in self.embedding.periodic}
+        rows = [row for row in self.problem.conditions if row.kind == "periodic" and row.region[0].fixed[0][0] in embedded]
+        return tuple(row.name for row in rows if self.constraint.keeps_periodic(row))
+
+
+class Evaluation:
+    """A field bound to points and a request."""
+
+    def __init__(self, field: Field, sites: Sites, request: Request):
+        points = np.asarray(sites.points, dtype=float)
+        for unknown, _ in request:
+            if unknown not in field.unknown_names:
+                raise BadInput(f"unknown '{unknown}' is not in the problem{nearest(unknown, field.unknown_names)}")
+        self.field, self.request = field, tuple(request)
+        carried = channels(tuple(operator for _, operator in request), points.shape[1])
+        self.readout: Any = (
+            ConstrainedReadout(field, points, self.request, carried) if field.constraint else Readout(field, self.request, carried)
+        )
+        engine = TaylorChannels if field.engine == "taylor" else NestedChannels
+        self.channels: Any = engine(field, points, carried)
+
+    def jets(self, theta: Tensor) -> Tensor:
+        """Return the requested derivatives (points, len(request)) at θ (params,), differentiable in θ if the tape is on."""
+        return self.readout(self.channels(theta))
+
+
+class TaylorChannels:
+    """Channels of the network's outputs by jets; the features' jets are computed once."""
+
+    def __init__(self, field: Field, points: np.ndarray, carried: tuple):
+        self.field, self.algebra = field, JetAlgebra(carried)
+        value, rest, present = field.embedding.jets(points, carried)
+        self.features = Jet(field.tensor(value), field.tensor(rest), present)
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """Return (channels, points, unknowns)."""
+        value, rest, _ = self.field.network.apply(self.field.layout.unpack(theta), self.features, self.algebra)
+        return torch.cat([value[None], rest])
+
+
+class NestedChannels:
+    """Channels of the network's outputs by repeated differentiation."""
+
+    def __init__(self, field: Field, points: np.ndarray, carried: tuple):
+        self.field, self.points, self.carried = field, field.tensor(points), carried
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """Return (channels, points, unknowns)."""
+        parameters = self.field.layout.unpack(theta)
+
+        def network(x: Tensor) -> Tensor:
+            return self.field.network.apply(parameters, self.field.embedding.values(x), ValueAlgebra())
+
+        return differentiate(network, self.points, self.carried)
+
+
+def _check_dependence(problem: Problem) -> None:
+    names = tuple(coordinate.name for coordinate in problem.coordinates)
+    for unknown in problem.unknowns:
+        if set(unknown.depends) != set(names):
+            depends = ", ".join(unknown.depends) or "nothing"
+            wanted = ", ".join(names)
+            raise BadInput(f"'{unknown.name}' depends on {depends} only; a network needs unknowns of all coordinates ({wanted})")

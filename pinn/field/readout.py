@@ -1,0 +1,61 @@
+"""From the channels of a network to the requested derivatives of the unknowns: sums, output scales, hard conditions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn.field.constraint import leibniz_factors
+from pinn.field.request import Channel, Request, closure, weights
+
+if TYPE_CHECKING:
+    from pinn.field.field import Field
+
+
+class Readout:
+    """The linear map from channels to columns, the same at all points."""
+
+    def __init__(self, field: Field, request: Request, carried: tuple[Channel, ...]):
+        num_unknowns = len(field.scales)
+        matrix = np.zeros((len(carried), num_unknowns, len(request)))
+        for column, (unknown, operator) in enumerate(request):
+            for number, factor in weights(operator, carried).items():
+                place = field.unknown_names.index(unknown)
+                matrix[number, place, column] = factor * field.scales[place]
+        self.matrix = field.tensor(matrix.reshape(-1, len(request)))
+
+    def __call__(self, channels: Tensor) -> Tensor:
+        """Return the columns (points, len(request)) from channels (channels, points, unknowns)."""
+        return channels.transpose(0, 1).flatten(1) @ self.matrix
+
+
+class ConstrainedReadout:
+    """The affine map from channels to columns of u = g + d · N, by Leibniz's rule; another one at every point."""
+
+    def __init__(self, field: Field, points: np.ndarray, request: Request, carried: tuple[Channel, ...]):
+        place = {channel[0][0]: number for number, channel in enumerate(carried) if len(channel) == 1}
+        lift = np.zeros((len(points), len(request)))
+        factors = np.zeros((len(points), len(request), len(carried)))
+        for column, (unknown, operator) in enumerate(request):
+            scale = field.scales[field.unknown_names.index(unknown)]
+            for number, factor in weights(operator, carried).items():
+                factors[:, column, number] = factor * scale
+            if unknown in field.constraint.lift:
+                indices = closure(operator)
+                g, d = field.constraint.evaluate(unknown, points, indices)
+                lift[:, column] = sum(g[:, indices.index(index)] for index in operator)
+                by_index = leibniz_factors(dict(zip(indices, d.T, strict=True)), operator)
+                factors[:, column] *= d[:, :1]
+                for index, factor in by_index.items():
+                    if index in place:
+                        factors[:, column, place[index]] = factor * scale
+        self.lift, self.factors = field.tensor(lift), field.tensor(factors)
+        self.outputs = torch.tensor([field.unknown_names.index(unknown) for unknown, _ in request], device=field.device)
+
+    def __call__(self, channels: Tensor) -> Tensor:
+        """Return the columns (points, len(request)) from channels (channels, points, unknowns)."""
+        seen = channels.permute(1, 2, 0).index_select(1, self.outputs)
+        return (seen * self.factors).sum(2).add_(self.lift)

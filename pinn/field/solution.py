@@ -1,0 +1,53 @@
+"""What the judge, the report and users get: the solution as a function of coordinates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn.field.request import Request
+from pinn.problem.sites import Sites
+
+if TYPE_CHECKING:
+    from pinn.field.field import Field
+
+
+class Solution:
+    """A field with fixed parameters; NumPy float64 in and out, in bounded memory.
+
+    Attributes
+    ----------
+    cuts : faces across which the solution may jump; a single network has none.
+    """
+
+    cuts: tuple[Any, ...] = ()
+
+    def __init__(self, field: Field, theta: Tensor):
+        self.field, self.theta = field, theta.detach()
+
+    def __call__(self, points: np.ndarray, request: Request | None = None, side: np.ndarray | None = None) -> np.ndarray:
+        """Return derivatives of the unknowns, (points, len(request)).
+
+        Parameters
+        ----------
+        points : (points, dim), coordinates in the problem's order.
+        request : (unknown, operator) pairs; None means the values of all unknowns.
+        side : (points,) from which cell to look; of no effect without cuts.
+        """
+        points = np.asarray(points, dtype=float)
+        request = self._values() if request is None else tuple(request)
+        out = np.empty((len(points), len(request)))
+        size = self.field.chunk(request)
+        with torch.no_grad():
+            for start in range(0, len(points), size):
+                part = slice(start, start + size)
+                sites = Sites(points[part], side=None if side is None else side[part])
+                out[part] = self.field.at(sites, request).jets(self.theta).cpu().double().numpy()
+        return out
+
+    def _values(self) -> Request:
+        value = ((0,) * len(self.field.problem.coordinates),)
+        return tuple((name, value) for name in self.field.unknown_names)
