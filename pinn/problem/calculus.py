@@ -126,6 +126,8 @@ def power(a: Node, b: Node) -> Node:
         return ONE
     if b == ONE:
         return a
+    if b == TWO and isinstance(a, Call) and a.function == "sqrt":
+        return a.arguments[0]
     return call("**", a, b)
 
 

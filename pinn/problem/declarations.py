@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pinn.problem.complex_numbers import Complex
 from pinn.problem.expand import Expander
 from pinn.problem.formula import RESERVED, FormulaError, parse
 from pinn.problem.namespace import Namespace, UnusableName, Value, point_at
@@ -95,12 +96,15 @@ def _number(tree: Node, namespace: Namespace, text: Any) -> Value:
         result = Expander(namespace).expand(tree)
     except FormulaError as error:
         raise point_at(str(text), error) from None
-    flat = [result]
-    while any(isinstance(item, tuple) for item in flat):
-        flat = [part for item in flat for part in (item if isinstance(item, tuple) else (item,))]
-    if not all(isinstance(item, Number) for item in flat):
+    if not _all_numbers(result):
         raise BadInput(f"'{text}' is not a finite number")
     return result
+
+
+def _all_numbers(value: Value) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_all_numbers, value))
+    return _all_numbers((value.real, value.imag)) if isinstance(value, Complex) else isinstance(value, Number)
 
 
 def _bounds(entry: Any, namespace: Namespace) -> tuple[float, float]:
@@ -109,8 +113,8 @@ def _bounds(entry: Any, namespace: Namespace) -> tuple[float, float]:
     ends = []
     for item in entry:
         value = _number(parse(item), namespace, item)
-        if isinstance(value, tuple):
-            raise BadInput(f"a bound is one number, got a list '{item}'")
+        if not isinstance(value, Number):
+            raise BadInput(f"a bound is one real number, got '{item}'")
         ends.append(value.value)
     if not ends[0] < ends[1]:
         raise BadInput(f"the lower bound must be below the upper bound, got [{ends[0]:g}, {ends[1]:g}]")
@@ -157,7 +161,6 @@ def _known_keys(settings: Mapping, known: tuple[str, ...]) -> None:
 
 _LATER = {
     "of": "unknowns of fewer coordinates",
-    "complex": "complex unknowns",
     "at": "unknowns on a part of the domain",
     "start": "unknown numbers",
     "bounds": "bounds of unknowns",
@@ -178,17 +181,20 @@ def _unknowns(mapping: Mapping, namespace: Namespace, at: At) -> tuple[Namespace
             raise BadInput("must be a list of names, or a mapping of names to settings")
     unknowns: dict[str, tuple[str, ...]] = {}
     scales: dict[str, float] = {}
-    vectors = dict(namespace.vectors)
+    vectors, pairs = dict(namespace.vectors), {}
     for name, settings in given.items():
         with at("unknowns", name):
             settings = _unknown_settings(name, settings, namespace)
             parts = _components(str(name), settings)
             if parts != (name,):
                 vectors[str(name)] = parts
+            if settings.get("complex"):
+                pairs.update({part: (f"{part}_real", f"{part}_imag") for part in parts})
+                parts = tuple(half for part in parts for half in pairs[part])
             unknowns.update(dict.fromkeys(parts, namespace.coordinates))
             if settings.get("scale") is not None:
                 scales.update(dict.fromkeys(parts, _scale(settings["scale"], namespace)))
-    return replace(namespace, unknowns=unknowns, vectors=vectors), scales
+    return replace(namespace, unknowns=unknowns, vectors=vectors, complex=pairs), scales
 
 
 def _unknown_settings(name: Any, settings: Any, namespace: Namespace) -> Mapping:
@@ -210,7 +216,7 @@ def _unknown_settings(name: Any, settings: Any, namespace: Namespace) -> Mapping
 
 def _scale(entry: Any, namespace: Namespace) -> float:
     value = _number(parse(entry), namespace, entry)
-    if isinstance(value, tuple) or not value.value > 0:
+    if not isinstance(value, Number) or not value.value > 0:
         raise BadInput(f"scale must be a number greater than 0, got {entry!r}")
     return value.value
 
@@ -226,7 +232,7 @@ def _definitions(given: Mapping[str, Any], at: At) -> dict[str, Node]:
 def _check_names(mapping: Mapping, namespace: Namespace, at: At) -> None:
     groups = {
         "coordinates": [*namespace.coordinates, *(v for v in namespace.vectors if v in mapping["coordinates"])],
-        "unknowns": [*namespace.unknowns, *(v for v in namespace.vectors if v not in mapping["coordinates"])],
+        "unknowns": [*namespace.unknowns, *namespace.complex, *(v for v in namespace.vectors if v not in mapping["coordinates"])],
         "constants": list(namespace.constants),
         "define": list(namespace.definitions),
     }

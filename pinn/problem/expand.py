@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build, multiply, substitute, total
+from pinn.problem.complex_numbers import Complex, build_scalar, pair
 from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
 from pinn.problem.namespace import Namespace, UnusableName, Value
 from pinn.problem.settings import nearest
@@ -32,7 +33,14 @@ class Expander:
     pending: tuple[str, ...] = ()
 
     def scalar(self, tree: Node) -> Node:
-        """Return the expanded scalar tree; a vector is refused."""
+        """Return the expanded scalar tree; a vector or a complex value is refused."""
+        value = self.complex_scalar(tree)
+        if isinstance(value, Complex):
+            raise FormulaError(f"a real number is needed here, '{tree}' is complex; take real(...), imag(...) or abs(...)")
+        return value
+
+    def complex_scalar(self, tree: Node) -> Node | Complex:
+        """Return the expanded scalar, real or complex; a vector is refused."""
         value = self.expand(tree)
         if isinstance(value, tuple):
             raise FormulaError(f"a number is needed here, '{tree}' is a vector of length {len(value)}; use sum, dot or a component")
@@ -46,9 +54,7 @@ class Expander:
         FormulaError : an unknown name, lengths that differ, a derivative of too high an order.
         """
         if isinstance(tree, Number):
-            if isinstance(tree.value, complex):
-                raise FormulaError("complex numbers are not supported yet; write real and imaginary parts as two unknowns")
-            return tree
+            return Complex(Number(tree.value.real), Number(tree.value.imag)) if isinstance(tree.value, complex) else tree
         if isinstance(tree, Name):
             return self._name(tree.name)
         if isinstance(tree, Vector):
@@ -83,6 +89,8 @@ class Expander:
             return Name(name)
         if name in space.vectors:
             return tuple(self._name(component) for component in space.vectors[name])
+        if name in space.complex:
+            return Complex(*map(self._name, space.complex[name]))
         if name in space.unknowns:
             return Jet(name, ((0,) * len(space.coordinates),))
         if name in space.constants:
@@ -191,7 +199,13 @@ class Expander:
         opposite = Call("not", (test,))
         branches = [self.expand(yes), self.expand(no)]
         guarded = [_by_component(lambda f, c=c: _guard(f, c), branch) for branch, c in zip(branches, (test, opposite), strict=True)]
-        return _combine_with(lambda a, b: a if a == b else Call("where", (test, a, b)), *guarded)
+
+        def choose(a: Node | Complex, b: Node | Complex) -> Node | Complex:
+            if isinstance(a, Complex) or isinstance(b, Complex):
+                return Complex(choose(pair(a).real, pair(b).real), choose(pair(a).imag, pair(b).imag))
+            return a if a == b else Call("where", (test, a, b))
+
+        return _combine_with(choose, *guarded)
 
     def _diff_operator(self, quantity: Node, *along: Node) -> Value:
         run = []
@@ -288,7 +302,10 @@ class Expander:
 
 
 def _by_component(function: Callable[[Node], Value], value: Value) -> Value:
-    return tuple(_by_component(function, item) for item in value) if isinstance(value, tuple) else function(value)
+    """Apply a real linear map to a scalar, to both parts of a complex one, to every component of a vector."""
+    if isinstance(value, tuple):
+        return tuple(_by_component(function, item) for item in value)
+    return value.map(function) if isinstance(value, Complex) else function(value)
 
 
 def _combine(name: str, *values: Value) -> Value:
@@ -298,7 +315,7 @@ def _combine(name: str, *values: Value) -> Value:
         for value in values[1:]:
             result = _combine(name, result, value)
         return result
-    return _combine_with(lambda *items: build(name, *items), *values)
+    return _combine_with(lambda *items: build_scalar(name, *items), *values)
 
 
 def _combine_with(function: Callable[..., Node], *values: Value) -> Value:

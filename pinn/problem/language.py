@@ -11,6 +11,7 @@ from typing import Any
 
 from pinn.problem import checks, selectors
 from pinn.problem.calculus import has_unknowns, subtract
+from pinn.problem.complex_numbers import Complex, build_scalar, pair
 from pinn.problem.declarations import Declarations, declare
 from pinn.problem.expand import Expander, apply_exact
 from pinn.problem.formula import FormulaError, parse, parse_equation
@@ -161,12 +162,12 @@ class _Reader:
 
     # formulas --------------------------------------------------------------------------------------------------------
 
-    def _equation(self, text: Any, surface: bool = False) -> tuple[Node, str]:
-        """Return the expanded tree, left minus right, and the printed formula."""
+    def _equation(self, text: Any) -> tuple[dict[str, Node], str]:
+        """Return the expanded trees, left minus right, by their ending of the name, and the printed formula."""
         left, right = parse_equation(text)
-        printed = f"{left} = {right}"
         with self._pointing(text):
-            return subtract(*(Expander(self.namespace, surface).scalar(side) for side in (left, right))), printed
+            sides = [Expander(self.namespace).complex_scalar(side) for side in (left, right)]
+            return _real_rows(build_scalar("-", *sides)), f"{left} = {right}"
 
     @contextmanager
     def _pointing(self, text: Any) -> Iterator[None]:
@@ -189,13 +190,13 @@ class _Reader:
         given = self.mapping.get("exact")
         if given is None:
             return {}
-        unknowns = self.namespace.unknowns
         if not isinstance(given, Mapping):
+            listed = self.mapping["unknowns"]
+            unknowns = [listed] if isinstance(listed, str) else list(listed)
             if len(unknowns) != 1:
-                raise BadInput(
-                    f"there are {len(unknowns)} unknowns; write a mapping {{{', '.join(f'{u}: formula' for u in unknowns)}}}"
-                )
-            given = {next(iter(unknowns)): given}
+                formulas = ", ".join(f"{unknown}: formula" for unknown in unknowns)
+                raise BadInput(f"there are {len(unknowns)} unknowns; write a mapping {{{formulas}}}")
+            given = {unknowns[0]: given}
         trees = {}
         for unknown, text in given.items():
             with self.at(*([unknown] if isinstance(self.mapping["exact"], Mapping) else [])), self._pointing(text):
@@ -203,11 +204,13 @@ class _Reader:
         return self._resolved(trees)
 
     def _exact_of(self, unknown: str, text: Any) -> dict[str, Node]:
-        names = self.namespace.vectors.get(unknown, (unknown,))
-        if any(name not in self.namespace.unknowns for name in names):
+        names = self.namespace.parts(unknown)
+        if not names:
             raise BadInput(f"'{unknown}' is not an unknown{nearest(unknown, self.namespace.unknowns)}")
         value = Expander(self.namespace).expand(parse(text))
         values = value if isinstance(value, tuple) else (value,)
+        if {unknown, *self.namespace.vectors.get(unknown, ())} & set(self.namespace.complex):
+            values = tuple(part for item in map(pair, values) for part in (item.real, item.imag))
         if len(values) != len(names):
             raise BadInput(f"'{unknown}' has {len(names)} components, the formula has {len(values)}")
         return dict(zip(names, values, strict=True))
@@ -237,12 +240,15 @@ class _Reader:
             with self.at("equations", name):
                 if isinstance(text, Mapping):
                     raise BadInput("equations on a part of the domain are not supported yet; write 'name: equation'")
-                tree, printed = self._equation(text)
-                if not has_unknowns(tree):
+                rows, printed = self._equation(text)
+                if not any(map(has_unknowns, rows.values())):
                     raise BadInput("the equation does not contain an unknown")
-                if forced:
-                    tree, printed = subtract(tree, self._forcing(tree)), f"{printed} + forcing"
-                yield Residual(self._register(str(name), "equations"), "equation", printed, tree, region, str(name))
+                self._register(str(name), "equations")
+                for ending, tree in rows.items():
+                    if forced:
+                        tree = subtract(tree, self._forcing(tree))
+                    text = f"{printed} + forcing" if forced else printed
+                    yield Residual(f"{name}{ending}", "equation", text, tree, region, str(name))
 
     def _forcing(self, tree: Node) -> Node:
         missing = sorted(set(self.namespace.unknowns) - set(self.exact))
@@ -261,7 +267,7 @@ class _Reader:
             with self.at("conditions", name):
                 self._register(str(name), "conditions")
                 if not isinstance(entry, Mapping):
-                    rows.append(self._regionless(str(name), entry))
+                    rows += self._regionless(str(name), entry)
                 elif "periodic" in entry:
                     found, axes = self._periodic(str(name), entry, problem)
                     rows += found
@@ -272,14 +278,17 @@ class _Reader:
                     rows += self._on_region(str(name), entry)
         return replace(problem, conditions=tuple(rows), periodic=tuple(dict.fromkeys(periodic)), free=tuple(free))
 
-    def _regionless(self, name: str, text: Any) -> Residual:
-        tree, printed = self._equation(text)
-        if not has_unknowns(tree):
-            raise BadInput("the condition does not contain an unknown")
+    def _regionless(self, name: str, text: Any) -> list[Residual]:
+        rows, printed = self._equation(text)
         space = self.namespace
-        free = selectors.matters(tree, space.coordinates)
-        fixed = tuple((x, space.box[x][0]) for x in space.coordinates if x not in free)
-        return Residual(name, "condition", printed, tree, (Piece(fixed, None, None, free),), name, None)
+        found = []
+        for ending, tree in rows.items():
+            if not has_unknowns(tree):
+                raise BadInput("the condition does not contain an unknown")
+            free = selectors.matters(tree, space.coordinates)
+            fixed = tuple((x, space.box[x][0]) for x in space.coordinates if x not in free)
+            found.append(Residual(f"{name}{ending}", "condition", printed, tree, (Piece(fixed, None, None, free),), name, None))
+        return found
 
     def _periodic(self, name: str, entry: Mapping, problem: Problem) -> tuple[list[Residual], list[str]]:
         if set(entry) != {"periodic"}:
@@ -317,9 +326,9 @@ class _Reader:
             raise BadInput("write {at: selector, free: u}")
         pieces = self._select(entry["at"])
         for unknown in unknowns:
-            if unknown not in self.namespace.unknowns:
+            if not self.namespace.parts(unknown):
                 raise BadInput(f"'{unknown}' is not an unknown{nearest(str(unknown), self.namespace.unknowns)}")
-        return [(unknown, piece) for unknown in unknowns for piece in pieces]
+        return [(part, piece) for unknown in unknowns for part in self.namespace.parts(unknown) for piece in pieces]
 
     def _select(self, text: Any) -> tuple[Piece, ...]:
         with self.at("at"), self._pointing(text):
@@ -339,31 +348,39 @@ class _Reader:
         for left, right in lefts.items():
             with self.at(left):
                 row = name if len(lefts) == 1 else f"{name}.{left.replace(' ', '')}"
-                rows.append(self._condition(row, name, left, right, region))
+                rows += self._condition(row, name, left, right, region)
         return rows
 
-    def _condition(self, row: str, name: str, left: str, right: Any, region: tuple[Piece, ...]) -> Residual:
+    def _condition(self, row: str, name: str, left: str, right: Any, region: tuple[Piece, ...]) -> list[Residual]:
         on_walls = all(piece.outward is not None for piece in region)
         expander = Expander(self.namespace, surface=on_walls)
         with self._pointing(left):
             left_tree = parse(left)
-            value = expander.scalar(left_tree)
+            value = expander.complex_scalar(left_tree)
         with self._pointing(right):
             right_tree = parse(right)
-            if right_tree == Name("exact"):
-                tree = subtract(value, apply_exact(value, self.exact, self.namespace.coordinates))
-            else:
-                tree = subtract(value, expander.scalar(right_tree))
-        if not has_unknowns(tree):
-            raise BadInput("the condition does not contain an unknown")
-        return Residual(row, "condition", f"{left_tree} = {right_tree}", tree, region, name, self._determined(left_tree))
+            required = self._exact_value(value) if right_tree == Name("exact") else expander.complex_scalar(right_tree)
+        found = []
+        for ending, tree in _real_rows(build_scalar("-", value, required)).items():
+            if not has_unknowns(tree):
+                raise BadInput("the condition does not contain an unknown")
+            text = f"{left_tree} = {right_tree}"
+            found.append(Residual(f"{row}{ending}", "condition", text, tree, region, name, self._determined(left_tree, ending)))
+        return found
 
-    def _determined(self, left: Node) -> str | None:
+    def _exact_value(self, value: Node | Complex) -> Node | Complex:
+        def put_in(tree: Node) -> Node:
+            return apply_exact(tree, self.exact, self.namespace.coordinates)
+
+        return value.map(put_in) if isinstance(value, Complex) else put_in(value)
+
+    def _determined(self, left: Node, ending: str) -> str | None:
         """Return the unknown that a plain left side (u, u_n, u_t) determines."""
         if isinstance(left, Name):
             for name in (left.name, left.name.rpartition("_")[0]):
-                if name in self.namespace.unknowns:
-                    return name
+                parts = self.namespace.parts(name)
+                if parts and len(parts) <= 2:
+                    return parts[-1 if ending == ".imag" else 0]
         return None
 
     def _quantities(self) -> dict[str, Node]:
@@ -372,3 +389,10 @@ class _Reader:
             with self.at("quantities", name), self._pointing(text):
                 trees[self._register(str(name), "quantities")] = Expander(self.namespace).scalar(parse(text))
         return trees
+
+
+def _real_rows(value: Node | Complex) -> dict[str, Node]:
+    """Return the real residuals of a residual that may be complex, by their ending of the name."""
+    if not isinstance(value, Complex):
+        return {"": value}
+    return {".real": value.real, ".imag": value.imag}

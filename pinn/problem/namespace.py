@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pinn.problem.complex_numbers import Complex
 from pinn.problem.formula import FormulaError
 from pinn.problem.tree import Node
 
-Value = Node | tuple
-"""A scalar tree, or a tuple of values: a vector, or a matrix as a tuple of rows."""
+Value = Node | Complex | tuple
+"""A scalar tree, a complex scalar, or a tuple of values: a vector, or a matrix as a tuple of rows."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Namespace:
     time : the time coordinate or None.
     box : lowest and highest value of each coordinate.
     vectors : names of coordinates and unknowns with a dimension, and their components.
+    complex : names of complex unknowns, and the two real unknowns that stand for each.
     unknowns : the coordinates each scalar unknown depends on.
     constants : values of the constants.
     definitions : surface trees.
@@ -33,6 +35,7 @@ class Namespace:
     time: str | None = None
     box: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    complex: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     unknowns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, Value] = field(default_factory=dict)
     definitions: Mapping[str, Node] = field(default_factory=dict)
@@ -43,10 +46,16 @@ class Namespace:
         """The coordinates without time."""
         return tuple(name for name in self.coordinates if name != self.time)
 
+    def parts(self, unknown: str) -> tuple[str, ...]:
+        """Return the scalar unknowns that a name stands for: components of a vector, real and imaginary part; () if none."""
+        if unknown in self.vectors:
+            return tuple(part for component in self.vectors[unknown] for part in self.parts(component))
+        return self.complex.get(unknown, (unknown,) if unknown in self.unknowns else ())
+
     @property
     def declared(self) -> set[str]:
         """Every declared name."""
-        return {*self.coordinates, *self.vectors, *self.unknowns, *self.constants, *self.definitions}
+        return {*self.coordinates, *self.vectors, *self.complex, *self.unknowns, *self.constants, *self.definitions}
 
     def runs(self, letters: str, normal: bool = True) -> list[tuple[str, ...]]:
         """Return every way to cut ``letters`` into names of coordinates (and ``n``): ``thetatheta`` gives one."""
@@ -61,7 +70,9 @@ class Namespace:
     def reads_as_derivative(self, name: str) -> bool:
         """Whether a declared name would also read as the derivative of another one."""
         base, _, letters = name.rpartition("_")
-        return bool(letters) and base in {*self.unknowns, *self.vectors, *self.definitions} and bool(self.runs(letters))
+        return (
+            bool(letters) and base in {*self.unknowns, *self.vectors, *self.complex, *self.definitions} and bool(self.runs(letters))
+        )
 
 
 class UnusableName(FormulaError):
