@@ -1,0 +1,130 @@
+"""Where the numbers of a discretised problem live: which unknown on which nodes, and which equation belongs to it."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+import scipy.sparse as sparse
+from scipy.optimize import linear_sum_assignment
+
+from pinn.judge.grid import Array, Grid
+from pinn.judge.refusal import NoReference
+from pinn.judge.stencils import difference_matrix
+from pinn.problem.calculus import jets, leaves
+from pinn.problem.problem import Problem
+from pinn.problem.tree import Jet, Node
+
+Index = tuple[int, ...]
+
+
+class Layout:
+    """The vector y of a discretised problem: for every unknown u its nodes' values, then u_t, … below the highest time order.
+
+    An unknown that its own equation does not contain (a pressure: a multiplier) lives on the interior nodes only, otherwise
+    collocated grids have spurious modes.
+
+    Attributes
+    ----------
+    pair : number of the equation that belongs to each unknown.
+    nodes : per unknown the nodes along every space axis; shape and size: their counts.
+    time_order : highest time derivative of each unknown in the equations.
+    offset : where (unknown, number of time derivatives) starts in y.
+    size : length of y without the scalars that `pinn.judge.rows` appends.
+    """
+
+    def __init__(self, problem: Problem, grid: Grid, accuracy: int | None):
+        self.problem, self.grid, self.accuracy = problem, grid, accuracy
+        self.unknowns = problem.unknown_names
+        self._refuse_uncovered()
+        score = pairing_scores(problem)
+        rows, columns = linear_sum_assignment(-score)
+        self.pair = {self.unknowns[column]: int(row) for row, column in zip(rows, columns, strict=True)}
+        self.multipliers = {u for i, u in enumerate(self.unknowns) if score[self.pair[u], i] == 0}
+        self.nodes = {u: tuple(self._nodes(axis, u in self.multipliers) for axis in grid) for u in self.unknowns}
+        self.shape = {u: tuple(map(len, nodes)) for u, nodes in self.nodes.items()}
+        self.count = {u: int(np.prod(shape)) for u, shape in self.shape.items()}
+        self.time_order = {u: problem.order(u, problem.time) if problem.time else 0 for u in self.unknowns}
+        self.offset: dict[tuple[str, int], int] = {}
+        self.size = 0
+        for u in self.unknowns:
+            for k in range(max(1, self.time_order[u])):
+                self.offset[u, k] = self.size
+                self.size += self.count[u]
+        self._matrices: dict = {}
+
+    def _refuse_uncovered(self) -> None:
+        names, equations = self.problem.names, len(self.problem.equations)
+        for unknown in self.problem.unknowns:
+            if unknown.depends != names:
+                missing = [name for name in names if name not in unknown.depends]
+                raise NoReference(f"{unknown.name} does not depend on {', '.join(missing)}; only unknowns of all coordinates are covered")
+        if equations != len(self.unknowns):
+            raise NoReference(f"{equations} equations for {len(self.unknowns)} unknowns; as many are needed")
+
+    @staticmethod
+    def _nodes(axis, inside: bool) -> Array:
+        return axis.nodes[1:-1] if inside and not axis.wrapped else axis.nodes
+
+    def own_row(self, unknown: str) -> int:
+        """Return the first row of the equation that belongs to an unknown."""
+        return self.offset[unknown, max(1, self.time_order[unknown]) - 1]
+
+    def field(self, values: Array, unknown: str, derivative: int = 0) -> Array:
+        """Return one unknown (…, *shape) out of values (…, size)."""
+        start = self.offset[unknown, derivative]
+        return values[..., start:start + self.count[unknown]].reshape(*values.shape[:-1], *self.shape[unknown])
+
+    def matrix(self, unknown: str, index: Index, at: tuple[Array, ...]) -> sparse.csr_matrix:
+        """Return the sparse matrix (tensor points, nodes) from nodal values to the space derivative ``index`` on the tensor grid ``at``."""
+        factors = [
+            self._along(axis, nodes, order, points)
+            for axis, nodes, order, points in zip(self.grid, self.nodes[unknown], index, at, strict=True)
+        ]
+        if not factors:
+            return sparse.csr_matrix(np.ones((1, 1)))
+        return reduce(lambda a, b: sparse.kron(a, b, format="csr"), factors)
+
+    def _along(self, axis, nodes: Array, order: int, points: Array) -> sparse.csr_matrix:
+        key = axis.name, len(nodes), order, points.tobytes()
+        if key not in self._matrices:
+            self._matrices[key] = difference_matrix(nodes, order, self._accuracy(axis), at=points, period=axis.period)
+        return self._matrices[key]
+
+    def _accuracy(self, axis) -> int | None:
+        if self.accuracy is None and axis.wrapped:
+            return min(8, len(axis.nodes) - 4)
+        return self.accuracy
+
+    def space_index(self, index: Index) -> tuple[Index, int]:
+        """Return the space part of an index and its time order."""
+        names = self.problem.names
+        space = tuple(index[names.index(axis.name)] for axis in self.grid)
+        return space, index[names.index(self.problem.time)] if self.problem.time else 0
+
+
+def space_order(tree: Node, problem: Problem) -> int:
+    """Return the highest space derivative of any unknown in a tree."""
+    time = problem.names.index(problem.time) if problem.time else None
+    orders = [0]
+    for jet in jets(tree):
+        orders += [sum(index) - (index[time] if time is not None else 0) for index in jet.operator]
+    return max(orders)
+
+
+def pairing_scores(problem: Problem) -> Array:
+    """Return (equations, unknowns): 10^(space order + 5 time order) of the unknown in the equation, 0 where it does not occur.
+
+    The assignment of largest sum says which equation determines which unknown; a plain sum of orders would give the
+    momentum equation to the pressure.
+    """
+    time = problem.names.index(problem.time) if problem.time else None
+    score = np.zeros((len(problem.equations), len(problem.unknowns)))
+    for row, equation in enumerate(problem.equations):
+        for jet in leaves(equation.tree):
+            if isinstance(jet, Jet) and not jet.image:
+                column = problem.unknown_names.index(jet.unknown)
+                for index in jet.operator:
+                    weight = sum(index) + (4 * index[time] if time is not None else 0)
+                    score[row, column] = max(score[row, column], 10.0**weight)
+    return score
