@@ -3,8 +3,8 @@
 On a box both are formulas. Along each coordinate with conditions the lift is corrected by interpolation between the faces,
 ``G ← G + Σ_f L_f(x) (g_f − G|_f)``, which after the last coordinate is the Boolean sum of the projections (transfinite
 interpolation: Gordon & Hall 1973, Numer. Math. 21, 109). The distance is the product of the distances to the faces (Lagaris,
-Likas & Fotiadis 1998, IEEE Trans. Neural Netw. 9, 987). Derivatives of g and d do not depend on θ: they are differentiated symbolically and
-evaluated once per set of points.
+Likas & Fotiadis 1998, IEEE Trans. Neural Netw. 9, 987). Derivatives of g and d do not depend on θ: they are differentiated
+symbolically and evaluated once per set of points.
 """
 
 from __future__ import annotations
@@ -146,14 +146,14 @@ def _prescribed(problem: Problem, residual: Residual) -> Prescribed:
     leaves = calculus.leaves(residual.tree)
     jets = [leaf for leaf in leaves if isinstance(leaf, Jet)]
     if residual.kind == "periodic":
-        raise _refuse(residual, "it is periodic; a network with periodic=auto meets it without")
+        raise _refuse(residual, "periodic features meet it, without being named here")
     is_plain = len(jets) == len(calculus.jets(residual.tree)) == 1 and not jets[0].image
     if not is_plain or any(isinstance(leaf, Normal) for leaf in leaves):
         raise _refuse(residual, "it is not one unknown with a given value")
     (jet,) = jets
     factor = calculus.partial(residual.tree, jet)
     start = tuple(int(name == problem.time) for name in problem.names)
-    orders = {((0,) * problem.dim,): 0, (start,): 1}
+    orders = {(start,): 1, ((0,) * problem.dim,): 0}
     if jet.operator not in orders or not isinstance(factor, Number) or factor.value == 0:
         raise _refuse(residual, "only values, and first derivatives by time at a time, can be hard")
     rest = calculus.replace(residual.tree, lambda leaf: ZERO if leaf == jet else leaf)

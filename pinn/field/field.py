@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
-from pinn.field.jet import Jet, JetAlgebra
+from pinn.field.jet import Jet
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.network.network import Network
 from pinn.field.readout import ConstrainedReadout, Readout
@@ -119,6 +120,23 @@ class Evaluation:
         """Return the requested derivatives (points, len(request)) at θ (params,), differentiable in θ if the tape is on."""
         return self.readout(self.channels(theta))
 
+    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
+        """Return Σ_a cotangent[:, a] · d jets[:, a] / dθ, (points, params): the Jacobian of a scalar per point, without tape.
+
+        Parameters
+        ----------
+        theta : (params,). cotangent : (points, len(request)), the derivative of that scalar by each jet.
+        """
+        if not len(cotangent):
+            return theta.new_zeros(0, len(theta))
+        with torch.enable_grad():
+            leaf = self.channels.leaf(theta.detach()).requires_grad_()
+            rows = (self.jets(leaf) * cotangent).sum(1)
+            if leaf.dim() == 2:
+                return torch.autograd.grad(rows.sum(), leaf)[0]
+            unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
+            return torch.autograd.grad(rows, leaf, unit, is_grads_batched=True)[0]
+
 
 class TaylorChannels:
     """Channels of the network's outputs by jets; the features' jets are computed once."""
@@ -132,6 +150,10 @@ class TaylorChannels:
         """Return (channels, points, unknowns)."""
         value, rest, _ = self.field.network.apply(self.field.layout.unpack(theta), self.features, self.algebra)
         return torch.cat([value[None], rest])
+
+    def leaf(self, theta: Tensor) -> Tensor:
+        """Return one copy of θ per point, so that one reverse pass gives the gradient of every point on its own."""
+        return theta.expand(len(self.features.value), -1)
 
 
 class NestedChannels:
@@ -148,6 +170,10 @@ class NestedChannels:
             return self.field.network.apply(parameters, self.field.embedding.values(x), ValueAlgebra())
 
         return differentiate(network, self.points, self.carried)
+
+    def leaf(self, theta: Tensor) -> Tensor:
+        """Return θ as it is: the network may be anything."""
+        return theta
 
 
 def _check_dependence(problem: Problem) -> None:

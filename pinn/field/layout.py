@@ -41,9 +41,11 @@ class Layout:
         return {"hidden": np.flatnonzero(~is_last), "linear": np.flatnonzero(is_last)}
 
     def unpack(self, theta: Any) -> dict[str, Any]:
-        """Return the parameters as views of the tensor theta (params,); one split, so that its reverse is one concatenation."""
-        pieces = theta.split(self.sizes)
-        return {name: piece.view(shape) for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)}
+        """Return the parameters as views of the tensor theta (params,), or (points, params) for one copy per point."""
+        pieces = theta.split(self.sizes, -1)
+        return {
+            name: piece.view(*theta.shape[:-1], *shape) for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
+        }
 
     def pack(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return theta (params,) from arrays by name."""
