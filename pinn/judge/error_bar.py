@@ -28,7 +28,9 @@ class ErrorBar(NamedTuple):
     differences: tuple[float, float]
 
 
-def error_bar(coarse: Array, middle: Array, fine: Array, order: int, *, weights: Array | float = 1.0, rounding: float = 0.0) -> ErrorBar:
+def error_bar(
+    coarse: Array, middle: Array, fine: Array, order: int, *, weights: Array | float = 1.0, rounding: float = 0.0
+) -> ErrorBar:
     """Return the `ErrorBar` of ``fine`` from solutions on cells h, h/2, h/4, all taken at the same points (any equal shape).
 
     Parameters
@@ -49,14 +51,14 @@ def error_bar(coarse: Array, middle: Array, fine: Array, order: int, *, weights:
     if not np.isfinite(first + second):
         return ErrorBar("none", np.inf, np.nan, (first, second))
     observed = float(np.log2(first / second)) if first > 0 and second > 0 else np.nan
-    state, bar = _judged(first, second, observed, order)
+    state, bar = _judged(first, second, observed, order, max(ROUNDING, 3 * rounding))
     return ErrorBar(state, max(bar + 3 * rounding, SMALLEST_BAR), observed, (first, second))
 
 
-def _judged(first: float, second: float, observed: float, order: int) -> tuple[str, float]:
+def _judged(first: float, second: float, observed: float, order: int, noise: float) -> tuple[str, float]:
     if abs(observed - order) <= BAND and first <= RESOLVED:
         return "observed", 1.5 * second / (2 ** min(observed, order) - 1)
-    if second < ROUNDING:
+    if second < noise:
         return "roundoff", 3 * max(first, second)
     if observed >= BAND:
         return "not asymptotic", 3 * second

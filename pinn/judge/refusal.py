@@ -8,4 +8,4 @@ class NoReference(RuntimeError):
 
 
 class NoConvergence(ArithmeticError):
-    """This grid gave no solution (Newton failed, the march blew up). A finer grid may."""
+    """One grid gave no solution (Newton failed, the march blew up). A finer grid may."""

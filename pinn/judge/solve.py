@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pinn.judge.grid import Array, interpolate, tensor_points
-from pinn.judge.linear import factorise, refuse_singular
 from pinn.judge.newton import newton
 from pinn.judge.radau import STAGES, Radau
-from pinn.judge.refusal import NoConvergence, NoReference
+from pinn.judge.refusal import NoReference
 from pinn.judge.stencils import difference_matrix
 from pinn.judge.system import Solution, System, field_jets
 from pinn.problem import calculus
@@ -218,7 +216,3 @@ def _initial(system: System, y: Array, tree: Node, own: Jet, keep: Array, low: f
         raise NoReference(f"the starting value of {own.unknown} is not finite")
     return start
 
-
-__all__ = ["Discrete", "Evolution", "march", "solve_steady", "starting_values", "step_times", "factorise", "refuse_singular", "NoConvergence"]
-
-Interpolated = Callable[[Array], Array]

@@ -89,6 +89,21 @@ def _windows(nodes: Array, derivative: int, accuracy: int | None, at: Array, per
     return np.where(outside, np.clip(cell - (width - 1) // 2, 0, count - width), start), width
 
 
+def interpolation_weights(nodes: Array, at: Array, width: int, period: float | None = None) -> tuple[Array, Array]:
+    """Return node numbers and weights, (points, width) each, of polynomial interpolation at scattered points ``at`` (points,)."""
+    if period is not None:
+        at = nodes[0] + np.mod(at - nodes[0], period)
+    width = min(width, len(nodes))
+    cell = np.clip(np.searchsorted(nodes, at, "right") - 1, 0, len(nodes) - 1)
+    start = cell - width // 2 + 1
+    if period is None:
+        start = np.clip(start, 0, len(nodes) - width)
+    window = start[:, None] + np.arange(width)
+    turns = np.floor_divide(window, len(nodes))
+    numbers = window - turns * len(nodes)
+    return numbers, fornberg(at, nodes[numbers] + turns * (period or 0.0), 0)
+
+
 def chebyshev_nodes(cells: int, low: float, high: float) -> Array:
     """Return the ``cells + 1`` extreme points of a Chebyshev polynomial, rising from ``low`` to ``high``."""
     nodes = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(np.pi * np.arange(cells + 1) / cells)
@@ -97,7 +112,10 @@ def chebyshev_nodes(cells: int, low: float, high: float) -> Array:
 
 
 def gauss_rule(edges: Array, points: int) -> tuple[Array, Array]:
-    """Return nodes and weights of Gauss-Legendre quadrature with ``points`` per cell between rising ``edges``; exact to degree 2 points - 1."""
+    """Return nodes and weights of Gauss-Legendre quadrature with ``points`` per cell between rising ``edges``.
+
+    Exact for polynomials up to degree 2 ``points`` - 1.
+    """
     place, weight = np.polynomial.legendre.leggauss(points)
     half = np.diff(edges)[:, None] / 2
     return (edges[:-1, None] + half * (1 + place)).ravel(), (half * weight).ravel()

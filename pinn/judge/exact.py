@@ -1,0 +1,81 @@
+"""The exact solution of the problem as a reference, after it was put into every equation and condition."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from pinn.judge.grid import tensor_points
+from pinn.judge.reference import EXACT, Reference, no_reference
+from pinn.problem import calculus
+from pinn.problem.expand import apply_exact
+from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.program import Program
+from pinn.problem.randomness import generator
+from pinn.problem.tree import Integral, Jet, Name, Node, Normal
+
+Array = np.ndarray
+LARGEST_DEFECT = 1e-6
+NUM_POINTS = 200
+
+
+def exact_reference(problem: Problem) -> Reference:
+    """Return the exact solution as a `Reference`; of kind "none" when there is none or it does not solve the problem."""
+    start = time.perf_counter()
+    missing = [name for name in problem.unknown_names if name not in problem.exact]
+    if missing:
+        return no_reference(f"no exact solution is given for {', '.join(missing)}")
+    name, defect = worst_defect(problem)
+    if defect > LARGEST_DEFECT:
+        return no_reference(f"the exact solution does not satisfy '{name}' (relative defect {defect:.1e})", time.perf_counter() - start)
+
+    def at_points(points: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return problem.exact_values(problem.values, points)
+
+    def on_axes(axes: tuple[Array, ...]) -> dict[str, Array]:
+        values = at_points(tensor_points(axes)).T.reshape(len(problem.unknowns), *map(len, axes))
+        return dict(zip(problem.unknown_names, values, strict=True))
+
+    bars = {name: EXACT for name in problem.unknown_names}
+    return Reference(
+        "exact", "exact", problem.unknown_names, relative_error=bars, seconds=time.perf_counter() - start, at_points=at_points, on_axes=on_axes
+    )
+
+
+def worst_defect(problem: Problem) -> tuple[str, float]:
+    """Return the residual that the exact solution violates most, and by how much relative to the size of its terms.
+
+    Residuals that hold an integral or cannot be evaluated (a logarithm of zero) are left out.
+    """
+    worst = ("", 0.0)
+    for residual in problem.residuals:
+        if any(isinstance(leaf, Integral) for leaf in calculus.leaves(residual.tree)):
+            continue
+        for number, piece in enumerate(residual.region):
+            defect = _defect(problem, residual, piece, number)
+            if defect > worst[1]:
+                worst = (residual.name, defect)
+    return worst
+
+
+def _defect(problem: Problem, residual: Residual, piece: Piece, number: int) -> float:
+    rng = generator(0, f"exact {residual.name}", number)
+    low, high = problem.box.T
+    points = low + (high - low) * rng.random((NUM_POINTS, problem.dim))
+    for name, value in piece.fixed:
+        points[:, problem.names.index(name)] = value
+    points = points[piece.keeps(points, problem.names)]
+    known: dict[Node, Array | float] = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
+    axis, sign = piece.outward or ("", 0)
+    known.update({Normal(name): float(sign) if name == axis else 0.0 for name in problem.space})
+    jets = [leaf for leaf in calculus.leaves(residual.tree) if isinstance(leaf, Jet)]
+    with np.errstate(all="ignore"):
+        for jet, value in zip(jets, Program([apply_exact(jet, problem.exact, problem.names) for jet in jets])(known), strict=True):
+            known[jet] = np.broadcast_to(value, len(points))
+        value, *slopes = Program([residual.tree, *[calculus.partial(residual.tree, jet) for jet in jets]])(known)
+        value = np.broadcast_to(value, len(points))
+        size = sum((np.mean(np.abs(slope * known[jet])) for slope, jet in zip(slopes, jets, strict=True)), start=0.0)
+        defect = float(np.max(np.abs(value), initial=0.0) / max(float(size), 1e-8))
+    return defect if np.isfinite(defect) else 0.0

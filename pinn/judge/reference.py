@@ -1,0 +1,119 @@
+"""What a solution is compared with: the exact formula, or finite differences of three nested grids with their own error bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pinn.judge.refusal import NoReference
+from pinn.judge.settings import AutoReference, ExactReference, FiniteDifferenceReference, NoReferenceWanted
+from pinn.problem.problem import Problem
+
+Array = np.ndarray
+EXACT = 1e-15
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A function to compare with, and how well it is known.
+
+    Attributes
+    ----------
+    kind : "exact", "finite_difference" or "none".
+    state : "exact", "observed" (the order of the method was seen on three grids), "roundoff", "not asymptotic" or "none".
+    why : one line: why there is none, or what is to be said about it.
+    relative_error : error bar of each unknown, relative L2; 1e-15 for exact formulas.
+    observed_order : of each unknown, finite differences only.
+    order : formal order of the differences.
+    grids : cells per axis of the three grids.
+    adapted : the nodes are concentrated where the solution is steep.
+    tables : the values at the nodes, by unknown; finite differences only.
+    """
+
+    kind: str
+    state: str
+    unknowns: tuple[str, ...] = ()
+    why: str = ""
+    relative_error: Mapping[str, float] = field(default_factory=dict)
+    observed_order: Mapping[str, float] = field(default_factory=dict)
+    order: int | None = None
+    grids: tuple[int, ...] = ()
+    adapted: bool = False
+    seconds: float = 0.0
+    tables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    at_points: Callable[[Array], Array] | None = field(default=None, repr=False, compare=False)
+    on_axes: Callable[[tuple[Array, ...]], dict[str, Array]] | None = field(default=None, repr=False, compare=False)
+
+    def __call__(self, points: Array) -> Array:
+        """Return the values of all unknowns, (points, unknowns), at ``points`` (points, dim).
+
+        Raises
+        ------
+        NoReference : kind is "none".
+        """
+        if self.at_points is None:
+            raise NoReference(self.why or "no reference")
+        return self.at_points(np.asarray(points, dtype=float))
+
+    def on_grid(self, axes: tuple[Array, ...]) -> dict[str, Array]:
+        """Return every unknown on the tensor grid of ``axes`` (one per coordinate, in the problem's order)."""
+        if self.on_axes is None:
+            raise NoReference(self.why or "no reference")
+        return self.on_axes(axes)
+
+    @property
+    def bar(self) -> float:
+        """The largest error bar of an unknown, infinite when there is no reference."""
+        return max(self.relative_error.values(), default=math.inf)
+
+    def record(self) -> dict[str, Any]:
+        """Return what ``metrics.json`` holds under ``reference``."""
+        known = self.kind != "none"
+        return {
+            "kind": self.kind, "state": self.state, "why": self.why, "seconds": self.seconds,
+            "relative_error": self.bar if known else None,
+            "observed_order": _finite(min(self.observed_order.values(), default=math.nan, key=lambda q: abs(q - (self.order or 0)))),
+            "order": self.order, "grids": list(self.grids), "adapted": self.adapted,
+            "unknowns": {
+                name: {"relative_error": _finite(self.relative_error.get(name, math.nan)),
+                       "observed_order": _finite(self.observed_order.get(name, math.nan))}
+                for name in self.unknowns
+            } if known else {},
+        }
+
+
+def no_reference(why: str, seconds: float = 0.0) -> Reference:
+    """Return the reference that says why there is none."""
+    return Reference("none", "none", why=why, seconds=seconds)
+
+
+def reference(problem: Problem, settings: Any = None) -> Reference:
+    """Return what a solution of ``problem`` is compared with.
+
+    Parameters
+    ----------
+    settings : `AutoReference` (default: exact where known, else finite differences), `ExactReference`,
+        `FiniteDifferenceReference` or `NoReferenceWanted`.
+
+    Never raises for a problem that is not covered: the result then is of kind "none" and says why.
+    """
+    settings = AutoReference() if settings is None else settings
+    if isinstance(settings, NoReferenceWanted):
+        return no_reference("no reference wanted")
+    if isinstance(settings, ExactReference) or (problem.exact and not isinstance(settings, FiniteDifferenceReference)):
+        from pinn.judge.exact import exact_reference
+
+        return exact_reference(problem)
+    from pinn.judge.cache import kept
+    from pinn.judge.windows import finite_differences
+
+    return kept(problem, settings, lambda: finite_differences(problem, settings))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
