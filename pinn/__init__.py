@@ -12,13 +12,14 @@ __version__ = "0.1.0"
 
 OPTIONS: dict[str, str] = {
     "MLP": "pinn.field.network.mlp",
+    "ModifiedMLP": "pinn.field.network.modified_mlp",
+    "FourierFeatures": "pinn.field.network.fourier_features",
     "Points": "pinn.problem.points",
     "Adam": "pinn.solver.adam",
     "LBFGS": "pinn.solver.lbfgs",
     "SelfScaledBroyden": "pinn.solver.self_scaled_broyden",
     "Staged": "pinn.solver.staged",
     "Until": "pinn.solver.rules",
-    "AutoReference": "pinn.judge.settings",
     "Report": "pinn.report.settings",
 }
 """Settings classes that YAML may name, ``_target_: pinn.MLP``, and the modules they live in."""

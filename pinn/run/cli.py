@@ -61,7 +61,7 @@ Exit codes: 0 ok, 1 a bug, 2 bad input, 3 diverged, 4 accuracy target missed, 13
         "pinn.run.commands:export",
         "RUN --to FILE",
         "write the solution to another format",
-        "\nThe ending of FILE chooses the format: .vti, .nc, .npz, .csv.",
+        "\nThe ending of FILE chooses the format: .vti, .vtr, .nc, .npz or .csv.",
         {"to": True},
     ),
 }

@@ -42,6 +42,15 @@ class RunFolder:
             "exit_code": code, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         })  # fmt: skip
 
+    def log(self, text: str) -> None:
+        """Add lines to run.log, each with the time of day."""
+        stamp = time.strftime("%H:%M:%S")
+        try:
+            with (self / "run.log").open("a", encoding="utf-8") as file:
+                file.writelines(f"{stamp} {line}\n" for line in text.splitlines())
+        except OSError as error:
+            raise atomic.cannot_write(self / "run.log", error) from None
+
     def read_config(self) -> dict[str, Any]:
         """Return config.yaml, read strictly."""
         return read_text(self / "config.yaml").mapping

@@ -1,0 +1,143 @@
+"""``pinn check``: everything validated, sizes and cost estimated, nothing trained and torch not imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from pinn.problem.calculus import jets
+from pinn.problem.settings import BadInput
+from pinn.run.environment import memory_gigabytes
+from pinn.run.prepare import Prepared, prepare
+from pinn.run.progress import duration
+from pinn.run.words import Words
+from pinn.solver.lbfgs import LBFGS
+from pinn.solver.self_scaled_broyden import SelfScaledBroyden
+
+BASE_MEGABYTES = 400.0
+"""What Python and torch hold before any work."""
+
+CHUNK_POINTS = 8192
+"""Largest number of points that are evaluated together."""
+
+OPERATIONS_PER_SECOND = 6e9
+"""Of one thread on layers of common width, float64; measured on two x86 machines, a guess elsewhere."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a run is.
+
+    Parameters
+    ----------
+    num_points : points of all terms together, those that terms share counted once for each.
+    num_rows : residuals.
+    num_parameters : parameters of the network.
+    steps : most steps of all stages.
+    gigabytes : memory at the peak.
+    seconds_per_step : time of one step.
+    """
+
+    num_points: int
+    num_rows: int
+    num_parameters: int
+    steps: int
+    gigabytes: float
+    seconds_per_step: float
+
+
+def size(prepared: Prepared) -> Size:
+    """Estimate how large a run is; memory and time to within a factor of three or so."""
+    configuration, problem = prepared
+    points, network, solver = configuration.points, configuration.network, configuration.solver
+    rows = [points.interior if row.kind == "equation" else points.surface for row in problem.residuals]  # type: ignore[attr-defined]
+    carried = _channels(prepared)
+    params = network.num_parameters(problem)  # type: ignore[attr-defined]
+    bytes_per_number = 8 if configuration.precision == "float64" else 4
+    held = sum(rows) * len(carried) * (problem.dim + 2) * bytes_per_number * 2
+    stages = list(solver.stages.values())  # type: ignore[attr-defined]
+    memory = max(numbers_of(stage, params) for stage in stages) * bytes_per_number * 1.5
+    chunk = network.memory(min(sum(rows), CHUNK_POINTS), carried, configuration.precision)  # type: ignore[attr-defined]
+    operations = 6.0 * sum(rows) * len(carried) * params
+    return Size(
+        sum(rows), sum(rows), params, sum(stage.steps for stage in stages),
+        BASE_MEGABYTES / 1e3 + (held + memory + chunk) / 1e9,
+        1e-3 + operations / (OPERATIONS_PER_SECOND * configuration.threads),
+    )  # fmt: skip
+
+
+def _channels(prepared: Prepared) -> tuple:
+    from pinn.field.request import channels
+
+    operators = {jet.operator for row in prepared.problem.equations for jet in jets(row.tree)}
+    return channels(tuple(sorted(operators)), prepared.problem.dim)
+
+
+@singledispatch
+def numbers_of(stage: Any, params: int) -> float:
+    """Return how many numbers a stage keeps for so many parameters."""
+    return 4.0 * params
+
+
+@numbers_of.register
+def _(stage: LBFGS, params: int) -> float:
+    return 2.0 * stage.history * params
+
+
+@numbers_of.register
+def _(stage: SelfScaledBroyden, params: int) -> float:
+    return 2.0 * params**2
+
+
+def refuse_too_large(prepared: Prepared) -> Size:
+    """Return the size, or raise `BadInput` when the machine has less memory than it needs."""
+    expected, machine = size(prepared), memory_gigabytes()
+    if expected.gigabytes > machine:
+        raise BadInput(
+            f"needs about {expected.gigabytes:.0f} GB, the machine has {machine:.0f} GB; "
+            "lower points.interior, network.width or the memory of the solver"
+        )
+    return expected
+
+
+def megabytes_on_disk(prepared: Prepared) -> float:
+    """Return about how much a run writes: two checkpoints, tables, fields and figures, MB."""
+    expected = size(prepared)
+    stages = prepared.configuration.solver.stages.values()  # type: ignore[attr-defined]
+    saved = max(numbers_of(stage, expected.num_parameters) for stage in stages) * 8 * 3
+    return 10.0 + (saved + expected.steps * 200.0) / 1e6
+
+
+def validate(prepared: Prepared) -> Size:
+    """Check what can be checked before the start beyond the settings themselves, and return the size.
+
+    Raises
+    ------
+    BadInput : a solver that cannot use these points, more memory than there is.
+    """
+    configuration = prepared.configuration
+    configuration.solver.check_points(configuration.points.redraw)  # type: ignore[attr-defined]
+    return refuse_too_large(prepared)
+
+
+def command(words: Words) -> int:
+    """Print the sizes, the terms and the warnings of a run that could be started."""
+    if len(words.names) > 1:
+        raise BadInput(f"pinn check takes one problem, got {len(words.names)}; settings are written name=value")
+    prepared = prepare(words.names[0] if words.names else None, words.settings)
+    expected = validate(prepared)
+    configuration, problem = prepared
+    stages = configuration.solver.stages.items()  # type: ignore[attr-defined]
+    longest = duration(expected.steps * expected.seconds_per_step)
+    print(f"{configuration.name}: {problem.title}")
+    print(f"  terms       {', '.join(row.name for row in problem.residuals)}")
+    print(f"  points      {expected.num_points}")
+    print(f"  parameters  {expected.num_parameters} ({type(configuration.network).__name__})")
+    print(f"  solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}")
+    print(f"  memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB")
+    print(f"  time        at most about {longest} with {configuration.threads} threads")
+    for warning in (*problem.warnings, *configuration.points.warnings()):  # type: ignore[attr-defined]
+        print(f"  note        {warning}")
+    print("ok")
+    return 0

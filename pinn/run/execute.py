@@ -1,0 +1,271 @@
+"""One run from start to end: solve, judge, numbers to the disk, then pictures."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pinn.problem.settings import BadInput
+from pinn.problem.text import plain
+from pinn.run import atomic, checkpoint, folder as folders
+from pinn.run.check import megabytes_on_disk, refuse_too_large
+from pinn.run.configuration import changes, record
+from pinn.run.folder import RunFolder
+from pinn.run.prepare import Prepared, prepare_settings
+from pinn.run.progress import Progress, duration
+from pinn.run.signals import Interruption
+
+if TYPE_CHECKING:
+    from pinn.run.training import Setup
+    from pinn.solver.state import State
+
+OK, DIVERGED, MISSED, INTERRUPTED = 0, 3, 4, 130
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Parameters
+    ----------
+    folder : where it is kept.
+    code : exit code, 0, 3, 4 or 130.
+    message : one line for people.
+    metrics : contents of metrics.json; empty unless the run finished.
+    solution : the field as a function of points; None unless the run finished.
+    """
+
+    folder: RunFolder
+    code: int
+    message: str
+    metrics: Mapping[str, Any]
+    solution: Any = None
+
+
+def start(prepared: Prepared, line: str, progress: Progress, path: Path | None = None) -> Outcome:
+    """Run from the beginning in a new folder, ``path`` or what the settings say.
+
+    Raises
+    ------
+    BadInput : found before anything is written, or the disk ran full.
+    """
+    configuration = prepared.configuration
+    refuse_too_large(prepared)
+    path = path if path is not None else folders.place(configuration.folder, configuration.name)
+    begin = time.perf_counter()
+    with _torch(prepared):
+        setup = _set_up(prepared)
+        folder = folders.create(path, megabytes_on_disk(prepared))
+        with folder.locked():
+            return _guarded(folder, lambda: _begin(setup, folder, line, progress, begin))
+
+
+def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin: float) -> Outcome:
+    from pinn.run.environment import environment
+
+    configuration = setup.prepared.configuration
+    atomic.write_yaml(folder / "config.yaml", record(configuration), "All settings of this run; pinn run on this file does it again.")
+    details = environment(line, configuration.seed, configuration.threads, str(setup.field.device))
+    atomic.write_json(folder / "environment.json", details)
+    folder.log(f"start: {line}")
+    return _carry_out(setup, folder, None, progress, begin)
+
+
+def resume(path: str | Path, progress: Progress) -> Outcome:
+    """Go on with a run where its last checkpoint was taken.
+
+    Raises
+    ------
+    BadInput : there is no run, its settings were changed, somebody else works on it, or it ended by diverging.
+    """
+    folder = folders.open_run(path)
+    status = folder.status()
+    if status.get("state") == "finished":
+        return Outcome(folder, OK, f"{folder.path} is finished; nothing to resume", _json(folder / "metrics.json"))
+    if status.get("state") == "diverged":
+        raise BadInput(f"{folder.path} diverged ({status.get('message')}); change a setting and start again")
+    prepared = prepare_settings(folder.read_config())
+    with folder.locked():
+        content, notice = checkpoint.load(folder / "checkpoint.pt")
+        if content is not None:
+            _refuse_changes(prepared, content["config"])
+        begin = time.perf_counter()
+        with _torch(prepared):
+            setup = _set_up(prepared)
+            return _guarded(folder, lambda: _go_on(setup, folder, content, notice, progress, begin))
+
+
+def _go_on(setup: Setup, folder: RunFolder, content: dict | None, notice: str, progress: Progress, begin: float) -> Outcome:
+    if notice:
+        progress.say(notice)
+    stage = f"{content['state']['stage']} step {content['state']['step']}" if content else "the beginning"
+    folder.log(f"resume at {stage} {notice}".rstrip())
+    progress.say(f"resume at {stage}")
+    return _carry_out(setup, folder, content, progress, begin)
+
+
+def _refuse_changes(prepared: Prepared, saved: str) -> None:
+    """Refuse to go on with settings other than those the checkpoint was made with."""
+    from pinn.problem.text import read_string
+    from pinn.run.training import trained_settings
+
+    before, now = read_string(saved, "checkpoint").mapping, plain(trained_settings(prepared.configuration), "settings")
+    found = changes(before, now)
+    if found:
+        name, old, new = found[0]
+        raise BadInput(f"was {_shown(old)}, now {_shown(new)}; a run goes on only with the settings it began with", name)
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is None else str(value)
+
+
+def _torch(prepared: Prepared):
+    from pinn.run.training import torch_settings
+
+    return torch_settings(prepared.configuration.threads, prepared.configuration.device)
+
+
+def _set_up(prepared: Prepared) -> Setup:
+    from pinn.run.training import set_up
+
+    setup = set_up(prepared)
+    setup.draw(0)
+    return setup
+
+
+def _guarded(folder: RunFolder, work) -> Outcome:
+    """Carry out ``work`` and leave a true status behind, whatever happens."""
+    from pinn.solver.staged import Diverged
+
+    try:
+        outcome = work()
+    except Diverged as problem:
+        outcome = Outcome(folder, DIVERGED, _about_divergence(problem), {})
+    except KeyboardInterrupt:
+        folder.set_status("interrupted", message="stopped at once; the last checkpoint is kept", code=INTERRUPTED)
+        raise
+    except BadInput as error:
+        _leave_status(folder, str(error), 2)
+        raise
+    except Exception as error:
+        folder.log(traceback.format_exc())
+        _leave_status(folder, f"{type(error).__name__}: {error}", 1)
+        error.run_log = folder / "run.log"  # type: ignore[attr-defined]
+        raise
+    state = {OK: "finished", MISSED: "finished", DIVERGED: "diverged", INTERRUPTED: "interrupted"}[outcome.code]
+    status = folder.status()
+    folder.set_status(state, status.get("stage", ""), status.get("step", 0), outcome.message, outcome.code)
+    folder.log(outcome.message)
+    return outcome
+
+
+def _leave_status(folder: RunFolder, message: str, code: int) -> None:
+    """Write the status of a failure; when even that fails, what went wrong first is what counts."""
+    try:
+        folder.set_status("failed", message=message, code=code)
+    except BadInput:
+        return
+
+
+def _about_divergence(problem: Any) -> str:
+    kept = f"; last good step {problem.state.total} saved" if problem.state is not None and problem.state.total else ""
+    return f"{problem}{kept}; try a smaller rate, or another seed"
+
+
+def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Progress, begin: float) -> Outcome:
+    from pinn.run.judging import Judge
+    from pinn.run.training import train
+
+    configuration, problem = setup.prepared
+    for warning in _warnings(setup.prepared):
+        progress.say(f"note: {warning}")
+        folder.log(f"note: {warning}")
+    folder.set_status("running", "setup")
+    judge = Judge(setup)
+    seconds = {"setup": time.perf_counter() - begin}
+    with Interruption() as interruption:
+        state = train(setup, folder, saved, judge.of_theta, interruption, progress, judge.label)
+        if interruption.requested and not state.is_final:
+            message = f"interrupted at {state.stage} step {state.step}, saved; go on with pinn resume {folder.path}"
+            return Outcome(folder, INTERRUPTED, message, {})
+    seconds["solve"] = state.seconds
+    return _conclude(setup, folder, state, judge, seconds, progress)
+
+
+def _warnings(prepared: Prepared) -> list[str]:
+    return [*prepared.problem.warnings, *prepared.configuration.points.warnings()]  # type: ignore[attr-defined]
+
+
+def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds: dict, progress: Progress) -> Outcome:
+    """Judge the solution, write all numbers, then draw."""
+    configuration = setup.prepared.configuration
+    folder.set_status("running", "judge", state.total)
+    solution = setup.field.solution(state.theta)
+    metrics = judge.conclude(folder, solution, state, seconds)
+    metrics["warnings"] = _warnings(setup.prepared)
+    atomic.write_json(folder / "metrics.json", metrics)
+    folder.set_status("running", "report", state.total)
+    for line in report(folder, configuration.report):
+        progress.say(f"note: {line}")
+        folder.log(f"note: {line}")
+    missed = configuration.accuracy is not None and not _reached(metrics, configuration.accuracy)
+    message = summary(metrics, folder)
+    if missed:
+        message += f"; wanted {configuration.accuracy:.1e}"
+    return Outcome(folder, MISSED if missed else OK, message, metrics, solution)
+
+
+def _reached(metrics: Mapping[str, Any], wanted: float) -> bool:
+    error = largest_error(metrics)
+    return error is not None and error <= wanted
+
+
+def largest_error(metrics: Mapping[str, Any]) -> float | None:
+    """Return the largest relative L2 error over the unknowns: against the reference, else as estimated, else None."""
+    for errors in (
+        [unknown.get("relative_l2") for unknown in metrics.get("unknowns", {}).values()],
+        list(((metrics.get("estimate") or {}).get("relative_l2") or {}).values()) if (metrics.get("estimate") or {}).get("accepted") else [],
+    ):
+        if errors and all(error is not None for error in errors):
+            return max(errors)
+    return None
+
+
+def summary(metrics: Mapping[str, Any], folder: RunFolder) -> str:
+    """Return the last line of a run: how wrong the solution is, by what judge, how long it took and where everything is."""
+    error = largest_error(metrics)
+    kind = (metrics.get("reference") or {}).get("kind", "none")
+    known = "error unknown" if error is None else f"error {error:.1e} ({kind if kind != 'none' else 'estimated'})"
+    return f"{metrics['verdict']}: {known} in {duration(metrics['seconds']['solve'])}; {folder.path}".replace("finite_difference", "finite differences")
+
+
+def report(folder: RunFolder, settings: Any) -> list[str]:
+    """Draw the figures and write the page; return a line for each that failed. The numbers are on the disk already."""
+    failed: list[str] = []
+    try:
+        from pinn.report.figures import make_figures
+
+        if settings.figures or settings.animation:
+            make_figures(folder.path, settings, failed)
+        if settings.html:
+            from pinn.report.page import write_page
+
+            write_page(folder.path)
+    except Exception as error:  # a picture must not cost a result; the traceback is kept
+        folder.log(traceback.format_exc())
+        failed.append(f"report: {type(error).__name__}: {error}; see {folder / 'run.log'}")
+    return failed
+
+
+def _json(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,138 @@
+"""``pinn run -m``: every combination of values, all of them validated before the first one starts."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pinn.problem.settings import BadInput
+from pinn.run.check import validate
+from pinn.run.compose import Source, multirun, uses_shipped_sweeper
+from pinn.run.folder import place
+from pinn.run.overrides import read
+from pinn.run.prepare import prepare_settings
+from pinn.run.progress import Progress
+from pinn.run.sources import read_source
+
+WORST_FIRST = (1, 2, 130, 3, 4, 0)
+"""Exit codes: the first of these that any job had is that of the sweep."""
+
+
+def sweep(name: str | None, words: Sequence[str], line: str) -> int:
+    """Run all combinations of the values in ``words`` and print them side by side; return the exit code.
+
+    The runs are kept in 0, 1, 2, ... of one folder: ``folder=``, or a new runs/NAME/DATE-TIME. A run that diverges does not stop
+    the others.
+
+    Raises
+    ------
+    BadInput : in any of the jobs, before the first one starts.
+    """
+    source = read_source(name).source
+    words, folder = _without_folder(words)
+    path = place(folder, source.name or "sweep").resolve()
+    if uses_shipped_sweeper(words):
+        _validate_all(source, words)
+    workers = _workers(words)
+    shown = _relative(path)
+    print(f"sweep in {shown}")
+    multirun(source, words, Work(line, max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None), path)
+    jobs = sorted((job for job in path.iterdir() if job.name.isdigit()), key=lambda job: int(job.name))
+    finished = [job for job in jobs if (job / "metrics.json").exists()]
+    if finished:
+        from pinn.report.table import compare
+
+        print(compare([_relative(job) for job in finished]))
+    codes = {_code(job) for job in jobs}
+    return next((code for code in WORST_FIRST if code in codes), 0)
+
+
+def _without_folder(words: Sequence[str]) -> tuple[list[str], str | None]:
+    """Take ``folder=...`` out of the words: in a sweep it is the folder of all runs."""
+    folders = [read(word).value for word in words if re.match(r"folder=", word)]
+    return [word for word in words if not re.match(r"folder=", word)], folders[-1] if folders else None
+
+
+def _validate_all(source: Source, words: Sequence[str]) -> None:
+    """Go through all jobs with Hydra's own sweeper, but only look at their settings."""
+    found: list[BadInput] = []
+
+    def look(settings: Mapping[str, Any], folder: Path) -> float:
+        try:
+            validate(prepare_settings(settings))
+        except BadInput as error:
+            found.append(error)
+        return 0.0
+
+    plain = [word for word in words if not re.match(r"hydra[./]launcher", word)]
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        multirun(source, plain, look, Path(folder))
+    if found:
+        raise found[0]
+
+
+def _workers(words: Sequence[str]) -> int:
+    """Return how many jobs run at the same time."""
+    given = dict(word.split("=", 1) for word in words if word.startswith("hydra"))
+    if given.get("hydra/launcher", "basic") == "basic":
+        return 1
+    wanted = given.get("hydra.launcher.n_jobs", "-1")
+    cores = os.cpu_count() or 1
+    return int(wanted) if wanted.isdigit() and wanted != "0" else cores
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _code(job: Path) -> int:
+    try:
+        code = json.loads((job / "status.json").read_text(encoding="utf-8"))["exit_code"]
+        return 1 if code is None else int(code)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """One job of a sweep; launchers carry it to their workers.
+
+    Parameters
+    ----------
+    line : the command line, for the record.
+    threads : most threads of one job; None leaves the setting alone.
+    """
+
+    line: str
+    threads: int | None
+
+    def __call__(self, settings: dict[str, Any], folder: Path) -> float:
+        """Run the job and return its error, the objective of sweepers that search; failures of this job stay in its folder."""
+        from pinn.run.execute import largest_error, start
+
+        if self.threads is not None:
+            settings = {**settings, "threads": min(self.threads, settings["threads"])}
+        progress = Progress(prefix=f"[{folder.name}] ")
+        try:
+            outcome = start(prepare_settings(settings), f"{self.line} #{folder.name}", progress, _relative(folder))
+        except BadInput as error:
+            progress.say(str(error))
+            return float("inf")
+        except Exception as error:  # a bug in one job: its traceback is in its run.log, the others go on
+            progress.say(f"{type(error).__name__}: {error}; see {folder / 'run.log'}")
+            return float("inf")
+        progress.say(outcome.message)
+        if outcome.code == 130:
+            raise KeyboardInterrupt
+        error = largest_error(outcome.metrics)
+        return float("inf") if error is None else error
+
+

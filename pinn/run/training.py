@@ -1,0 +1,185 @@
+"""The solve of a run: the loop's states are written down, saved and shown; the loop itself knows of none of this."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pinn.problem.terms import make_term
+from pinn.run import checkpoint
+from pinn.run.atomic import to_yaml
+from pinn.run.configuration import Configuration, record
+from pinn.run.folder import RunFolder
+from pinn.run.history import Table
+from pinn.run.prepare import Prepared
+from pinn.run.progress import Progress
+from pinn.run.signals import Interruption
+
+if TYPE_CHECKING:
+    import torch
+
+    from pinn.field.field import Field
+    from pinn.solver.rows import Rows
+    from pinn.solver.state import State
+
+
+@contextlib.contextmanager
+def torch_settings(threads: int, device: str) -> Iterator[None]:
+    """Compute with so many threads, and on a GPU without operations whose order of summation varies; put things back afterwards."""
+    import torch
+
+    before, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    if device != "cpu":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(strict)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a solve works on: a field, and rows at the points of an epoch."""
+
+    prepared: Prepared
+    field: Field
+    draw: Callable[[int], Rows]
+    theta: torch.Tensor
+
+
+def set_up(prepared: Prepared) -> Setup:
+    """Build the field, the first rows and the starting parameters.
+
+    Raises
+    ------
+    BadInput : a device that is not there, a hard condition that cannot be one, points outside the domain.
+    """
+    configuration, problem = prepared
+    field = configuration.network.field(  # type: ignore[attr-defined]
+        problem, configuration.derivatives, configuration.precision, configuration.device, configuration.hard
+    )
+    return Setup(prepared, field, _drawer(prepared, field), field.initial(configuration.seed))
+
+
+def _drawer(prepared: Prepared, field: Field) -> Callable[[int], Rows]:
+    """Return the rows of an epoch; the last ones are kept, since two stages in a row often ask for the same."""
+    from pinn.solver.rows import Rows
+
+    configuration, problem = prepared
+    drawn: dict[int, Rows] = {}
+
+    def draw(epoch: int) -> Rows:
+        if epoch not in drawn:
+            sites = configuration.points.draw(problem, configuration.seed, epoch)  # type: ignore[attr-defined]
+            weights = configuration.weights
+            terms = [make_term(problem, row, sites[row.name], float(weights.get(row.name, 1.0))) for row in _kept(problem, field)]
+            drawn.clear()
+            drawn[epoch] = Rows(field, terms)
+        return drawn[epoch]
+
+    return draw
+
+
+def _kept(problem: Any, field: Field) -> list[Any]:
+    """Return the residuals that the field does not satisfy by construction."""
+    satisfied = getattr(field, "satisfied", ())
+    return [row for row in problem.residuals if row.name not in satisfied]
+
+
+def trained_settings(configuration: Configuration) -> dict[str, Any]:
+    """Return the settings that the solve depends on; a run goes on only with the same ones."""
+    kept = record(replace(configuration, accuracy=None))
+    return {key: value for key, value in kept.items() if key not in ("version", "report", "reference", "accuracy", "folder")}
+
+
+def train(
+    setup: Setup,
+    folder: RunFolder,
+    saved: dict[str, Any] | None,
+    judge: Callable[[Any], float | None] | None,
+    interruption: Interruption,
+    progress: Progress,
+    label: str = "error",
+) -> State:
+    """Run the solver from the start or from ``saved`` until it ends or is interrupted, and return the last state.
+
+    Raises
+    ------
+    Diverged : with the last good state, which is saved before.
+    BadInput : the disk is full.
+    """
+    from pinn.solver.staged import Diverged, solve
+    from pinn.solver.state import State
+
+    configuration = setup.prepared.configuration
+    state = State.from_dict(saved["state"]) if saved else None
+    if state is not None:
+        state.theta = state.theta.to(setup.field.device)
+    keeper = Keeper(setup, folder, saved)
+    stages = configuration.solver.stages  # type: ignore[attr-defined]
+    redraw = configuration.points.redraw  # type: ignore[attr-defined]
+    last = state or State(next(iter(stages)), setup.theta)
+    try:
+        for last in solve(configuration.solver, setup.draw, setup.theta, redraw, judge, state):  # type: ignore[arg-type]
+            keeper.write(last)
+            known = None if last.error is None else (label, last.error)
+            progress.step(last.stage, last.step, stages[last.stage].steps, float(last.loss or 0.0), last.losses, known or keeper.error(label))
+            if last.reason:
+                folder.log(f"{last.stage}: {last.step} steps, loss {last.loss:.3e}: {last.reason}")
+            if last.reason or interruption.requested or keeper.schedule.due():
+                keeper.save(last)
+            if interruption.requested:
+                break
+    except Diverged as problem:
+        if problem.state is not None and problem.state.total > 0:
+            keeper.save(problem.state)
+        raise
+    finally:
+        keeper.close()
+        progress.clear()
+    return last
+
+
+class Keeper:
+    """Writes the rows of history.csv and timing.csv, and checkpoints that belong to them."""
+
+    def __init__(self, setup: Setup, folder: RunFolder, saved: dict[str, Any] | None):
+        self.folder, self.schedule = folder, checkpoint.Schedule()
+        terms = setup.draw(0).names if saved is None else saved["terms"]
+        self.terms = list(terms)
+        self.history = Table(folder / "history.csv", ["step", "stage", "loss", *self.terms, "error"], saved and saved["history_bytes"])
+        self.timing = Table(folder / "timing.csv", ["step", "seconds"], saved and saved["timing_bytes"])
+        self.config = to_yaml(trained_settings(setup.prepared.configuration))
+        self._error: float | None = None
+
+    def write(self, state: State) -> None:
+        """Add a step to both tables."""
+        self._error = state.error if state.error is not None else self._error
+        values = {"step": state.total, "stage": state.stage, "loss": state.loss, **state.losses, "error": state.error}
+        self.history.add(values)
+        self.timing.add({"step": state.total, "seconds": round(state.seconds, 6)})
+
+    def error(self, label: str) -> tuple[str, float] | None:
+        """Return the last known error."""
+        return None if self._error is None else (label, self._error)
+
+    def save(self, state: State) -> None:
+        """Write a checkpoint and where the run stands."""
+        self.schedule.timed(lambda: self._save(state))
+
+    def _save(self, state: State) -> None:
+        content = {
+            "config": self.config, "terms": self.terms, "state": state.to_dict(),
+            "history_bytes": self.history.flush(), "timing_bytes": self.timing.flush(),
+        }  # fmt: skip
+        checkpoint.save(self.folder / "checkpoint.pt", content)
+        self.folder.set_status("running", state.stage, state.total)
+
+    def close(self) -> None:
+        """Close the tables."""
+        self.history.close()
+        self.timing.close()
