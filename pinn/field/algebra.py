@@ -36,7 +36,7 @@ class JetAlgebra:
         if torch.is_grad_enabled():
             value, rest = _Dense.apply(plan, function, weight, bias, x.value, x.rest)
         else:
-            slopes, _, _, rest = _dense(plan, function, weight, bias, x.value, x.rest, plan.order)
+            slopes, _, _, rest = _dense(plan, function, weight, bias, x.value, x.rest, max(plan.order, 1))
             value = slopes[0][1]
         return Jet(value, rest, tuple(range(plan.num_outputs)))
 
@@ -154,6 +154,8 @@ def _combine(nodes: list[Tensor], combination: tuple[tuple[int, float], ...]) ->
 def _compose(plan: Plan, slopes: Scaled, rest: Tensor) -> tuple[Tensor, list[Tensor], list[tuple[float, Tensor]]]:
     """Return the channels of σ(z) without the value, the nodes and the combinations; ``rest`` are the present channels of z."""
     points, width = slopes[0][1].shape
+    if not plan.num_outputs:
+        return rest.new_empty(0, points, width), [], []
     nodes = list(rest.unbind(0))
     for a, b in plan.products:
         nodes.append(nodes[a] * nodes[b])
@@ -187,7 +189,7 @@ def _compose_backward(
     """
     g = g_out.unbind(0)
     g_z = slopes[1][1] * g_value
-    summed = nodes[0].shape[0] != len(g_value) and not per_point
+    summed = bool(nodes) and nodes[0].shape[0] != len(g_value) and not per_point
     if len(plan.present) == plan.num_outputs:
         g_rest = slopes[1][1] * g_out
     else:

@@ -49,7 +49,7 @@ class Constraint:
     Parameters
     ----------
     problem : the problem.
-    hard : names of conditions.
+    hard : names of conditions, or of one of their rows (``initial.u``).
 
     Attributes
     ----------
@@ -130,11 +130,11 @@ def leibniz_factors(distance: Mapping[Index, np.ndarray], operator: Iterable[Ind
 
 
 def _chosen(problem: Problem, hard: Sequence[str]) -> list[Residual]:
-    known = list(dict.fromkeys(residual.condition for residual in problem.conditions))
+    known = list(dict.fromkeys(name for residual in problem.conditions for name in (residual.condition, residual.name)))
     for name in hard:
         if name not in known:
             raise BadInput(f"unknown condition '{name}'{nearest(name, known)}; conditions: {', '.join(known)}", "hard")
-    return [residual for residual in problem.conditions if residual.condition in hard]
+    return [residual for residual in problem.conditions if {residual.condition, residual.name} & set(hard)]
 
 
 def _refuse(residual: Residual, reason: str) -> BadInput:
