@@ -61,10 +61,12 @@ class Points(Settings):
         sizes = [measure(piece, problem.coordinates, keep) for piece, keep in zip(residual.region, keeps, strict=True)]
         counts = divide(num, sizes, [not piece.free for piece in residual.region])
         try:
-            return join([
-                draw(piece, problem.coordinates, count, self.rule, rng, keep)
-                for piece, count, keep in zip(residual.region, counts, keeps, strict=True)
-            ])
+            return join(
+                [
+                    draw(piece, problem.coordinates, count, self.rule, rng, keep)
+                    for piece, count, keep in zip(residual.region, counts, keeps, strict=True)
+                ]
+            )
         except BadInput as error:
             raise error.under(residual.name) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import yaml
@@ -22,7 +23,7 @@ def caret(position: Position, column: int = 0, width: int = 100) -> str:
     """
     at = min(max(position.column - 1 + column, 0), len(position.text))
     start = max(0, min(at - width // 2, len(position.text) - width))
-    shown = position.text[start:start + width].replace("\t", " ")
+    shown = position.text[start : start + width].replace("\t", " ")
     return f"  {shown}\n  {' ' * (at - start)}^"
 
 
@@ -42,7 +43,7 @@ class Source:
     def refuse(self, index: int, message: str) -> NoReturn:
         """Raise `BadInput` about the character ``index``: file, line, message, and the line with a caret."""
         position = self.at(min(max(index, 0), len(self.text)))
-        raise BadInput(f"{self.file} line {position.line}: {message}", detail=caret(position))
+        raise BadInput(f"{Path(self.file).name} line {position.line}: {message}", detail=caret(position))
 
     def inside(self, node: yaml.Node, offset: int) -> Position:
         """Return the position of character ``offset`` of the value of a scalar, undoing quotes and folded lines."""
@@ -56,11 +57,11 @@ class Source:
         index = start
         for sign in node.value[:offset]:
             if sign.isspace():  # a blank, or a line break with the indentation after it
-                blank = self.text[index:index + 1] == sign == " "
+                blank = self.text[index : index + 1] == sign == " "
                 index = index + 1 if blank else _after(r"\s*", self.text, index, end)
-            elif self.text[index:index + 2] == "''" and node.style == "'":
+            elif self.text[index : index + 2] == "''" and node.style == "'":
                 index += 2
-            elif self.text[index:index + 1] == sign:
+            elif self.text[index : index + 1] == sign:
                 index += 1
             else:
                 return self.at(start)

@@ -42,8 +42,7 @@ _PROBLEM_KEYS = {"coordinates", "unknowns", "equations", "conditions"}
 class Document:
     """A file that was read, as plain values, and where each of them stands.
 
-    ``mapping`` is made of dict, list, str, int, float, bool and None, with the keys in order; ``file`` is the name used in
-    messages.
+    ``mapping`` is made of dict, list, str, int, float, bool and None, with the keys in order; ``file`` is its path.
     """
 
     file: str
@@ -92,18 +91,19 @@ def read_text(path: str | Path) -> Document:
 
 def read_string(text: str | bytes, file: str = "text") -> Document:
     """Read YAML text, called ``file`` in messages; the same checks as `read_text`."""
+    name = Path(file).name
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(data) > LARGEST_FILE:
-        raise BadInput(f"{file} is larger than 1 MiB; put tables into files of their own")
+        raise BadInput(f"{name} is larger than 1 MiB; put tables into files of their own")
     try:
         source = Source(file, data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise BadInput(f"{file} is not UTF-8 text") from None
+        raise BadInput(f"{name} is not UTF-8 text") from None
     if "\0" in source.text:
-        raise BadInput(f"{file} is not UTF-8 text")
+        raise BadInput(f"{name} is not UTF-8 text")
     root = _compose(source)
     if not isinstance(root, yaml.MappingNode) or not root.value:
-        raise BadInput(f"{file} has no settings")
+        raise BadInput(f"{name} has no settings")
     reader = _Reader(source, root)
     return Document(file, reader.read(root, ()), source, reader.nodes)
 
@@ -205,7 +205,7 @@ def _compose(source: Source) -> yaml.Node | None:
     except BadInput:
         raise
     except (ValueError, OverflowError):  # of chr() and int(), which PyYAML lets through
-        raise BadInput(f"{source.file} has an escape in double quotes that is no character; use single quotes") from None
+        raise BadInput(f"{Path(source.file).name} has an escape in double quotes that is no character; use single quotes") from None
 
 
 class _Reader:
@@ -262,9 +262,9 @@ class _Reader:
             self._refuse_word(node, None if kind == "null" else node.value.lower() in ("yes", "on", "true"))
         empty = isinstance(value, yaml.ScalarNode) and value.value == "" and value.style is None
         if kind in ("int", "float") or (_NUMBER.fullmatch(node.value) and node.style is None):
-            comma = flow and empty and "," in self.source.text[max(at - 2, 0):at]
-            self.source.refuse(at, "cut at the comma; quote it, or write a decimal number with a point" if comma
-                               else f"the key {node.value} is a number; keys are names")
+            if flow and empty and "," in self.source.text[max(at - 2, 0) : at]:
+                self.source.refuse(at, "cut at the comma; quote it, or write a decimal number with a point")
+            self.source.refuse(at, f"the key {node.value} is a number; keys are names")
         if kind == "merge":
             self.source.refuse(at, "merging with '<<' is not allowed")
         if node.style is None and empty and re.search(r":\S", node.value):
@@ -311,7 +311,7 @@ class _Reader:
             first = entry.start_mark.index if depth <= 0 else first
             opened, depth = depth, max(depth, 0) + entry.value.count("(") - entry.value.count(")")
             if opened > 0 and depth <= 0:
-                whole = " ".join(self.source.text[first:entry.end_mark.index].split())
+                whole = " ".join(self.source.text[first : entry.end_mark.index].split())
                 self.source.refuse(first, f'cut at the comma; quote it or write it on its own line: "{whole}"')
 
 

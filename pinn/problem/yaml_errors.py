@@ -49,7 +49,7 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
     origin = error.context_mark.index if error.context_mark else at
     sign = re.search(r"found character '(.+)' that cannot start", problem)
     if sign:
-        found = text[at:at + 1]
+        found = text[at : at + 1]
         return at, _SIGNS.get(found, f"a value cannot begin with '{found}' in YAML; put it in quotes")
     if "expected ',' or" in problem:
         return _unclosed(problem, at, origin, text)
@@ -58,7 +58,7 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
     if "expected <block end>" in problem:
         return at, _out_of_line(at, text)
     if "expected the node content, but found '?'" in problem:
-        return at, "a setting has no value" if text[at:at + 3] == "???" else "a value cannot begin with '?'"
+        return at, "a setting has no value" if text[at : at + 3] == "???" else "a value cannot begin with '?'"
     whole = f"{context}: {problem}"
     for part, from_context, message in _MEANINGS:
         if part in whole:
@@ -72,7 +72,7 @@ def _unclosed(problem: str, at: int, origin: int, text: str) -> tuple[int, str]:
     opening = "[" if closing == "]" else "{"
     if at >= len(text) or "\n" in text[origin:at] or "<stream end>" in problem:
         return origin, f"'{opening}' was never closed, or a comma is missing"
-    if text[at:at + 1] in "[{":
+    if text[at : at + 1] in "[{":
         return at, f"'{text[at]}' in a formula; put the formula in quotes, and only round brackets in it"
     return at, f"a comma or '{closing}' is missing here"
 
@@ -82,7 +82,7 @@ def _second_colon(at: int, text: str) -> str:
     if re.search(r":\s", text[start:at]):
         return "a second ': ' in one value; put the value in quotes"
     above = text[:start].rstrip()
-    last = above[max(above.rfind("\n"), above.rfind("\r")) + 1:]
+    last = above[max(above.rfind("\n"), above.rfind("\r")) + 1 :]
     if re.match(r"\s*[^\s#:]+:\S", last):
         return "expected 'name: value' on the line above, with a space after ':'"
     return "this line is indented deeper than the value above allows"
@@ -93,7 +93,7 @@ def _out_of_line(at: int, text: str) -> str:
     before = text[start:at].strip()
     if not before:
         return "the indentation does not fit the lines above"
-    if text[at:at + 1] in "]}":
+    if text[at : at + 1] in "]}":
         return f"'{text[at]}' closes nothing"
     if before[-1] in "'\"":
         return "text after a closing quotation mark; put the whole value in quotes"

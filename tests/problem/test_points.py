@@ -72,15 +72,18 @@ def test_a_selector_that_keeps_nothing_names_the_condition():
     assert str(caught.value) == "walls the selector keeps nothing: 0 of 10000 trial points belong to it"
 
 
-@pytest.mark.parametrize(("num", "sizes", "single", "expected"), [
-    (10, [1, 1], [False, False], [5, 5]),
-    (10, [2, 1], [False, False], [7, 3]),
-    (3, [1e9, 1e-9], [False, False], [3, 1]),
-    (1, [1, 1, 1], [False] * 3, [1, 1, 1]),
-    (512, [1, 1], [True, False], [1, 512]),
-    (512, [1], [True], [1]),
-    (4, [0, 0], [False, False], [2, 2]),
-])
+@pytest.mark.parametrize(
+    ("num", "sizes", "single", "expected"),
+    [
+        (10, [1, 1], [False, False], [5, 5]),
+        (10, [2, 1], [False, False], [7, 3]),
+        (3, [1e9, 1e-9], [False, False], [3, 1]),
+        (1, [1, 1, 1], [False] * 3, [1, 1, 1]),
+        (512, [1, 1], [True, False], [1, 512]),
+        (512, [1], [True], [1]),
+        (4, [0, 0], [False, False], [2, 2]),
+    ],
+)
 def test_divide(num, sizes, single, expected):
     assert divide(num, sizes, single) == expected
 
@@ -92,8 +95,12 @@ def test_join_fills_missing_normals_with_zeros():
 
 def test_settings_are_checked_and_warn():
     assert Points(interior="1e3").interior == 1000 and Points().warnings() == ()
-    for wrong, complaint in [({"interior": 0}, "interior must be at least 1"), ({"surface": -3}, "surface must be at least 1"),
-                             ({"rule": "sobel"}, "did you mean 'sobol'"), ({"redraw": 0}, "redraw must be at least 1")]:
+    for wrong, complaint in [
+        ({"interior": 0}, "interior must be at least 1"),
+        ({"surface": -3}, "surface must be at least 1"),
+        ({"rule": "sobel"}, "did you mean 'sobol'"),
+        ({"redraw": 0}, "redraw must be at least 1"),
+    ]:
         with pytest.raises(BadInput, match=complaint):
             Points(**wrong)
     (remark,) = Points(interior=3000).warnings()
