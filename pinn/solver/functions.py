@@ -1,0 +1,118 @@
+"""What the functions of the language do to tensors: the twin of `pinn.problem.program.NUMPY`, differentiable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn.problem.program import NUMPY, Functions
+
+
+def guard(value: Any) -> Any:
+    """Return ``value`` such that a gradient of nothing times infinity arriving here counts as nothing.
+
+    ``where(x > 0, sqrt(u), 0)`` sends the gradient 0 into the branch it does not take, where sqrt'(0) is infinite and 0·∞ is
+    not a number. Infinite gradients stay: they are real.
+    """
+    if not isinstance(value, Tensor) or not value.requires_grad:
+        return value
+    view = value.view_as(value)
+    view.register_hook(lambda gradient: torch.where(gradient.isnan(), torch.zeros_like(gradient), gradient))
+    return view
+
+
+def _unary(name: str, function: Callable[[Tensor], Tensor], guarded: bool = False) -> Callable[[Any], Any]:
+    numpy = NUMPY[name]
+
+    def apply(a: Any) -> Any:
+        if not isinstance(a, Tensor):
+            return numpy(a)
+        return function(guard(a) if guarded else a)
+
+    return apply
+
+
+def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Any]:
+    return lambda a, b: function(*_tensors(a, b))
+
+
+def _tensors(*values: Any) -> list[Tensor]:
+    """Make tensors of plain numbers, in the precision and on the device of the tensors among ``values``."""
+    like = next((value for value in values if isinstance(value, Tensor)), torch.empty((), dtype=torch.float64))
+    return [value if isinstance(value, Tensor) else torch.as_tensor(value, device=like.device).to(_kind(value, like)) for value in values]
+
+
+def _kind(value: Any, like: Tensor) -> torch.dtype:
+    if np.asarray(value).dtype == bool:
+        return torch.bool
+    if like.dtype == torch.bool:
+        return torch.get_default_dtype()
+    return torch.promote_types(like.dtype, torch.complex32) if np.iscomplexobj(value) else like.dtype
+
+
+def _divide(a: Any, b: Any) -> Any:
+    return guard(a) / guard(b) if isinstance(b, Tensor) and b.requires_grad else a / b
+
+
+def _power(a: Any, b: Any) -> Any:
+    if not isinstance(b, Tensor):
+        if b == 2 and isinstance(a, Tensor):
+            return a * a
+        return guard(a) ** b if isinstance(a, Tensor) and b < 1 else a**b
+    return torch.pow(guard(a), guard(b))
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    if not isinstance(condition, Tensor):
+        return a if condition else b
+    a, b = _tensors(a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else (a, b)
+    return torch.where(condition, a, b)
+
+
+def _imag(a: Tensor) -> Tensor:
+    return torch.imag(a) if a.is_complex() else torch.zeros_like(a)
+
+
+TORCH: Functions = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": _divide,
+    "neg": lambda a: -a,
+    "**": _power,
+    "sqrt": _unary("sqrt", torch.sqrt, guarded=True),
+    "exp": _unary("exp", torch.exp, guarded=True),
+    "log": _unary("log", torch.log, guarded=True),
+    "sin": _unary("sin", torch.sin),
+    "cos": _unary("cos", torch.cos),
+    "tan": _unary("tan", torch.tan, guarded=True),
+    "asin": _unary("asin", torch.asin, guarded=True),
+    "acos": _unary("acos", torch.acos, guarded=True),
+    "atan": _unary("atan", torch.atan),
+    "atan2": _binary(lambda a, b: torch.atan2(guard(a), guard(b))),
+    "sinh": _unary("sinh", torch.sinh, guarded=True),
+    "cosh": _unary("cosh", torch.cosh, guarded=True),
+    "tanh": _unary("tanh", torch.tanh),
+    "erf": _unary("erf", torch.erf),
+    "abs": _unary("abs", torch.abs),
+    "sign": _unary("sign", torch.sign),
+    "real": _unary("real", torch.real),
+    "imag": _unary("imag", _imag),
+    "conj": _unary("conj", lambda a: torch.conj(a).resolve_conj()),
+    "min": _binary(torch.minimum),
+    "max": _binary(torch.maximum),
+    "where": _where,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "and": _binary(torch.logical_and),
+    "or": _binary(torch.logical_or),
+    "not": _unary("not", torch.logical_not),
+    "integrate": lambda a, w: (a * w).sum(-1),
+}
+"""The same keys as `NUMPY`. Numbers among the arguments stay numbers where they can."""

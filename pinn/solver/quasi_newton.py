@@ -1,0 +1,107 @@
+"""Descent along −H g with a line search, whatever keeps the inverse Hessian H."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from pinn.solver.line_search import Line, Point, strong_wolfe
+from pinn.solver.stage import NonFinite, Objective, Step, Value
+
+
+class InverseHessian(Protocol):
+    """A symmetric positive definite approximation H of the inverse Hessian, (params, params)."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has been learnt yet, so that H is the identity."""
+
+    def times(self, gradient: Tensor) -> Tensor:
+        """Return H g, (params,)."""
+
+    def update(self, move: Tensor, change: Tensor, curvature: float) -> None:
+        """Learn from s = ``move``, y = ``change`` of the gradient and the curvature sᵀH⁻¹s; yᵀs is positive."""
+
+    def reset(self) -> None:
+        """Forget everything."""
+
+    def memory(self) -> dict[str, Any]:
+        """Return all that is needed to go on."""
+
+
+class QuasiNewtonProcess:
+    """One direction and one line search for each `advance`; the loss never rises by more than rounding.
+
+    The value at θ is kept, so a step that accepts the first trial costs one evaluation. Points at which the loss is not finite
+    are treated as too far away. When no descent is found, H is forgotten and the gradient tried before giving up.
+
+    Parameters
+    ----------
+    hessian : the inverse Hessian, with its memory already in it.
+    rows : what is made small.
+    theta : where to begin, (params,); not changed.
+    max_evaluations : evaluations allowed for one line search.
+    memory : what an earlier process had in mind; its value belongs to ``rows``.
+    """
+
+    def __init__(
+        self, hessian: InverseHessian, rows: Objective, theta: Tensor, max_evaluations: int, memory: Mapping[str, Any] | None
+    ):
+        self.theta = theta.detach().clone()
+        self._hessian, self._max_evaluations = hessian, max_evaluations
+        self._rows: Objective | None = None
+        self._value: Value | None = None
+        if memory:
+            self._rows, self._value = rows, Value(*(memory[name].clone() for name in Value._fields))
+
+    def advance(self, rows: Objective) -> Step:
+        """Move to a lower loss; the loss returned is that after the move."""
+        spent = self._see(rows)
+        best, evaluations = self._search(rows)
+        spent += evaluations
+        if best is None and not self._hessian.is_fresh:
+            self._hessian.reset()
+            best, evaluations = self._search(rows)
+            spent += evaluations
+        if best is None:
+            return Step(float(self._value.loss), self._value.losses, spent, f"no further descent in {self._precision}")
+        self.theta, self._value = best.theta, best.value
+        return Step(best.loss, best.value.losses, spent)
+
+    def _see(self, rows: Objective) -> int:
+        """Evaluate at θ if ``rows`` are new and return the number of evaluations."""
+        if rows is self._rows:
+            return 0
+        value = rows.evaluate(self.theta)
+        if not math.isfinite(float(value.loss)) or not bool(value.gradient.isfinite().all()):
+            raise NonFinite(self.theta, None)
+        self._rows, self._value = rows, value
+        return 1
+
+    def _search(self, rows: Objective) -> tuple[Point | None, int]:
+        gradient = self._value.gradient
+        direction = self._hessian.times(gradient).neg_()
+        slope = float(torch.dot(gradient, direction))
+        if not slope < 0:
+            return None, 0
+        origin = Point(0.0, self.theta, self._value, float(self._value.loss), slope)
+        first = min(1.0, 1.0 / float(direction.norm())) if self._hessian.is_fresh else 1.0
+        best, evaluations = strong_wolfe(Line(rows.evaluate, origin, direction), first, self._max_evaluations)
+        if best is not None:
+            change = best.value.gradient - gradient
+            if float(torch.dot(change, direction)) > 0:
+                self._hessian.update(best.step * direction, change, -best.step * best.step * slope)
+        return best, evaluations
+
+    @property
+    def _precision(self) -> str:
+        return str(self.theta.dtype).removeprefix("torch.")
+
+    def memory(self) -> dict[str, Any]:
+        """Return the value at θ and the memory of the inverse Hessian."""
+        value = self._value._asdict() if self._value else {}
+        return {**value, "hessian": self._hessian.memory()} if value else {}

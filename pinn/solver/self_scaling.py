@@ -1,0 +1,105 @@
+"""The dense inverse Hessian of the self-scaled Broyden family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class SelfScaling:
+    """H ← [H − Hy yᵀH/(yᵀHy) + φ (yᵀHy) v vᵀ]/τ + ρ s sᵀ with v = ρ s − Hy/(yᵀHy) and ρ = 1/yᵀs.
+
+    The scaling τ and the member φ of the family are those of Al-Baali (1998), doi:10.1023/A:1018315205474, as used for networks by
+    Urbán, Stefanou and Pons (2025), doi:10.1016/j.jcp.2024.113656. The first update starts from H = (yᵀs / yᵀy) I.
+
+    Parameters
+    ----------
+    theta : for size, precision and device.
+    memory : what an earlier one returned.
+    """
+
+    def __init__(self, theta: Tensor, memory: Mapping[str, Any] | None = None):
+        self._like = theta
+        self._matrix = memory["matrix"].clone() if memory and "matrix" in memory else None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether H is still the identity."""
+        return self._matrix is None
+
+    def reset(self) -> None:
+        """Make H the identity."""
+        self._matrix = None
+
+    def times(self, gradient: Tensor) -> Tensor:
+        """Return H g, (params,)."""
+        return gradient.clone() if self._matrix is None else self._matrix @ gradient
+
+    def update(self, move: Tensor, change: Tensor, curvature: float) -> None:
+        """Learn from a pair; updates whose numbers overflow or vanish are left out."""
+        inner = float(torch.dot(move, change))
+        if self._matrix is None:
+            scale = inner / float(torch.dot(change, change))
+            if not (math.isfinite(scale) and scale > 0):
+                return
+            self._matrix = scale * torch.eye(len(move), dtype=move.dtype, device=move.device)
+            curvature = curvature / scale
+        image = self._matrix @ change
+        energy = float(torch.dot(change, image))
+        choice = choose(inner, energy, curvature, len(move))
+        if choice is not None:
+            self._apply(choice, image, move, inner, energy)
+
+    def _apply(self, choice: Choice, image: Tensor, move: Tensor, inner: float, energy: float) -> None:
+        """Add three squares with their signs; written so, H stays symmetric to the last bit."""
+        tau, phi = choice
+        v = move / inner - image / energy
+        columns = torch.stack(
+            [image / math.sqrt(energy * tau), v * math.sqrt(abs(phi) * energy / tau), move / math.sqrt(inner)], dim=1
+        )
+        signs = torch.tensor([-1.0, math.copysign(1.0, phi), 1.0], dtype=move.dtype, device=move.device)
+        self._matrix.addmm_(columns * signs, columns.T, beta=1 / tau)
+
+    def memory(self) -> dict[str, Any]:
+        """Return the matrix, if there is one."""
+        return {} if self._matrix is None else {"matrix": self._matrix}
+
+
+class Choice(NamedTuple):
+    """Scaling τ and member φ of the family (1 is BFGS, 0 is DFP in this form of the inverse update)."""
+
+    tau: float
+    phi: float
+
+
+def choose(inner: float, energy: float, curvature: float, num_params: int) -> Choice | None:
+    """Return τ and φ, or None where the numbers allow no safe update.
+
+    Parameters
+    ----------
+    inner : yᵀs. energy : yᵀHy. curvature : sᵀH⁻¹s. All positive.
+    num_params : length of s.
+    """
+    if not (inner > 0 and energy > 0 and curvature > 0):
+        return None
+    b, h = curvature / inner, energy / inner
+    a = max(0.0, b * h - 1)
+    if not (math.isfinite(a) and b > 0 and h > 0):
+        return None
+    if a < 1e-12:
+        return Choice(min(1.0, 1 / b), 1.0)
+    least = min(1.0, h * (1 - math.sqrt(a / (1 + a))))
+    if least <= 0:
+        return None
+    theta = max((least - 1) / a, min(1 / least, (1 - b) / b))
+    sigma = 1 + a * theta
+    if sigma <= 0:
+        return None
+    spread = sigma ** (1 / (1 - num_params)) if num_params > 1 else 1.0
+    bound = min(1.0, 1 / b)
+    tau = min(bound * spread, sigma) if theta <= 0 else bound * min(spread, 1 / theta)
+    return Choice(tau, (1 - theta) / sigma)
