@@ -20,6 +20,10 @@ OPTIONS: dict[str, str] = {
     "SelfScaledBroyden": "pinn.solver.self_scaled_broyden",
     "Staged": "pinn.solver.staged",
     "Until": "pinn.solver.rules",
+    "AutoReference": "pinn.judge.settings",
+    "ExactReference": "pinn.judge.settings",
+    "FiniteDifferenceReference": "pinn.judge.settings",
+    "NoReferenceWanted": "pinn.judge.settings",
     "Report": "pinn.report.settings",
 }
 """Settings classes that YAML may name, ``_target_: pinn.MLP``, and the modules they live in."""

@@ -46,7 +46,7 @@ def build(node: Any, where: str = "") -> Any:
 
 
 def _make(name: Any, values: Mapping[str, Any], where: str) -> Settings:
-    if name not in targets():
+    if not isinstance(name, str) or name not in targets():
         known = ", ".join(targets())
         raise BadInput(f"must be one of {known}, got {name!r}{nearest(name, targets())}", _join(where, TARGET))
     return make(option(name), values, where)

@@ -1,0 +1,165 @@
+"""``pinn.solve``: a run as a Python call, its result as an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pinn.problem.problem import Problem
+from pinn.problem.settings import BadInput, nearest
+from pinn.problem.text import plain
+from pinn.problem.tree import Index
+from pinn.run.execute import Outcome, largest_error, start
+from pinn.run.overrides import quoted
+from pinn.run.prepare import Prepared, prepare, prepare_settings
+from pinn.run.progress import Progress, Silence
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Parameters
+    ----------
+    problem : what was solved.
+    outcome : folder, exit code and numbers of the run.
+    """
+
+    problem: Problem
+    outcome: Outcome
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self.outcome.folder.path
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """Contents of metrics.json."""
+        return self.outcome.metrics
+
+    @property
+    def error(self) -> float | None:
+        """Largest relative L2 error over the unknowns: against the reference, else as estimated; None when nobody knows."""
+        return largest_error(self.metrics)
+
+    def __str__(self) -> str:
+        return self.outcome.message
+
+    def field(self, unknown: str | None = None, **coordinates: Any) -> np.ndarray:
+        """Return an unknown at coordinates given by name, float64 with their broadcast shape.
+
+        Parameters
+        ----------
+        unknown : name; not needed when there is only one.
+        coordinates : a number or an array for each coordinate of the problem.
+
+        Raises
+        ------
+        BadInput : a coordinate is missing or does not exist, or there are several unknowns and none is named.
+        """
+        return self._values(self._unknown(unknown), (0,) * self.problem.dim, coordinates)
+
+    def derivative(self, name: str, **coordinates: Any) -> np.ndarray:
+        """Return a derivative, written as in formulas (``"u_xx"``, ``"u_xt"``), at coordinates given by name.
+
+        Raises
+        ------
+        BadInput : as `field`, or a name that is no derivative of an unknown.
+        """
+        unknown, _, suffix = name.rpartition("_") if name not in self.problem.unknown_names else (name, "", "")
+        if unknown not in self.problem.unknown_names:
+            raise BadInput(f"'{name}' is not a derivative of {', '.join(self.problem.unknown_names)}")
+        return self._values(unknown, self._index(suffix, name), coordinates)
+
+    def plot(self) -> list[Path]:
+        """Draw all figures into the run's folder and return their paths."""
+        from pinn.report.figures import make_figures
+
+        return make_figures(self.folder)
+
+    def _unknown(self, name: str | None) -> str:
+        known = self.problem.unknown_names
+        if name is None and len(known) == 1:
+            return known[0]
+        if name is None:
+            raise BadInput(f"there are {len(known)} unknowns, say which: {', '.join(known)}")
+        if name not in known:
+            raise BadInput(f"unknown '{name}' is not in the problem{nearest(name, known)}")
+        return name
+
+    def _index(self, suffix: str, name: str) -> Index:
+        """Return the orders along each coordinate of a run of coordinate names."""
+        order = dict.fromkeys(self.problem.names, 0)
+        while suffix:
+            fitting = [x for x in sorted(order, key=len, reverse=True) if suffix.startswith(x)]
+            if not fitting:
+                raise BadInput(f"'{name}': '{suffix}' is not made of coordinates {', '.join(order)}")
+            order[fitting[0]] += 1
+            suffix = suffix.removeprefix(fitting[0])
+        return tuple(order.values())
+
+    def _values(self, unknown: str, index: Index, coordinates: Mapping[str, Any]) -> np.ndarray:
+        if self.outcome.solution is None:
+            raise BadInput(f"there is no solution: {self.outcome.message}")
+        names = self.problem.names
+        for name in coordinates:
+            if name not in names:
+                raise BadInput(f"'{name}' is not a coordinate{nearest(name, names)}")
+        missing = [name for name in names if name not in coordinates]
+        if missing:
+            raise BadInput(f"coordinate {missing[0]} is missing; give {', '.join(names)}")
+        arrays = np.broadcast_arrays(*(np.asarray(coordinates[name], float) for name in names))
+        points = np.stack([array.ravel() for array in arrays], axis=1)
+        return self.outcome.solution(points, ((unknown, (index,)),))[:, 0].reshape(arrays[0].shape)
+
+
+def solve(
+    problem: str | Path | Mapping[str, Any] | Problem,
+    *settings: str,
+    seed: int | None = None,
+    folder: str | Path | None = None,
+    quiet: bool = False,
+) -> Result:
+    """Solve a problem as ``pinn run`` does and return the result; one that diverged or was interrupted has no solution.
+
+    Parameters
+    ----------
+    problem : name of a shipped problem, path of a file, the text of a problem as a mapping, or a problem that was read.
+    settings : words of the command line, ``"network.width=32"``.
+    seed : as ``"seed=..."``.
+    folder : where the run is kept; None is a new folder runs/NAME/DATE-TIME.
+    quiet : show no progress.
+
+    Raises
+    ------
+    BadInput : the problem or the settings cannot be used; nothing is written.
+    """
+    words = [*settings]
+    if seed is not None:
+        words.append(f"seed={seed}")
+    if folder is not None:
+        words.append(f"folder={quoted(str(folder))}")
+    prepared = _prepared(problem, words)
+    line = f"pinn.solve({', '.join(map(repr, [_shown(problem), *words]))})"
+    return Result(prepared.problem, start(prepared, line, Silence() if quiet else Progress()))
+
+
+def _prepared(problem: Any, words: list[str]) -> Prepared:
+    if isinstance(problem, (str, Path)):
+        return prepare(str(problem), words)
+    from pinn.run.compose import Source, compose
+
+    name = problem.name if isinstance(problem, Problem) else "problem"
+    text = plain(problem.source if isinstance(problem, Problem) else problem)
+    if not text:
+        raise BadInput("a problem made without text cannot be recorded; make it with pinn.read_problem")
+    return prepare_settings(compose(Source(name, problem=text), words))
+
+
+def _shown(problem: Any) -> str:
+    return str(problem) if isinstance(problem, (str, Path)) else getattr(problem, "name", "a mapping")
