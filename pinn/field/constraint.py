@@ -146,7 +146,7 @@ def _prescribed(problem: Problem, residual: Residual) -> Prescribed:
     leaves = calculus.leaves(residual.tree)
     jets = [leaf for leaf in leaves if isinstance(leaf, Jet)]
     if residual.kind == "periodic":
-        raise _refuse(residual, "periodic features meet it, without being named here")
+        raise _refuse(residual, "it is periodic; a network with periodic features meets it without being told")
     is_plain = len(jets) == len(calculus.jets(residual.tree)) == 1 and not jets[0].image
     if not is_plain or any(isinstance(leaf, Normal) for leaf in leaves):
         raise _refuse(residual, "it is not one unknown with a given value")

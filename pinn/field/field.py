@@ -169,7 +169,8 @@ class NestedChannels:
         def network(x: Tensor) -> Tensor:
             return self.field.network.apply(parameters, self.field.embedding.values(x), ValueAlgebra())
 
-        return differentiate(network, self.points, self.carried)
+        tape = torch.is_grad_enabled() and theta.requires_grad
+        return differentiate(network, self.points, self.carried, tape)
 
     def leaf(self, theta: Tensor) -> Tensor:
         """Return θ as it is: the network may be anything."""

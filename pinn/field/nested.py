@@ -44,24 +44,24 @@ class ValueAlgebra:
         return a * b
 
 
-def differentiate(function: Callable[[Tensor], Tensor], points: Tensor, carried: tuple[Channel, ...]) -> Tensor:
+def differentiate(function: Callable[[Tensor], Tensor], points: Tensor, carried: tuple[Channel, ...], tape: bool) -> Tensor:
     """Return the channels of a function of the coordinates, (channels, points, outputs).
 
     Every derivative is computed once, also when several channels are built from it. The tape is switched on here, so
-    the caller may have switched it off; then the result is without tape.
+    the caller may have switched it off.
 
     Parameters
     ----------
     function : maps x (points, dim) to (points, outputs), point by point.
+    tape : whether the result can be differentiated further.
     """
-    keep = torch.is_grad_enabled()
     with torch.enable_grad():
         x = points.detach().requires_grad_()
         outputs = function(x).unbind(1)
         columns = [_Derivatives(output, x) for output in outputs]
         stack = [torch.stack([_sum(column, channel) for column in columns], 1) for channel in carried]
         result = torch.stack(stack)
-    return result if keep else result.detach()
+    return result if tape else result.detach()
 
 
 class _Derivatives:
