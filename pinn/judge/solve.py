@@ -59,10 +59,8 @@ class Evolution:
         self._base = system.base(solution, flat) if solution is not None else None
         self.linear = system.affine
         if self.linear:
-            nothing = np.zeros((system.size, 1))
-            self._slope, self._mass = system.jacobian(flat[:1], nothing, nothing, self._columns(0, 1))
-            zero = np.zeros((system.size, len(flat)))
-            self._load = system.evaluate(flat, zero, zero, self._base)
+            self._slope, self._mass = system.affine_matrices
+            self._load = system.evaluate(flat, None, None, self._base)
             if not np.isfinite(self._load).all():
                 raise NoReference("a formula is not finite at a node of the grid")
 
@@ -115,7 +113,7 @@ def march(system: System, times: Array, solution: Solution | None = None, *, tol
     evolution = Evolution(system, times, solution)
     start = starting_values(system, solution)
     values = Radau(evolution, tolerance=tolerance, floor=floor).march(times, start)
-    return Discrete(system, times, _completed_start(system, times, values))
+    return Discrete(system, times, completed_start(system, times, values))
 
 
 def step_times(system: System, steps: int) -> Array:
@@ -124,8 +122,8 @@ def step_times(system: System, steps: int) -> Array:
     return np.linspace(low, high, steps + 1)
 
 
-def _completed_start(system: System, times: Array, values: Array) -> Array:
-    """Unknowns without a time derivative have no starting value: continue them backwards from the first steps."""
+def completed_start(system: System, times: Array, values: Array) -> Array:
+    """Return ``values`` (steps + 1, size) with unknowns that have no starting value continued backwards from the first steps."""
     count = min(5, len(times) - 1)
     for unknown, order in system.layout.time_order.items():
         if order == 0:
@@ -215,4 +213,3 @@ def _initial(system: System, y: Array, tree: Node, own: Jet, keep: Array, low: f
     if not np.isfinite(start).all():
         raise NoReference(f"the starting value of {own.unknown} is not finite")
     return start
-

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sparse
@@ -159,10 +160,13 @@ class System:
 
     # numbers ---------------------------------------------------------------------------------------------------------
 
-    def values(self, compiled: _Compiled, values: Array, rates: Array, base: Array | None) -> dict[Node, Array]:
+    def values(self, compiled: _Compiled, values: Array | None, rates: Array | None, base: Array | None, stages: int) -> dict[Node, Array]:
         """Return the value of every leaf of a block, (points, stages) each."""
         if not compiled.leaves:
             return {}
+        if values is None:
+            total = np.zeros((compiled.reads.shape[0], stages)) if base is None else base
+            return dict(zip(compiled.leaves, total.reshape(len(compiled.leaves), len(compiled.points), -1), strict=True))
         total = compiled.reads @ values
         if compiled.rates is not None:
             total = total + compiled.rates @ rates
@@ -170,12 +174,18 @@ class System:
             total = total + base
         return dict(zip(compiled.leaves, total.reshape(len(compiled.leaves), len(compiled.points), -1), strict=True))
 
-    def evaluate(self, times: Array, values: Array, rates: Array, base: list[Array] | None = None) -> Array:
-        """Return F, (size, stages), at ``times`` (stages,) for y and y' (size, stages) around the field with jets ``base``."""
-        result = self._fixed_matrices[0] @ values + self._fixed_matrices[1] @ rates
+    def evaluate(self, times: Array, values: Array | None, rates: Array | None, base: list[Array] | None = None) -> Array:
+        """Return F, (size, stages), at ``times`` (stages,) for y and y' (size, stages) around the field with jets ``base``.
+
+        None stands for y = y' = 0.
+        """
+        if values is None:
+            result = np.zeros((self.size, len(times)))
+        else:
+            result = self._fixed_matrices[0] @ values + self._fixed_matrices[1] @ rates
         for number, compiled in enumerate(self.compiled):
             shape = (len(compiled.points), len(times))
-            known = self.values(compiled, values, rates, None if base is None else base[number])
+            known = self.values(compiled, values, rates, None if base is None else base[number], len(times))
             value = np.broadcast_to(compiled.value(self._with_time(known, times))[0], shape)
             if compiled.block.weights is None:
                 result[compiled.block.rows] += value
@@ -200,7 +210,7 @@ class System:
         for number, compiled in enumerate(self.compiled):
             if not compiled.leaves:
                 continue
-            known = self.values(compiled, values, rates, None if base is None else base[number])
+            known = self.values(compiled, values, rates, None if base is None else base[number], len(times))
             slopes = compiled.slopes(self._with_time(known, times))
             count = len(compiled.points)
             factor = np.concatenate([np.broadcast_to(slope, (count, 1))[:, 0] for slope in slopes])
@@ -211,6 +221,12 @@ class System:
                     row, data = self._entries[kind][number]
                     contributions[kind].append(factor[row] * data)
         return tuple(pattern.matrix(np.concatenate(parts)) for pattern, parts in zip(self._pattern, contributions, strict=True))
+
+    @cached_property
+    def affine_matrices(self) -> tuple[sparse.csc_matrix, sparse.csc_matrix]:
+        """∂F/∂y and ∂F/∂y' of an affine system: they depend on nothing."""
+        nothing = np.zeros((self.size, 1))
+        return self.jacobian(np.zeros(1), nothing, nothing)
 
     def _with_time(self, known: dict[Node, Array], times: Array) -> dict[Node, Array]:
         if self.problem.time:

@@ -20,10 +20,10 @@ from pinn.judge.table import Table, tables
 from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
 
-FIRST_CELLS = {0: 16, 1: 16, 2: 8, 3: 4}
-LARGEST_SIZE = {0: 20_000, 1: 20_000, 2: 20_000, 3: 5_000}
+FIRST_CELLS = {0: 8, 1: 8, 2: 8, 3: 4}
+LARGEST_SIZE = {0: 20_000, 1: 20_000, 2: 70_000, 3: 5_000}
 LARGEST_WORK = {0: 1_000_000, 1: 2_200_000, 2: 320_000, 3: 100_000}
-GOOD_ENOUGH = 1e-5
+GOOD_ENOUGH, POOR = 1e-5, 1e-3
 RANK = {"observed": 0, "roundoff": 1, "not asymptotic": 2, "none": 3}
 
 
@@ -48,9 +48,9 @@ class Window:
         return max(bar.bar for bar in self.bars.values())
 
     @property
-    def merit(self) -> tuple[int, float]:
-        """Smaller is better: a bar that may be trusted first, then its size."""
-        return max(0, RANK[self.state] - 1), self.bar
+    def merit(self) -> float:
+        """Smaller is better: the bar, ten times as much where the order is not seen, infinite where nothing converges."""
+        return {"observed": 1.0, "roundoff": 1.0, "not asymptotic": 10.0, "none": np.inf}[self.state] * self.bar
 
 
 def finite_differences(problem: Problem, settings: FiniteDifferenceReference) -> Reference:
@@ -65,7 +65,7 @@ def finite_differences(problem: Problem, settings: FiniteDifferenceReference) ->
         best = search.refine(settings.order, {})
         if search.poor(best) and settings.adapt:
             best = search.better(best, search.refine(settings.order, search.concentrated(), adapted=True))
-        if settings.order > 2 and (best is None or best.state in ("none", "not asymptotic")):
+        if settings.order > 2 and (best is None or best.merit > POOR):
             best = search.better(best, search.refine(2, {}))
     except NoReference as error:
         return no_reference(str(error), time.perf_counter() - begin)
@@ -76,9 +76,10 @@ def finite_differences(problem: Problem, settings: FiniteDifferenceReference) ->
 
 
 def cells_and_steps(problem: Problem, cells: int) -> tuple[int, int]:
-    """Return (unknowns of one instant, unknowns times steps) of a grid, counted as nodes: what it will cost."""
-    nodes = (cells + 1) ** len(problem.space) * len(problem.unknowns)
-    return nodes, nodes * (cells if problem.time else 1)
+    """Return (size of the factorisation, size times steps) of a grid: what it will cost, coupled unknowns counted twice over."""
+    nodes = (cells + 1) ** len(problem.space)
+    unknowns = len(problem.unknowns)
+    return nodes * unknowns**2, nodes * unknowns * (cells if problem.time else 1)
 
 
 def affordable(problem: Problem, cells: int, size: float = 1.0) -> bool:
@@ -119,7 +120,7 @@ class _Search:
                 window = self._window(tuple(solutions[-3:]), cells // 4, order, adapted)
                 best = self.better(best, window)
                 solutions = solutions[-2:]
-                if window.state in ("observed", "roundoff") and (window.bar <= self.settings.target or window.state == "roundoff"):
+                if window.merit <= self.settings.target or window.state == "roundoff":
                     break
             cells *= 2
         if best is None and not self.why:
@@ -143,7 +144,7 @@ class _Search:
     @staticmethod
     def poor(window: Window | None) -> bool:
         """Whether concentrated nodes are worth a try."""
-        return window is None or window.state in ("none", "not asymptotic") or window.bar > GOOD_ENOUGH
+        return window is None or window.merit > GOOD_ENOUGH
 
     def concentrated(self) -> dict[str, Map]:
         """Maps that follow the finest solution so far."""
