@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,22 +35,15 @@ def _unary(name: str, function: Callable[[Tensor], Tensor], guarded: bool = Fals
     return apply
 
 
-def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Any]:
-    return lambda a, b: function(*_tensors(a, b))
+def _binary(name: str, function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Any]:
+    numpy = NUMPY[name]
+    return lambda a, b: function(*_tensors(a, b)) if isinstance(a, Tensor) or isinstance(b, Tensor) else numpy(a, b)
 
 
 def _tensors(*values: Any) -> list[Tensor]:
-    """Make tensors of plain numbers, in the precision and on the device of the tensors among ``values``."""
-    like = next((value for value in values if isinstance(value, Tensor)), torch.empty((), dtype=torch.float64))
-    return [value if isinstance(value, Tensor) else torch.as_tensor(value, device=like.device).to(_kind(value, like)) for value in values]
-
-
-def _kind(value: Any, like: Tensor) -> torch.dtype:
-    if np.asarray(value).dtype == bool:
-        return torch.bool
-    if like.dtype == torch.bool:
-        return torch.get_default_dtype()
-    return torch.promote_types(like.dtype, torch.complex32) if np.iscomplexobj(value) else like.dtype
+    """Make tensors of plain numbers, in the precision and on the device of the tensor among ``values``."""
+    like = next(value for value in values if isinstance(value, Tensor))
+    return [value if isinstance(value, Tensor) else torch.full_like(like, value) for value in values]
 
 
 def _divide(a: Any, b: Any) -> Any:
@@ -68,8 +60,9 @@ def _power(a: Any, b: Any) -> Any:
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
     if not isinstance(condition, Tensor):
-        return a if condition else b
-    a, b = _tensors(a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else (a, b)
+        return a if condition else b  # a scalar: array conditions are tensors here
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        a, b = (torch.tensor(value, dtype=torch.float64, device=condition.device) for value in (a, b))
     return torch.where(condition, a, b)
 
 
@@ -93,7 +86,7 @@ TORCH: Functions = {
     "asin": _unary("asin", torch.asin, guarded=True),
     "acos": _unary("acos", torch.acos, guarded=True),
     "atan": _unary("atan", torch.atan),
-    "atan2": _binary(lambda a, b: torch.atan2(guard(a), guard(b))),
+    "atan2": _binary("atan2", lambda a, b: torch.atan2(guard(a), guard(b))),
     "sinh": _unary("sinh", torch.sinh, guarded=True),
     "cosh": _unary("cosh", torch.cosh, guarded=True),
     "tanh": _unary("tanh", torch.tanh),
@@ -103,15 +96,15 @@ TORCH: Functions = {
     "real": _unary("real", torch.real),
     "imag": _unary("imag", _imag),
     "conj": _unary("conj", lambda a: torch.conj(a).resolve_conj()),
-    "min": _binary(torch.minimum),
-    "max": _binary(torch.maximum),
+    "min": _binary("min", torch.minimum),
+    "max": _binary("max", torch.maximum),
     "where": _where,
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
-    "and": _binary(torch.logical_and),
-    "or": _binary(torch.logical_or),
+    "and": _binary("and", torch.logical_and),
+    "or": _binary("or", torch.logical_or),
     "not": _unary("not", torch.logical_not),
     "integrate": lambda a, w: (a * w).sum(-1),
 }

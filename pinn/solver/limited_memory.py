@@ -27,7 +27,7 @@ class LimitedMemory:
         self.reset()
         if memory:
             self._moves[: memory["stored"]], self._changes[: memory["stored"]] = memory["moves"], memory["changes"]
-            self._products, self._squares = memory["products"].clone(), memory["squares"].clone()
+            self._products, self._squares = (memory[name].to(theta.device, copy=True) for name in ("products", "squares"))
             self._stored, self._next = memory["stored"], memory["next"]
 
     def reset(self) -> None:

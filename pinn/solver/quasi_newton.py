@@ -55,8 +55,10 @@ class QuasiNewtonProcess:
         self._hessian, self._max_evaluations = hessian, max_evaluations
         self._rows: Objective | None = None
         self._value: Value | None = None
+        self._before: float | None = None
         if memory:
-            self._rows, self._value = rows, Value(*(memory[name].clone() for name in Value._fields))
+            self._rows, self._before = rows, memory["before"]
+            self._value = Value(*(memory[name].to(theta.device, copy=True) for name in Value._fields))
 
     def advance(self, rows: Objective) -> Step:
         """Move to a lower loss; the loss returned is that after the move."""
@@ -69,6 +71,7 @@ class QuasiNewtonProcess:
             spent += evaluations
         if best is None:
             return Step(float(self._value.loss), self._value.losses, spent, f"no further descent in {self._precision}")
+        self._before = float(self._value.loss)
         self.theta, self._value = best.theta, best.value
         return Step(best.loss, best.value.losses, spent)
 
@@ -79,29 +82,41 @@ class QuasiNewtonProcess:
         value = rows.evaluate(self.theta)
         if not math.isfinite(float(value.loss)) or not bool(value.gradient.isfinite().all()):
             raise NonFinite(self.theta, None)
-        self._rows, self._value = rows, value
+        self._rows, self._value, self._before = rows, value, None
         return 1
 
     def _search(self, rows: Objective) -> tuple[Point | None, int]:
-        gradient = self._value.gradient
+        gradient, loss = self._value.gradient, float(self._value.loss)
         direction = self._hessian.times(gradient).neg_()
         slope = float(torch.dot(gradient, direction))
-        if not slope < 0:
+        if not -math.inf < slope < 0:
             return None, 0
-        origin = Point(0.0, self.theta, self._value, float(self._value.loss), slope)
-        first = min(1.0, 1.0 / float(direction.norm())) if self._hessian.is_fresh else 1.0
-        best, evaluations = strong_wolfe(Line(rows.evaluate, origin, direction), first, self._max_evaluations)
+        origin = Point(0.0, self.theta, self._value, loss, slope)
+        line = Line(rows.evaluate, origin, direction)
+        best, evaluations = strong_wolfe(line, self._first_step(origin, direction), self._max_evaluations)
         if best is not None:
             change = best.value.gradient - gradient
             if float(torch.dot(change, direction)) > 0:
                 self._hessian.update(best.step * direction, change, -best.step * best.step * slope)
         return best, evaluations
 
+    def _first_step(self, origin: Point, direction: Tensor) -> float:
+        """Return the step at which a parabola with this slope falls as far as the last step did, but at most 1.
+
+        Nocedal and Wright, Numerical Optimization, eq. 3.60. The unit step is too long for the self-scaled update three times out of four.
+        """
+        if self._hessian.is_fresh:
+            return min(1.0, 1.0 / float(direction.norm()))
+        if self._before is None or self._before <= origin.loss:
+            return 1.0
+        return min(1.0, 2.02 * (origin.loss - self._before) / origin.slope)
+
     @property
     def _precision(self) -> str:
         return str(self.theta.dtype).removeprefix("torch.")
 
     def memory(self) -> dict[str, Any]:
-        """Return the value at θ and the memory of the inverse Hessian."""
-        value = self._value._asdict() if self._value else {}
-        return {**value, "hessian": self._hessian.memory()} if value else {}
+        """Return the value at θ, the loss before the last step and the memory of the inverse Hessian; nothing before the first step."""
+        if self._value is None:
+            return {}
+        return {**self._value._asdict(), "before": self._before, "hessian": self._hessian.memory()}

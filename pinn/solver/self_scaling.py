@@ -24,7 +24,7 @@ class SelfScaling:
 
     def __init__(self, theta: Tensor, memory: Mapping[str, Any] | None = None):
         self._like = theta
-        self._matrix = memory["matrix"].clone() if memory and "matrix" in memory else None
+        self._matrix = memory["matrix"].to(theta.device, copy=True) if memory and "matrix" in memory else None
 
     @property
     def is_fresh(self) -> bool:
