@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pinn.judge.grid import Array, jittered, make_grid
+from pinn.judge.layout import space_order
 from pinn.judge.linear import factorise, refuse_singular
 from pinn.judge.radau import Radau
 from pinn.judge.refusal import NoConvergence, NoReference
@@ -28,7 +29,6 @@ from pinn.judge.table import Table, tables
 from pinn.problem.problem import Problem
 from pinn.problem.settings import Settings, setting
 
-ACCURACY = 2
 TOLERANCE = 1e-4
 ROUNDING = 1e-14
 TINY = 1e-12
@@ -193,7 +193,7 @@ class _Level:
     def __init__(self, problem: Problem, cells: int):
         maps = {name: jittered(0, cells, name) for name in problem.space}
         self.problem, self.cells = problem, cells
-        self.system = System(problem, make_grid(problem, cells, maps, wrap=False), ACCURACY)
+        self.system = System(problem, make_grid(problem, cells, maps, wrap=False), _accuracy(problem))
         self.times = step_times(self.system, cells + 1) if problem.time else np.zeros(1)
         self.between = (off_nodes(self.times), *[off_nodes(axis.edges) for axis in self.system.grid])
         self.weights = self._cell_sizes()
@@ -259,6 +259,11 @@ class _Level:
         return [look(probe, self.system, solution, sizes) for probe in self.probes]
 
 
+def _accuracy(problem: Problem) -> int:
+    """Order 2, whose small stencils suit rough residuals; order 4 where third derivatives at walls need it."""
+    return 4 if max(space_order(equation.tree, problem) for equation in problem.equations) > 2 else 2
+
+
 def _negative(known: Mapping[str, Table]) -> dict[str, Table]:
-    """e is truth minus solution; what is shown is solution minus truth."""
+    """Solution minus truth, from e = truth minus solution."""
     return {name: Table(table.axes, -table.values, table.periods) for name, table in known.items()}

@@ -84,10 +84,11 @@ class Radau:
             stages = _extrapolated(stages, length / (begin - times[n - 1]) if n else 1.0, len(start))
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 stages = self._solve_stages(n, begin, length, history[n], stages)
-            if not np.isfinite(stages).all():
-                raise NoConvergence("the solution grows without bound")
             history[n + 1] = history[n] + stages[:, 2]
-            self.largest = max(self.largest, _root_mean_square(history[n + 1]))
+            size = _root_mean_square(history[n + 1])
+            if not np.isfinite(size):
+                raise NoConvergence("the solution grows without bound")
+            self.largest = max(self.largest, size)
         return history
 
     def _solve_stages(self, n: int, begin: float, length: float, y: Array, stages: Array) -> Array:
@@ -150,4 +151,5 @@ def _extrapolated(stages: Array | None, ratio: float, size: int) -> Array:
 
 
 def _root_mean_square(values: Array) -> float:
-    return float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0

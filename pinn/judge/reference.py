@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pinn.judge.refusal import NoReference
-from pinn.judge.settings import AutoReference, ExactReference, FiniteDifferenceReference, NoReferenceWanted
+from pinn.judge.settings import AutoReference, ExactReference, NoReferenceWanted
 from pinn.problem.problem import Problem
 
 Array = np.ndarray
@@ -104,7 +104,7 @@ def reference(problem: Problem, settings: Any = None) -> Reference:
     settings = AutoReference() if settings is None else settings
     if isinstance(settings, NoReferenceWanted):
         return no_reference("no reference wanted")
-    if isinstance(settings, ExactReference) or (problem.exact and not isinstance(settings, FiniteDifferenceReference)):
+    if isinstance(settings, ExactReference) or (isinstance(settings, AutoReference) and problem.exact):
         from pinn.judge.exact import exact_reference
 
         return exact_reference(problem)

@@ -21,8 +21,9 @@ from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
 
 FIRST_CELLS = {0: 8, 1: 8, 2: 8, 3: 4}
-LARGEST_SIZE = {0: 20_000, 1: 20_000, 2: 70_000, 3: 5_000}
+LARGEST_SIZE = {0: 20_000, 1: 20_000, 2: 20_000, 3: 5_000}
 LARGEST_WORK = {0: 1_000_000, 1: 2_200_000, 2: 320_000, 3: 100_000}
+TIME_ORDER = 5
 GOOD_ENOUGH, POOR = 1e-5, 1e-3
 RANK = {"observed": 0, "roundoff": 1, "not asymptotic": 2, "none": 3}
 
@@ -116,6 +117,10 @@ class _Search:
                 self.why, solutions = f"{error} on {cells} cells per axis", []
             except ValueError as error:
                 self.why, solutions = str(error), []
+            except NoReference:
+                if not solutions:
+                    raise
+                break
             if len(solutions) >= 3:
                 window = self._window(tuple(solutions[-3:]), cells // 4, order, adapted)
                 best = self.better(best, window)
@@ -128,11 +133,11 @@ class _Search:
         return best
 
     def _window(self, solutions, cells: int, order: int, adapted: bool) -> Window:
-        bars = {}
+        bars, formal = {}, order if self.problem.space else TIME_ORDER
         for unknown in self.problem.unknown_names:
             values, weights = nested(solutions, unknown)
-            bars[unknown] = error_bar(*values, order, weights=weights, rounding=_rounding(solutions[2]))
-        return Window(solutions, cells, order, bars, adapted)
+            bars[unknown] = error_bar(*values, formal, weights=weights, rounding=_rounding(solutions[2]))
+        return Window(solutions, cells, formal, bars, adapted)
 
     @staticmethod
     def better(first: Window | None, second: Window | None) -> Window | None:

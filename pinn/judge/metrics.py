@@ -1,0 +1,71 @@
+"""How far a solution is from a reference, on the evaluation grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pinn.judge.evaluation import cell_weights, evaluation_axes, on_tensor
+from pinn.judge.reference import Reference
+from pinn.problem.problem import Problem
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Values of a solution on the evaluation grid and its distance from a reference.
+
+    Attributes
+    ----------
+    axes : points along every coordinate.
+    solution : by unknown, shaped like the grid.
+    reference, error : likewise; error is solution minus reference; empty without a reference.
+    relative_l2 : |error| / |reference| in L2, by unknown; the norm of the error itself where the reference vanishes.
+    max_error : largest absolute error, by unknown.
+    """
+
+    axes: tuple[Array, ...]
+    solution: Mapping[str, Array]
+    reference: Mapping[str, Array]
+    error: Mapping[str, Array]
+    relative_l2: Mapping[str, float]
+    max_error: Mapping[str, float]
+
+    def record(self) -> dict[str, dict[str, float | None]]:
+        """Return what ``metrics.json`` holds under ``unknowns``."""
+        return {name: {"relative_l2": self.relative_l2.get(name), "max_error": self.max_error.get(name)} for name in self.solution}
+
+
+def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array, ...] | None = None) -> Metrics:
+    """Return the distance of ``solution`` from ``reference`` on a tensor grid.
+
+    Parameters
+    ----------
+    solution : callable (points (points, dim), request) -> (points, len(request)).
+    axes : points along every coordinate; default `evaluation_axes`.
+
+    Points where the reference is not finite (a logarithm of zero on a wall) are left out.
+    """
+    axes = evaluation_axes(problem) if axes is None else axes
+    values = on_tensor(problem, solution, axes)
+    if reference.kind == "none":
+        return Metrics(axes, values, {}, {}, {}, {})
+    truth, weights = reference.on_grid(axes), cell_weights(axes)
+    error = {name: values[name] - truth[name] for name in values}
+    return Metrics(
+        axes, values, truth, error,
+        {name: relative_l2(values[name], truth[name], weights) for name in values},
+        {name: float(np.max(np.abs(error[name]), where=np.isfinite(truth[name]), initial=0.0)) for name in values},
+    )
+
+
+def relative_l2(values: Array, truth: Array, weights: Array | float = 1.0) -> float:
+    """Return |values - truth| / |truth| with the given weights; where the truth vanishes the numerator alone."""
+    known = np.isfinite(truth)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.sqrt(np.sum(np.where(known, weights * np.square(values - truth), 0.0)))
+        size = np.sqrt(np.sum(np.where(known, weights * np.square(truth), 0.0)))
+    return float(error / size) if size > 0 else float(error)

@@ -1,0 +1,99 @@
+"""Is the error known, small enough, and do the judges agree: "verified", "not verified" or "failed", and why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pinn.judge.estimate import Estimate
+from pinn.judge.evaluation import cell_weights
+from pinn.judge.metrics import Metrics
+from pinn.judge.reference import Reference
+
+KNOWN = 0.3
+"""Largest error bar of a reference, and largest disagreement of the judges, relative to the error."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a result is worth.
+
+    Attributes
+    ----------
+    verdict : "verified", "not verified" or "failed".
+    reasons : one line each; for "verified" how the error is known.
+    error : the largest relative L2 error of an unknown, as well as it is known; NaN when it is not.
+    source : where the error comes from: "exact", "finite_difference", "estimate" or "none".
+    missed : the error is known and above the target.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    error: float = math.nan
+    source: str = "none"
+    missed: bool = field(default=False)
+
+
+def failed(reason: str) -> Verdict:
+    """Return the verdict on a run that diverged."""
+    return Verdict("failed", (reason,))
+
+
+def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = None, target: float | None = None) -> Verdict:
+    """Return the verdict on a solution.
+
+    The error is known from an exact solution, from a reference whose bar is at most 0.3 of the error, or from an accepted
+    estimate. When both judges answer they must agree: | |estimate| - |u_h - u_ref| | ≤ 0.3 estimate + bar for every
+    unknown, in the norm of the difference of the two error fields.
+
+    Parameters
+    ----------
+    target : largest relative L2 error wanted; None asks only that the error be known.
+    """
+    if not all(np.isfinite(values).all() for values in metrics.solution.values()):
+        return failed("the solution holds values that are not finite")
+    estimated = estimate is not None and estimate.accepted
+    error, source, reasons = _known(metrics, reference, estimate if estimated else None, target)
+    if estimated and reference.kind != "none":
+        reasons += _disagreements(metrics, reference, estimate)
+    missed = source != "none" and target is not None and not error <= target
+    if missed:
+        reasons.append(f"the error {error:.1e} is above the target {target:.1e}")
+    if reasons:
+        return Verdict("not verified", tuple(reasons), error, source, missed)
+    words = {"exact": "the exact solution", "finite_difference": "a finite-difference reference", "estimate": "the error estimate"}
+    return Verdict("verified", (f"the error {error:.1e} is known from {words[source]}",), error, source)
+
+
+def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, target: float | None) -> tuple[float, str, list[str]]:
+    """The error, where it is known from, and why it is not known."""
+    if reference.kind != "none":
+        error = max(metrics.relative_l2.values())
+        bars = all(reference.relative_error[name] <= KNOWN * size for name, size in metrics.relative_l2.items())
+        if reference.kind == "exact" or bars:
+            return error, reference.kind, []
+        if estimate is not None:
+            return estimate.worst, "estimate", []
+        if target is not None and error + reference.bar <= target:
+            return error + reference.bar, reference.kind, []
+        return error, "none", [f"the error bar of the reference ({reference.bar:.1e}) is not small against the error ({error:.1e})"]
+    if estimate is not None:
+        return estimate.worst, "estimate", []
+    return math.nan, "none", [f"the error is not known: {reference.why or 'no reference'}; no accepted estimate"]
+
+
+def _disagreements(metrics: Metrics, reference: Reference, estimate: Estimate) -> list[str]:
+    weights, estimated, reasons = cell_weights(metrics.axes), estimate.on_grid(metrics.axes), []
+    for name, error in metrics.error.items():
+        size = math.sqrt(float(np.sum(weights * np.square(metrics.reference[name])))) or 1.0
+        apart = math.sqrt(float(np.sum(weights * np.square(estimated[name] - error)))) / size
+        share = math.sqrt(float(np.sum(weights * np.square(estimated[name])))) / size
+        if not apart <= KNOWN * share + reference.relative_error[name] + 1e-12:
+            found = math.sqrt(float(np.sum(weights * np.square(error)))) / size
+            reasons.append(
+                f"the judges disagree on {name}: estimated error {share:.1e}, distance from the reference {found:.1e} "
+                "(a wrong text, a wrong exact solution, or another solution of the same problem)"
+            )
+    return reasons
