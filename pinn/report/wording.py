@@ -1,0 +1,155 @@
+"""Numbers, times and the sentences that the page, the figures and the table share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+from pinn.report.folder import RunData
+
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eps": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
+    "kappa": "κ", "lam": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ",
+    "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ",
+    "Omega": "Ω",
+}  # fmt: skip
+NAME_PARTS = re.compile(r"([A-Za-z]+?)(?:_(\w+)|(\d+))?")
+"""A name as letters and what is printed below the line: ``u_xx``, ``S_max``, ``y1``."""
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Tell whether ``value`` is a finite real number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Return ``3.4×10⁻⁵`` for 3.4e-5, plain decimals between 0.01 and 10,000, and a dash for what is no finite number."""
+    if not is_number(value):
+        return "–"
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    if -2 <= int(exponent) < 4:
+        return f"{float(f'{value:.{max(digits, int(exponent) + 1) - 1}e}'):,.{max(0, digits - 1 - int(exponent))}f}"
+    return f"{mantissa}×10{str(int(exponent)).translate(_RAISED)}"
+
+
+def count(value: Any) -> str:
+    """Return a whole number with thousands separated, and a dash for what is no number."""
+    return f"{round(value):,}" if is_number(value) else "–"
+
+
+def duration(seconds: Any) -> str:
+    """Return ``0.014 s``, ``25 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    if not is_number(seconds):
+        return "–"
+    if seconds < 100:
+        return f"{number(seconds)} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio with two digits: ``1.6 times``, ``1,900 times``."""
+    return f"{number(float(f'{ratio:.1e}')) if ratio < 9950 else count(float(f'{ratio:.1e}'))} times"
+
+
+def order_name(order: Any) -> str:
+    """Return the name of a finite-difference solver: ``order 4`` or ``Chebyshev``."""
+    return f"order {order}" if is_number(order) else str(order).capitalize()
+
+
+def network_seconds(data: RunData) -> float | None:
+    """Return the seconds the network took, setup and solve together; None when not known."""
+    parts = [data.metric(f"seconds.{part}") for part in ("setup", "solve")]
+    known = [part for part in parts if is_number(part)]
+    return float(sum(known)) if is_number(parts[1]) else None
+
+
+def network_error(data: RunData) -> tuple[float | None, str]:
+    """Return the largest relative L2 error over the unknowns and how it is known: ``true``, ``estimated`` or ``unknown``."""
+    entries = [entry.get("relative_l2") for entry in data.metric("unknowns", {}).values() if isinstance(entry, Mapping)]
+    known = [value for value in entries if is_number(value)]
+    if known:
+        return max(known), "true"
+    estimates = [value for value in estimates_of(data).values() if is_number(value)]
+    return (max(estimates), "estimated") if estimates else (None, "unknown")
+
+
+def estimates_of(data: RunData) -> dict[str, Any]:
+    """Return the estimated relative L2 error by unknown, empty when the estimate was withheld."""
+    estimate = data.metric("estimate", {})
+    if not isinstance(estimate, Mapping) or estimate.get("accepted") is False:
+        return {}
+    value = estimate.get("relative_l2")
+    if isinstance(value, Mapping):
+        return dict(value)
+    names = list(data.metric("unknowns", {})) or list(data.unknowns)
+    return {name: value for name in names} if is_number(value) else {}
+
+
+def reference_words(data: RunData) -> str:
+    """Return what the solution was compared with: ``exact solution``, ``finite differences``, ``file`` or ``none``."""
+    kind = data.metric("reference.kind", "none")
+    return {"exact": "exact solution", "finite_difference": "finite differences", "file": "reference file"}.get(kind, str(kind))
+
+
+def bar_of(data: RunData, unknown: str) -> float | None:
+    """Return the reference's own relative error for ``unknown``; 0 for an exact solution, None when not known."""
+    bar = data.metric("reference.relative_error")
+    if isinstance(bar, Mapping):
+        bar = bar.get(unknown)
+    if bar is None and data.metric("reference.kind") == "exact":
+        return 0.0
+    return float(bar) if is_number(bar) else None
+
+
+def classical_sentences(data: RunData) -> list[str]:
+    """Return the comparison with the classical solver in one to three sentences; empty when none was made."""
+    classical = data.metric("classical", {})
+    error, how = network_error(data)
+    seconds = network_seconds(data)
+    if not isinstance(classical, Mapping) or not classical or error is None:
+        return []
+    solver = _solver(classical.get("order"))
+    at_error, at_time = classical.get("seconds_at_equal_error"), classical.get("error_at_equal_time")
+    words = "" if how == "true" else "estimated "
+    said = [f"The network's {words}relative error is {number(error)} after {duration(seconds)}."]
+    if is_number(at_error):
+        said.append(f"{solver} reaches this error in {duration(at_error)}{_lead(at_error, seconds)}.")
+    elif classical.get("lines"):
+        said.append(f"No finite-difference run within its budget reached this error{_nearest(classical['lines'])}.")
+    if is_number(at_time):
+        said.append(f"In the network's time {_solver(classical.get('order'), lower=True)} reaches an error of {number(at_time)}.")
+    return said if len(said) > 1 else []
+
+
+def _solver(order: Any, lower: bool = False) -> str:
+    the = "the" if lower else "The"
+    if order is None:
+        return f"{the} finite-difference solver"
+    return f"{the} finite-difference solver of order {order}" if is_number(order) else f"{the} {order_name(order)} solver"
+
+
+def _lead(classical_seconds: float, seconds: float | None) -> str:
+    if not seconds or classical_seconds <= 0:
+        return ""
+    ratio = seconds / classical_seconds
+    if 0.8 < ratio < 1.25:
+        return ", about as fast as the network"
+    return f": {times(ratio)} faster than the network" if ratio > 1 else f": here the network is {times(1 / ratio)} faster"
+
+
+def _nearest(lines: list) -> str:
+    known = [line for line in lines if isinstance(line, Mapping)]
+    reached = [line for line in known if is_number(line.get("error")) and is_number(line.get("seconds"))]
+    if not reached:
+        return ""
+    best = min(reached, key=lambda line: line["error"])
+    return f"; the best reached {number(best['error'])} in {duration(best['seconds'])}"
