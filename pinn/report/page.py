@@ -1,0 +1,199 @@
+"""The report: one HTML page with everything in it, readable without a network, a script or this program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pinn.report.folder import RunData
+from pinn.report.markup import Html, element, picture, table
+from pinn.report.statement import statement
+from pinn.report.wording import (
+    bar_of,
+    classical_sentences,
+    count,
+    duration,
+    estimates_of,
+    is_number,
+    network_error,
+    network_seconds,
+    number,
+    reference_words,
+)
+
+CAPTIONS = {
+    "solution": "Solution, what it is compared with, and the error. Solution and reference share one colour scale.",
+    "cuts": "Cuts through the solution, and the error along them.",
+    "estimate": "The error known from the reference and the error estimated without it, on one colour scale.",
+    "residual": "How far the equations are from being satisfied; the size of a residual is not the size of the error.",
+    "history": "Training: mean square of the residual by term, and the errors that were checked.",
+    "points": "Collocation points of the last step.",
+    "frontier": "Error against time of finite differences on this machine, and of the network; further down and left is better.",
+    "animation": "The solution in time.",
+}
+"""What is written below a figure, by its kind; figures stand in this order."""
+
+_LOOK = {"verified": "good", "not verified": "open", "failed": "bad"}
+
+
+def write_page(folder: str | Path, pictures: Sequence[Path] | None = None, warnings: Sequence[str] = ()) -> Path:
+    """Write ``report.html`` into a run's folder and return its path.
+
+    Parameters
+    ----------
+    pictures : figures to show; None takes all that are in ``figures/``.
+    warnings : lines to show besides those of the run (a figure that could not be drawn).
+    """
+    data = RunData(Path(folder))
+    found = _pictures(data) if pictures is None else pictures
+    parts = [
+        _header(data), _verdict(data), _errors(data), _classical(data), _section("Problem", statement(data)),
+        _figures(found), _terms(data), _work(data), _warnings([*data.metric("warnings", []), *warnings]),
+        _record("Configuration", _yaml(data)), _record("Environment", _lines(data.environment)),
+    ]  # fmt: skip
+    style = files("pinn.report").joinpath("page.css").read_text(encoding="utf-8")
+    head = element(
+        "head", element("meta", charset="utf-8"), element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", f"{data.title} — report"), element("style", Html(style)),
+    )  # fmt: skip
+    path = data.folder / "report.html"
+    body = element("body", element("main", *parts))
+    path.write_text(f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n", encoding="utf-8")
+    return path
+
+
+def _pictures(data: RunData) -> list[Path]:
+    """Return the figures of the folder, those of one kind in the order of the unknowns."""
+    order = {name: place for place, name in enumerate(data.unknowns)}
+    paths = sorted((data.folder / "figures").glob("*.*"))
+    shown = [path for path in paths if path.suffix in (".png", ".gif")]
+    return sorted(shown, key=lambda path: order.get(path.stem.partition("_")[2], len(order)))
+
+
+def _header(data: RunData) -> Html:
+    citation = data.problem.get("citation")
+    facts = [data.metric("problem"), data.metric("solver"), f"seed {data.config['seed']}" if "seed" in data.config else None]
+    return element(
+        "header", element("h1", data.title), element("p", citation, class_="citation") if citation else None,
+        element("p", " · ".join(dict.fromkeys(str(fact) for fact in [*facts, data.folder.name] if fact)), class_="facts"),
+    )  # fmt: skip
+
+
+def _verdict(data: RunData) -> Html:
+    state = data.status.get("state", "finished" if data.metrics else "unknown")
+    verdict = data.metric("verdict", f"no verdict: the run is {state}")
+    reasons = [str(reason) for reason in data.metric("verdict_reasons", [])]
+    if state not in ("finished", "unknown"):
+        reasons.append(f"The run is {state} (stage {data.status.get('stage', '–')}, step {count(data.status.get('step'))}).")
+        reasons += [str(data.status["message"])] if data.status.get("message") else []
+    look = "bad" if state == "diverged" else _LOOK.get(str(verdict), "open")
+    listed = element("ul", *(element("li", reason) for reason in reasons)) if reasons else None
+    key = element("p", _key_number(data), class_="key")
+    return element("section", element("h2", verdict), key, listed, class_=f"verdict {look}")
+
+
+def _key_number(data: RunData) -> str:
+    """Return the one number to take home, with how it is known and what was wanted."""
+    error, how = network_error(data)
+    wanted = data.config.get("accuracy")
+    said = f"{'estimated ' * (how == 'estimated')}relative L² error {number(error)}" if error is not None else "error not known"
+    several = " (largest of all unknowns)" if error is not None and len(data.unknowns) > 1 else ""
+    return f"{said}{several}" + (f", wanted at most {number(wanted)}" if is_number(wanted) else "")
+
+
+def _errors(data: RunData) -> Html | None:
+    names = list(dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns, *estimates_of(data)]))
+    if not names:
+        return None
+    rows = []
+    for name in names:
+        bar = bar_of(data, name)
+        rows.append((
+            name, number(data.metric(f"unknowns.{name}.relative_l2")), number(data.metric(f"unknowns.{name}.max_error")),
+            "exact" if bar == 0 else number(bar), number(estimates_of(data).get(name)),
+        ))  # fmt: skip
+    head = ("unknown", "relative L² error", "largest error", "error of the reference", "error estimated without a reference")
+    return _section("Error", table(head, rows, numbers=(1, 2, 3, 4)), element("p", *_reference(data)))
+
+
+def _reference(data: RunData) -> Iterator[str]:
+    kind, why = data.metric("reference.kind", "none"), data.metric("reference.why", "")
+    if kind == "none":
+        yield f"There is no reference{f': {why}' if why else ''}. "
+    else:
+        yield f"Compared with: {reference_words(data)}. "
+    if kind == "finite_difference":
+        order, grids = data.metric("reference.observed_order"), data.metric("reference.grids", [])
+        yield f"Observed order {number(order, 3)} on grids {', '.join(map(str, grids))}. " if is_number(order) else ""
+        yield "Its error comes from the differences of its grids: strong evidence, not a guarantee. "
+    if data.metric("estimate.accepted") is False:
+        yield f"The estimate was withheld: {data.metric('estimate.why', 'its tests did not pass')}. "
+
+
+def _classical(data: RunData) -> Html | None:
+    said = classical_sentences(data)
+    return _section("Against a classical solver", element("p", " ".join(said))) if said else None
+
+
+def _figures(paths: Sequence[Path]) -> Html | None:
+    kinds = list(CAPTIONS)
+    known = [(kind, path) for path in paths for kind in kinds if path.stem == kind or path.stem.startswith(f"{kind}_")]
+    known.sort(key=lambda item: kinds.index(item[0]))
+    shown = []
+    for place, (kind, path) in enumerate(known):
+        last = place + 1 == len(known) or known[place + 1][0] != kind
+        caption = element("figcaption", CAPTIONS[kind]) if last else None
+        shown.append(element("figure", picture(path, path.stem.replace("_", " ")), caption))
+    return _section("Figures", *shown) if shown else None
+
+
+def _terms(data: RunData) -> Html | None:
+    squares = data.metric("terms", {})
+    if not squares:
+        return None
+    formulas = {**data.metric("equations", {}), **data.metric("conditions", {})}
+    weights = data.config.get("weights") or {}
+    points = {name: len(array) for name, array in data.points()}
+    rows = []
+    for name, square in squares.items():
+        text = formulas.get(name, formulas.get(name.partition(".")[0], ""))
+        size = number(square**0.5) if is_number(square) and square >= 0 else "–"
+        rows.append((name, element("code", text), count(points.get(name)), number(weights.get(name, 1)), size))
+    head = ("term", "formula", "points", "weight", "root mean square of residual")
+    return _section("Terms of the loss", table(head, rows, numbers=(2, 3, 4)))
+
+
+def _work(data: RunData) -> Html | None:
+    spent = data.metric("seconds", {})
+    rows = [
+        ("unknown parameters", count(data.metric("num_parameters"))), ("residuals", count(data.metric("num_rows"))),
+        ("network: set-up and solve", duration(network_seconds(data))), ("judging", duration(spent.get("judge"))),
+        ("largest memory", f"{count(data.metric('peak_memory_mb'))} MB"),
+    ]  # fmt: skip
+    return _section("Work", table(("", ""), rows, numbers=(1,))) if data.metrics else None
+
+
+def _warnings(lines: Sequence[object]) -> Html | None:
+    return _section("Warnings", element("ul", *(element("li", line) for line in lines)), class_="warnings") if lines else None
+
+
+def _record(title: str, text: str) -> Html | None:
+    return element("details", element("summary", title), element("pre", text)) if text.strip() else None
+
+
+def _section(title: str, *content: object, class_: str | None = None) -> Html:
+    return element("section", element("h2", title), *content, class_=class_)
+
+
+def _yaml(data: RunData) -> str:
+    try:
+        return (data.folder / "config.yaml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def _lines(values: Mapping[str, Any]) -> str:
+    width = max((len(key) for key in values), default=0)
+    return "\n".join(f"{key:<{width}}  {value}" for key, value in values.items())

@@ -1,0 +1,101 @@
+"""Which two-dimensional pictures show a field on a grid of any dimension: snapshots in time, planes in space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pinn.report.folder import Grid
+from pinn.report.style import label
+from pinn.report.wording import number
+
+SNAPSHOTS = 4
+FLAT = 0.1
+"""A plane on which a field varies less than this part of its whole variation shows nothing; another one is chosen."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture of a field.
+
+    Parameters
+    ----------
+    fixed : (coordinate, index) of the coordinates held.
+    across, up : horizontal and vertical coordinate; ``up`` is None for a line.
+    text : where this is, for a title: ``t = 0.5``; empty when nothing is held.
+    common : what is held in the same place in all views of a field: ``z = 0.5``.
+    """
+
+    fixed: tuple[tuple[str, int], ...]
+    across: str
+    up: str | None
+    text: str
+    common: str = ""
+
+    def of(self, values: np.ndarray, grid: Grid) -> np.ndarray:
+        """Return the values shown, (up, across) or (across,), from a field with the grid's shape."""
+        held = dict(self.fixed)
+        part = values[tuple(held.get(name, slice(None)) for name in grid.names)]
+        if self.up is not None and grid.names.index(self.up) > grid.names.index(self.across):
+            part = part.T
+        return part
+
+
+def views(grid: Grid, values: np.ndarray, snapshots: int = SNAPSHOTS) -> list[View]:
+    """Return the pictures that show ``values`` on the grid.
+
+    One coordinate: the line. One space coordinate and time: one image, time across. Two space coordinates: one image, or
+    ``snapshots`` of them in time. Three: three planes through the middle, or one plane at several times. More: the others held
+    at the middle.
+    """
+    space = grid.space
+    if len(grid.names) == 1:
+        return [View((), grid.names[0], None, "")]
+    if len(space) == 1 and grid.time is not None:
+        return [View((), grid.time, space[0], "")]
+    held = anchor(grid, values)
+    if len(space) == 3 and grid.time is None:
+        pairs = ((space[0], space[1]), (space[0], space[2]), (space[1], space[2]))
+        return [_view(grid, {name: held[name] for name in space if name not in pair}, {}, *pair) for pair in pairs]
+    plane = {name: held[name] for name in space[2:]}
+    if grid.time is None:
+        return [_view(grid, {}, plane, *space[:2])]
+    return [_view(grid, {grid.time: k}, plane, *space[:2]) for k in time_indices(grid, snapshots)]
+
+
+def time_indices(grid: Grid, num: int) -> list[int]:
+    """Return indices of about ``num`` evenly spaced times, first and last included."""
+    if grid.time is None:
+        return []
+    axis = grid.axes[grid.time]
+    wanted = np.linspace(axis[0], axis[-1], num)
+    return sorted({grid.nearest(grid.time, value) for value in wanted})
+
+
+def anchor(grid: Grid, values: np.ndarray) -> dict[str, int]:
+    """Return where to hold each space coordinate: its middle, or where the field is largest if the middle shows nothing."""
+    size = np.where(np.isfinite(values), np.abs(values - np.nanmedian(values)), 0.0)
+    peak = np.unravel_index(int(size.argmax()), size.shape)
+    held = {}
+    for axis, name in enumerate(grid.names):
+        if name != grid.time:
+            middle = grid.middle(name)
+            shows = np.max(np.take(size, middle, axis=axis)) > FLAT * size.max()
+            held[name] = middle if shows or size.max() == 0 else int(peak[axis])
+    return held
+
+
+def place(grid: Grid, fixed: dict[str, int]) -> str:
+    """Return ``t = 0.5, z = 0.25`` for coordinates held at grid indices, time first."""
+    names = sorted(fixed, key=lambda name: name != grid.time)
+    return ", ".join(f"{label(name)} = {short(grid.axes[name][fixed[name]])}" for name in names)
+
+
+def short(value: float) -> str:
+    """Return a coordinate's value with at most three digits, without trailing zeros."""
+    return f"{value:.3g}" if value == 0 or 1e-3 <= abs(value) < 1e4 else number(value)
+
+
+def _view(grid: Grid, own: dict[str, int], common: dict[str, int], across: str, up: str) -> View:
+    return View(tuple({**own, **common}.items()), across, up, place(grid, own), place(grid, common))
