@@ -9,7 +9,7 @@ import numpy as np
 from pinn.judge.grid import tensor_points
 from pinn.judge.reference import EXACT, Reference, no_reference
 from pinn.problem import calculus
-from pinn.problem.expand import apply_exact
+from pinn.problem.exact import apply_exact
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program
 from pinn.problem.randomness import generator

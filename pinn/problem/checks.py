@@ -52,6 +52,17 @@ def sample(problem: Problem, piece: Piece, name: str, num: int = NUM_SAMPLES) ->
     return points[piece.keeps(points, problem.names)]
 
 
+def _about(message: str, *path: str) -> BadInput:
+    """Return a complaint about what stands at a path of keys."""
+    error = BadInput(message)
+    error.path = path
+    return error
+
+
+def _home(residual: Residual) -> tuple[str, str]:
+    return ("equations" if residual.kind == "equation" else "conditions", residual.condition)
+
+
 def _place(problem: Problem, point: np.ndarray) -> str:
     return ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, point, strict=True))
 
@@ -60,11 +71,11 @@ def _count(problem: Problem) -> None:
     have, need = len(problem.equations), len(problem.unknowns)
     names = ", ".join(problem.unknown_names)
     if have < need:
-        raise BadInput(f"{need} unknowns ({names}) need {need} equations, got {have}")
+        raise _about(f"{need} unknowns ({names}) need {need} equations, got {have}", "equations")
     used = {jet.unknown for equation in problem.equations for jet in jets(equation.tree)}
     for unknown in problem.unknown_names:
         if unknown not in used:
-            raise BadInput(f"unknown '{unknown}' occurs in no equation")
+            raise _about(f"unknown '{unknown}' occurs in no equation", "unknowns")
 
 
 # values ----------------------------------------------------------------------------------------------------------------
@@ -76,7 +87,7 @@ def _finite(problem: Problem) -> None:
         for piece in residual.region:
             points = sample(problem, piece, residual.name)
             if not len(points):
-                raise BadInput(f"{residual.name}: the selector chooses no points")
+                raise _about("the selector chooses no points", *_home(residual))
             values = _coordinate_values(problem, piece, points)
             for part in _known_parts(residual.tree):
                 _all_finite(problem, residual, part, points, values)
@@ -95,7 +106,11 @@ def _known_parts(tree: Node) -> Iterator[Node]:
     if not any(isinstance(leaf, (Jet, Integral)) for leaf in leaves(tree)):
         yield tree
     elif isinstance(tree, Call):
-        for argument in tree.arguments[:1] if tree.function == "where" else tree.arguments:
+        if tree.function == "/":
+            yield from _known_parts(
+                Call("/", (Number(1.0), tree.arguments[1])) if not jets(tree.arguments[1]) else tree.arguments[1]
+            )
+        for argument in tree.arguments[:1] if tree.function in ("where", "/") else tree.arguments:
             yield from _known_parts(argument)
 
 
@@ -105,7 +120,7 @@ def _all_finite(problem: Problem, residual: Residual, part: Node, points: np.nda
     bad = np.flatnonzero(~np.isfinite(np.broadcast_to(result, len(points))))
     if len(bad):
         more = f" (first of {len(bad)} among {len(points)} points)" if len(bad) > 1 else ""
-        raise BadInput(f"{residual.name}: not a finite number at {_place(problem, points[bad[0]])}{more}")
+        raise _about(f"not a finite number at {_place(problem, points[bad[0]])}{more}", *_home(residual))
 
 
 # conditions --------------------------------------------------------------------------------------------------------------
@@ -140,8 +155,10 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
         where = f"{axis} = {value:g}" + ("" if len(bad) == len(points) else f" (for instance at {_place(problem, points[bad[0]])})")
         if found[bad[0]]:
             order = problem.order(unknown, axis)
-            raise BadInput(f"order {order} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}")
-        raise BadInput(f"no condition for {unknown} on {where}; add one, or say free: {unknown}")
+            raise _about(
+                f"order {order} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}", "conditions"
+            )
+        raise _about(f"no condition for {unknown} on {where}; add one, or say free: {unknown}", "conditions")
 
 
 def _started(problem: Problem, unknown: str, needed: int) -> None:
@@ -158,7 +175,8 @@ def _started(problem: Problem, unknown: str, needed: int) -> None:
         missing = unknown if found == 0 else f"{unknown}_{time * found}"
         order = "second" if needed == 2 else "first" if needed == 1 else f"{needed}th"
         advice = f"initial: {{at: {time} = {start:g}, {missing}: ...}}"
-        raise BadInput(f"the equations are of {order} order in {time}: a start value of {missing} is needed, e.g. {advice}")
+        text = f"the equations are of {order} order in {time}: a start value of {missing} is needed, e.g. {advice}"
+        raise _about(text, "conditions")
 
 
 def _level(problem: Problem) -> None:
@@ -171,9 +189,7 @@ def _level(problem: Problem) -> None:
             for jet in jets(residual.tree)
         )
         if not plain:
-            raise BadInput(
-                f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0 to the conditions"
-            )
+            raise _about(f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0", "conditions")
 
 
 def _value_condition(residual: Residual) -> tuple[str, Node] | None:
@@ -210,7 +226,8 @@ def _twice(problem: Problem) -> None:
             key = given[0], piece.fixed
             if key in seen and piece.cut is None:
                 place = " and ".join(f"{name} = {value:g}" for name, value in piece.fixed)
-                raise BadInput(f"{given[0]} has two value conditions on {place}: '{seen[key]}' and '{condition.name}'")
+                text = f"{given[0]} has two value conditions on {place}: '{seen[key]}' and '{condition.name}'"
+                raise _about(text, *_home(condition))
             if piece.cut is None:
                 seen[key] = condition.name
 
@@ -227,7 +244,7 @@ def _exact(problem: Problem) -> None:
         with np.errstate(all="ignore"):
             (result,) = Program([tree])(values)
         if not np.isfinite(np.broadcast_to(result, len(points))).any():
-            raise BadInput(f"exact: {unknown} is nowhere a finite number")
+            raise _about(f"{unknown} is nowhere a finite number", "exact")
     for residual in problem.residuals:
         if {jet.unknown for jet in jets(residual.tree)} <= set(problem.exact):
             for piece in residual.region:
@@ -250,9 +267,10 @@ def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
     scale = max(float(size[finite].max()), 1e-300)
     worst = int(np.argmax(np.where(finite, np.abs(defect), -1)))
     if abs(defect[worst]) > EXACT_DEFECT * scale:
-        raise BadInput(
-            f"exact: does not satisfy '{residual.name}': left minus right is {defect[worst]:.3g} "
-            f"at {_place(problem, sites.points[worst])}, where the parts are of size {size[worst]:.3g}"
+        raise _about(
+            f"does not satisfy '{residual.name}': left minus right is {defect[worst]:.3g} "
+            f"at {_place(problem, sites.points[worst])}, where the parts are of size {size[worst]:.3g}",
+            "exact",
         )
 
 
@@ -290,7 +308,8 @@ def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
         for name in names:
             if name not in known:
                 others = [other for other in {*constants, *namespace.definitions} if other != name]
-                raise BadInput(f"{group} '{name}' is never used{nearest(name, others)}")
+                key = "constants" if group == "constant" else "define"
+                raise _about(f"{group} '{name}' is never used{nearest(name, others)}", key, name)
 
 
 def _strings(value: Any) -> Iterator[str]:

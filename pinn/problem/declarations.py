@@ -11,7 +11,7 @@ from typing import Any
 from pinn.problem.complex_numbers import Complex
 from pinn.problem.expand import Expander
 from pinn.problem.formula import RESERVED, FormulaError, parse
-from pinn.problem.namespace import Namespace, UnusableName, Value, point_at
+from pinn.problem.namespace import BadKey, Namespace, Value, point_at
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.tree import Node, Number
 
@@ -139,7 +139,7 @@ def _coordinates(mapping: Mapping, namespace: Namespace, at: At) -> Namespace:
             box.update(dict.fromkeys(parts, bounds))
     time = mapping.get("time", "t" if "t" in box else None)
     with at("time"):
-        if time is not None and time not in box:
+        if time is not None and not (isinstance(time, str) and time in box):
             raise BadInput(f"'{time}' is not a coordinate{nearest(str(time), box)}")
     return replace(namespace, coordinates=tuple(box), box=box, time=time, vectors=vectors)
 
@@ -242,21 +242,21 @@ def _check_names(mapping: Mapping, namespace: Namespace, at: At) -> None:
             with at(group, *([name] if isinstance(mapping.get(group), Mapping) and name in mapping[group] else [])):
                 _check_name(name, namespace)
                 if name in owner:
-                    raise BadInput(f"the name '{name}' is already declared in {owner[name]}")
+                    raise BadKey(f"the name '{name}' is already declared in {owner[name]}")
                 owner[name] = group
 
 
 def _check_name(name: str, namespace: Namespace) -> None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", name):
-        raise BadInput(f"the name '{name}' must be a letter, then letters, digits and single underscores")
+        raise BadKey(f"the name '{name}' must be a letter, then letters, digits and single underscores")
     if name == "n":
-        raise BadInput("the name 'n' is reserved for the outward normal; call it m or ne")
+        raise BadKey("the name 'n' is reserved for the outward normal; call it m or ne")
     if name in RESERVED:
-        raise BadInput(f"the name '{name}' is reserved")
+        raise BadKey(f"the name '{name}' is reserved")
     try:
         parse(name)
     except FormulaError as error:
-        raise UnusableName(error.message) from None
+        raise BadKey(error.message) from None
     if namespace.reads_as_derivative(name):
         base, _, letters = name.rpartition("_")
-        raise BadInput(f"the name '{name}' reads as the derivative of '{base}' along {letters}; rename it")
+        raise BadKey(f"the name '{name}' reads as the derivative of '{base}' along {letters}; rename it")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pinn.problem import calculus
-from pinn.problem.calculus import ZERO, build, multiply, substitute, total
+from pinn.problem.calculus import build, multiply, substitute, total
 from pinn.problem.complex_numbers import Complex, build_scalar, pair
 from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
 from pinn.problem.namespace import Namespace, UnusableName, Value
@@ -15,6 +15,7 @@ from pinn.problem.settings import nearest
 from pinn.problem.tree import At, Call, Integral, Jet, Name, Node, Normal, Number, Vector
 
 MAX_ORDER = 4
+_SYMBOLS = {"e": "exp(1)", "i": "1j", "j": "1j"}
 _GUARDED = {"sqrt": (0,), "log": (0,), "/": (1,), "**": (0,), "asin": (0,), "acos": (0,)}
 
 
@@ -106,7 +107,8 @@ class Expander:
             self._needs_surface(name)
             return Normal(letters)
         if not base or base not in space.declared:
-            raise UnusableName(f"unknown name '{name}'{self._hint(name)}; known: {', '.join(sorted(space.declared))}", name=name)
+            known = ", ".join(sorted(space.declared))
+            raise UnusableName(f"unknown name '{name}'{self._hint(name)}; known: {known}", name=name)
         if base in space.constants or base in space.coordinates:
             kind = "constant" if base in space.constants else "coordinate"
             raise UnusableName(f"'{name}': a {kind} has no derivative; '{base}' is a {kind}", name=name)
@@ -125,6 +127,10 @@ class Expander:
 
     def _hint(self, name: str) -> str:
         space = self.namespace
+        if name in _SYMBOLS:
+            return f"; write {_SYMBOLS[name]}"
+        if name in ("inf", "nan", "infinity"):
+            return "; every number must be finite"
         for unknown in space.unknowns:
             if name.startswith(unknown) and space.runs(name[len(unknown) :]):
                 return f"; did you mean '{unknown}_{name[len(unknown) :]}'?"
@@ -358,25 +364,3 @@ def _jumps_along(tree: Node, coordinate: str) -> bool:
     if tree.function == "where" and coordinate in calculus.names(tree.arguments[0]):
         return True
     return any(_jumps_along(argument, coordinate) for argument in tree.arguments)
-
-
-def apply_exact(tree: Node, exact: Mapping[str, Node], coordinates: tuple[str, ...]) -> Node:
-    """Return the tree with every unknown replaced by its exact formula (trees over coordinates).
-
-    Raises
-    ------
-    FormulaError : an unknown has no exact formula.
-    """
-
-    def leaf(node: Node) -> Node:
-        if isinstance(node, Jet):
-            if node.unknown not in exact:
-                raise FormulaError(f"'exact' is used, but no exact formula is given for {node.unknown}")
-            value = total(calculus.derivative_by_index(exact[node.unknown], index, coordinates) for index in node.operator)
-            return substitute(value, dict(node.image))
-        if isinstance(node, Integral):
-            inner = calculus.replace(node.integrand, leaf)
-            return ZERO if inner == ZERO else Integral(inner, node.over, node.mean)
-        return node
-
-    return calculus.replace(tree, leaf)

@@ -142,6 +142,9 @@ def parse_equation(value: Any) -> tuple[Node, Node]:
     text = _checked_text(value)
     if text is None:
         return parse(value), Number(0.0)
+    if unequal := re.search(r"<=?|>=?", _without_brackets(text)):
+        advice = "an inequality a >= b is written min(a - b, 0) = 0"
+        raise FormulaError(f"'{unequal.group()}' is not an equation; {advice}", text=text, column=unequal.start())
     cuts = _top_level_equals(text)
     if len(cuts) > 1:
         raise FormulaError("an equation has one '='", text=text, column=cuts[1])
@@ -233,6 +236,16 @@ def _top_level_equals(text: str) -> list[int]:
         ):
             cuts.append(column)
     return cuts
+
+
+def _without_brackets(text: str) -> str:
+    """Return the text with everything inside brackets blanked."""
+    depth, out = 0, []
+    for sign in text:
+        depth += sign == "("
+        out.append(" " if depth else sign)
+        depth -= sign == ")"
+    return "".join(out)
 
 
 def _double_equals(text: str) -> tuple[str, list[int]]:

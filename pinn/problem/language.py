@@ -11,19 +11,20 @@ from typing import Any
 
 from pinn.problem import checks, selectors
 from pinn.problem.calculus import has_unknowns, subtract
-from pinn.problem.complex_numbers import Complex, build_scalar, pair
+from pinn.problem.complex_numbers import Complex, build_scalar
 from pinn.problem.declarations import Declarations, declare
-from pinn.problem.expand import Expander, apply_exact
+from pinn.problem.exact import apply_exact, read_exact
+from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_equation
-from pinn.problem.namespace import Namespace, point_at
+from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.source import caret
 from pinn.problem.text import read_text
 from pinn.problem.tree import Jet, Name, Node, Number, Position
 
-Where = Callable[[tuple, int], Position | None]
-"""Tells where the value at a path of keys (and an offset in it) stands in a file."""
+Where = Callable[[tuple, int | None], Position | None]
+"""Tells where the value at a path of keys (and an offset in it) stands in a file; the offset None asks for the key."""
 
 KEYS = [
     "title",
@@ -107,16 +108,13 @@ class _Reader:
             self.path = outer
 
     def _placed(self, error: BadInput) -> BadInput:
-        offset = error.column if isinstance(error, FormulaError) else 0
-        position = self.where(self.path, offset) if self.where else None
-        keys = ".".join(str(key) for key in self.path)
-        if position is not None:
-            placed = BadInput(
-                f"{Path(position.file).name} line {position.line}: {keys}: {error}".split("\n")[0], detail=caret(position)
-            )
-        else:
-            prefix = f"{self.name}: {keys}" if keys else self.name
-            placed = BadInput(f"{prefix}: {error.message}", detail=error.detail)
+        path = getattr(error, "path", self.path)
+        offset = None if isinstance(error, BadKey) else error.column if isinstance(error, FormulaError) else 0
+        position = self.where(path, offset) if self.where else None
+        place = self.name if position is None else f"{Path(position.file).name} line {position.line}"
+        keys = ".".join(str(key) for key in path[: -1 if isinstance(error, BadKey) else None])
+        detail = error.detail if position is None else caret(position)
+        placed = BadInput(f"{place}: {keys}: {error.message}" if keys else f"{place}: {error.message}", detail=detail)
         placed.placed = True
         return placed
 
@@ -126,7 +124,7 @@ class _Reader:
         self.declarations: Declarations = declare(self.mapping, self.at)
         self.namespace: Namespace = self.declarations.namespace
         with self.at("exact"):
-            self.exact = self._exact()
+            self.exact = read_exact(self.mapping, self.namespace, self.at)
         self.term_names: dict[str, str] = {}
         problem = Problem(
             name=self.name,
@@ -137,7 +135,7 @@ class _Reader:
             unknowns=tuple(Unknown(u, depends, self.declarations.scales.get(u)) for u, depends in self.namespace.unknowns.items()),
             equations=tuple(self._equations()),
             exact=self.exact,
-            units=dict(self.mapping.get("units") or {}),
+            units=self._units(),
             source=self.mapping,
         )
         problem = self._with_conditions(problem)
@@ -150,12 +148,12 @@ class _Reader:
         if not isinstance(self.mapping, Mapping):
             raise BadInput("a problem is a mapping with coordinates, unknowns, equations and conditions")
         for key in self.mapping:
-            if key not in KEYS:
-                raise BadInput(f"unknown key '{key}'{nearest(key, KEYS)}; keys: {', '.join(KEYS)}")
-            if key in _LATER and self.mapping[key] not in (None, {}, []):
-                raise BadInput(
-                    f"'{key}': {_LATER[key]} are not supported yet; this version solves forward problems on coordinate boxes"
-                )
+            with self.at(key):
+                if key not in KEYS:
+                    raise BadKey(f"unknown key '{key}'{nearest(str(key), KEYS)}; keys: {', '.join(KEYS)}")
+                if key in _LATER and self.mapping[key] not in (None, {}, []):
+                    what = f"{_LATER[key]} are not supported yet; this version solves forward problems on coordinate boxes"
+                    raise BadKey(f"'{key}': {what}")
         for key in ("coordinates", "unknowns", "equations"):
             if not self.mapping.get(key):
                 raise BadInput(f"'{key}' is missing; a problem needs coordinates, unknowns, equations and conditions")
@@ -186,56 +184,16 @@ class _Reader:
 
     # parts -----------------------------------------------------------------------------------------------------------
 
-    def _exact(self) -> dict[str, Node]:
-        given = self.mapping.get("exact")
-        if given is None:
-            return {}
-        if not isinstance(given, Mapping):
-            listed = self.mapping["unknowns"]
-            unknowns = [listed] if isinstance(listed, str) else list(listed)
-            if len(unknowns) != 1:
-                formulas = ", ".join(f"{unknown}: formula" for unknown in unknowns)
-                raise BadInput(f"there are {len(unknowns)} unknowns; write a mapping {{{formulas}}}")
-            given = {unknowns[0]: given}
-        trees = {}
-        for unknown, text in given.items():
-            with self.at(*([unknown] if isinstance(self.mapping["exact"], Mapping) else [])), self._pointing(text):
-                trees.update(self._exact_of(str(unknown), text))
-        return self._resolved(trees)
-
-    def _exact_of(self, unknown: str, text: Any) -> dict[str, Node]:
-        names = self.namespace.parts(unknown)
-        if not names:
-            raise BadInput(f"'{unknown}' is not an unknown{nearest(unknown, self.namespace.unknowns)}")
-        value = Expander(self.namespace).expand(parse(text))
-        values = value if isinstance(value, tuple) else (value,)
-        if {unknown, *self.namespace.vectors.get(unknown, ())} & set(self.namespace.complex):
-            values = tuple(part for item in map(pair, values) for part in (item.real, item.imag))
-        if len(values) != len(names):
-            raise BadInput(f"'{unknown}' has {len(names)} components, the formula has {len(values)}")
-        return dict(zip(names, values, strict=True))
-
-    def _resolved(self, trees: dict[str, Node]) -> dict[str, Node]:
-        """Put exact formulas that use other exact unknowns into each other."""
-        for _ in range(len(trees)):
-            if not any(has_unknowns(tree) for tree in trees.values()):
-                return trees
-            plain = {name: tree for name, tree in trees.items() if not has_unknowns(tree)}
-            for name, tree in trees.items():
-                if has_unknowns(tree) and {jet.unknown for jet in checks.jets(tree)} <= set(plain):
-                    trees = {**trees, name: apply_exact(tree, plain, self.namespace.coordinates)}
-        if any(has_unknowns(tree) for tree in trees.values()):
-            raise BadInput("the exact formulas refer to each other in a circle, or to an unknown without an exact formula")
-        return trees
-
     def _equations(self) -> Iterator[Residual]:
         equations = self.mapping["equations"]
-        if not isinstance(equations, Mapping):
-            raise BadInput(f"{self.name}: equations: must be a mapping of names to equations")
+        with self.at("equations"):
+            if not isinstance(equations, Mapping):
+                raise BadInput("must be a mapping of names to equations")
         region = (selectors.volume(self.namespace),)
         forced = self.mapping.get("manufactured") or False
-        if not isinstance(forced, bool):
-            raise BadInput(f"{self.name}: manufactured: must be true or false, got {forced!r}")
+        with self.at("manufactured"):
+            if not isinstance(forced, bool):
+                raise BadInput(f"must be true or false, got {forced!r}")
         for name, text in equations.items():
             with self.at("equations", name):
                 if isinstance(text, Mapping):
@@ -258,8 +216,9 @@ class _Reader:
 
     def _with_conditions(self, problem: Problem) -> Problem:
         conditions = self.mapping.get("conditions") or {}
-        if not isinstance(conditions, Mapping):
-            raise BadInput(f"{self.name}: conditions: must be a mapping of names to conditions")
+        with self.at("conditions"):
+            if not isinstance(conditions, Mapping):
+                raise BadInput("must be a mapping of names to conditions")
         rows: list[Residual] = []
         periodic: list[str] = []
         free: list[tuple[str, Piece]] = []
@@ -383,9 +342,20 @@ class _Reader:
                     return parts[-1 if ending == ".imag" else 0]
         return None
 
+    def _units(self) -> dict[str, str]:
+        given = self.mapping.get("units") or {}
+        with self.at("units"):
+            if not isinstance(given, Mapping):
+                raise BadInput("must be a mapping of names to labels, for instance {x: m, u: K}")
+        return {str(name): str(label) for name, label in given.items()}
+
     def _quantities(self) -> dict[str, Node]:
         trees = {}
-        for name, text in (self.mapping.get("quantities") or {}).items():
+        given = self.mapping.get("quantities") or {}
+        with self.at("quantities"):
+            if not isinstance(given, Mapping):
+                raise BadInput("must be a mapping of names to formulas")
+        for name, text in given.items():
             with self.at("quantities", name), self._pointing(text):
                 trees[self._register(str(name), "quantities")] = Expander(self.namespace).scalar(parse(text))
         return trees

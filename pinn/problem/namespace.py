@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pinn.problem.complex_numbers import Complex
 from pinn.problem.formula import FormulaError
+from pinn.problem.settings import BadInput
 from pinn.problem.tree import Node
 
 Value = Node | Complex | tuple
@@ -73,6 +74,10 @@ class Namespace:
         return (
             bool(letters) and base in {*self.unknowns, *self.vectors, *self.complex, *self.definitions} and bool(self.runs(letters))
         )
+
+
+class BadKey(BadInput):
+    """A complaint about a key of the file rather than its value."""
 
 
 class UnusableName(FormulaError):

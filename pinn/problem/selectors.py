@@ -47,6 +47,11 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     else:
         pieces = [_restrict(face, tree, namespace) for face in walls(namespace)]
     chosen = tuple(piece for piece in pieces if piece is not None)
+    corner = [f"{axis}={value:g}" for axis, value in (_pinned(item, namespace) for item in _equalities(tree))]
+    if not chosen and len(corner) > 1:
+        raise FormulaError(
+            f"the selector '{text}' chooses no face; at a corner write a condition without at:, u({', '.join(corner)}) = ..."
+        )
     if not chosen:
         raise FormulaError(f"the selector '{text}' chooses no part of the boundary; faces: {_faces_in_words(namespace)}")
     return chosen
@@ -132,15 +137,12 @@ def _equals(tree: Call, piece: Piece, namespace: Namespace) -> bool:
     axis, value = _pinned(tree, namespace)
     low, high = namespace.box[axis]
     slack = TOLERANCE * (high - low)
-    for name, pinned in piece.fixed:
-        if name == axis:
-            return abs(value - pinned) <= slack
-    if min(abs(value - low), abs(value - high)) > slack:
+    if axis != namespace.time and min(abs(value - low), abs(value - high)) > slack:
         raise FormulaError(
             f"'{tree}' is not a face, {axis} runs from {low:g} to {high:g}; "
-            f"a condition on an inner line is written with u({axis}={value:g})"
+            f"a condition on an inner line is written without at:, as u({axis}={value:g}) = ..."
         )
-    return False
+    return any(name == axis and abs(value - pinned) <= slack for name, pinned in piece.fixed)
 
 
 def _compares(tree: Call, piece: Piece, namespace: Namespace) -> bool | Node:

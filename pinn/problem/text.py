@@ -50,12 +50,14 @@ class Document:
     _source: Source = field(repr=False, compare=False)
     _nodes: Mapping[Place, tuple[yaml.Node, yaml.Node]] = field(repr=False, compare=False)
 
-    def position(self, place: Place, offset: int = 0) -> Position | None:
+    def position(self, place: Place, offset: int | None = 0) -> Position | None:
         """Return where the value at ``place`` stands, or None when it does not come from this file.
 
         ``offset`` counts characters of the value: an error at column 5 of a formula is at ``position(place, 5)``, also
-        when the formula is quoted or runs over several lines.
+        when the formula is quoted or runs over several lines. None asks for the key instead of the value.
         """
+        if offset is None:
+            return self.key_position(place)
         if tuple(place) not in self._nodes:
             return None
         return self._source.inside(self._nodes[tuple(place)][1], offset)
