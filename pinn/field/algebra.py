@@ -1,22 +1,15 @@
-"""The algebra of jets: layers and products with a reverse pass written by hand.
-
-The reverse of Faà di Bruno's formula shares the products of the forward between the channels, so it needs far fewer passes over
-memory than the tape of the same forward.
-"""
+"""The algebra of jets: layers and products with a reverse pass written by hand."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
-from pinn.field.activation import ACTIVATIONS, Scaled
-from pinn.field.jet import Jet, Plan, composition, leibniz
+from pinn.field.jet import Jet, composition, leibniz
+from pinn.field.kernel import compiled_step
 from pinn.field.request import Channel
-
-Activation = Callable[[Tensor, int], Scaled]
+from pinn.field.step import EagerStep
 
 
 class JetAlgebra:
@@ -25,19 +18,23 @@ class JetAlgebra:
     Both have ``dense``, ``linear``, ``add`` and ``multiply``; a network that uses only these works with both engines. Weights are
     (inputs, outputs) and biases (outputs,), or one copy of each for every point, (points, inputs, outputs) and (points, outputs),
     that are all equal: then their gradients are those of every point on its own.
+
+    Parameters
+    ----------
+    compiled : whether activations run as compiled loops, see `pinn.field.kernel`.
     """
 
-    def __init__(self, carried: tuple[Channel, ...]):
-        self.carried = carried
+    def __init__(self, carried: tuple[Channel, ...], compiled: bool = False):
+        self.carried, self.compiled = carried, compiled
 
     def dense(self, x: Jet, weight: Tensor, bias: Tensor, activation: str) -> Jet:
         """Return σ(x W + b)."""
-        plan, function = composition(self.carried, x.present), ACTIVATIONS[activation]
+        plan = composition(self.carried, x.present)
+        step = compiled_step(plan, activation, weight.dtype) if self.compiled and plan.num_outputs else EagerStep(plan, activation)
         if torch.is_grad_enabled():
-            value, rest = _Dense.apply(plan, function, weight, bias, x.value, x.rest)
+            value, rest = _Dense.apply(step, weight, bias, x.value, x.rest)
         else:
-            slopes, _, _, rest = _dense(plan, function, weight, bias, x.value, x.rest, max(plan.order, 1))
-            value = slopes[0][1]
+            value, rest, _ = step.forward(*_affine(weight, bias, x.value, x.rest), tape=False)
         return Jet(value, rest, tuple(range(plan.num_outputs)))
 
     def linear(self, x: Jet, weight: Tensor, bias: Tensor) -> Jet:
@@ -73,27 +70,18 @@ class _Dense(Function):
     """σ(x W + b) on a jet x; inputs and outputs as (value, rest)."""
 
     @staticmethod
-    def forward(ctx, plan, activation, weight, bias, value, rest):
-        slopes, nodes, combinations, out = _dense(plan, activation, weight, bias, value, rest, plan.order + 1)
-        ctx.plan, ctx.slopes, ctx.nodes, ctx.combinations = plan, slopes[1:], nodes, combinations
+    def forward(ctx, step, weight, bias, value, rest):
+        value_out, rest_out, ctx.known = step.forward(*_affine(weight, bias, value, rest), tape=True)
+        ctx.step = step
         ctx.save_for_backward(weight, value, rest)
-        return slopes[0][1], out
+        return value_out, rest_out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g_value, g_out):
+    def backward(ctx, g_value, g_rest):
         weight, value, rest = ctx.saved_tensors
-        slopes, per_point = [None, *ctx.slopes], weight.dim() == 3
-        g_z, g_rest = _compose_backward(ctx.plan, slopes, ctx.nodes, ctx.combinations, g_value, g_out, per_point)
-        return None, None, *_affine_backward(weight, value, rest, g_z, g_rest, ctx.needs_input_grad[4:])
-
-
-def _dense(plan: Plan, activation: Activation, weight: Tensor, bias: Tensor, value: Tensor, rest: Tensor, order: int):
-    """Return (slopes, nodes, combinations, channels of the output without the value)."""
-    z, z_rest = _affine(weight, bias, value, rest)
-    slopes = activation(z, order)
-    out, nodes, combinations = _compose(plan, slopes, z_rest)
-    return slopes, nodes, combinations, out
+        cotangents = ctx.step.backward(ctx.known, g_value, g_rest, weight.dim() == 3)
+        return None, *_affine_backward(weight, value, rest, *cotangents, ctx.needs_input_grad[3:])
 
 
 def _affine(weight: Tensor, bias: Tensor, value: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,91 +128,3 @@ class _Multiply(Function):
             g_a[i].addcmul_(g[number], b[j], value=factor)
             g_b[j].addcmul_(g[number], a[i], value=factor)
         return None, g_a, g_b
-
-
-def _combine(nodes: list[Tensor], combination: tuple[tuple[int, float], ...]) -> tuple[float, Tensor]:
-    """Return (factor, tensor) with factor · tensor the combination."""
-    (first, factor), *others = combination
-    total = nodes[first]
-    for n, other in others:
-        total = torch.add(total, nodes[n], alpha=other / factor)
-    return factor, total
-
-
-def _compose(plan: Plan, slopes: Scaled, rest: Tensor) -> tuple[Tensor, list[Tensor], list[tuple[float, Tensor]]]:
-    """Return the channels of σ(z) without the value, the nodes and the combinations; ``rest`` are the present channels of z."""
-    points, width = slopes[0][1].shape
-    if not plan.num_outputs:
-        return rest.new_empty(0, points, width), [], []
-    nodes = list(rest.unbind(0))
-    for a, b in plan.products:
-        nodes.append(nodes[a] * nodes[b])
-    if plan.num_inputs == plan.num_outputs and rest.shape[1] == points:
-        out = slopes[1][1] * rest
-        written = set(plan.present)
-    else:
-        out = rest.new_empty(plan.num_outputs, points, width)
-        written = set(plan.present)
-        for n, number in enumerate(plan.present):
-            torch.mul(slopes[1][1], nodes[n], out=out[number])
-    combinations = [_combine(nodes, combination) for *_, combination in plan.terms]
-    for (number, p, _), (factor, total) in zip(plan.terms, combinations, strict=True):
-        scale, slope = slopes[p]
-        if number in written:
-            out[number].addcmul_(slope, total, value=scale * factor)
-        else:
-            torch.mul(slope, total if scale * factor == 1 else total * (scale * factor), out=out[number])
-            written.add(number)
-    for number in set(range(plan.num_outputs)) - written:
-        out[number].zero_()
-    return out, nodes, combinations
-
-
-def _compose_backward(
-    plan: Plan, slopes: Scaled, nodes: list, combinations: list, g_value: Tensor, g_out: Tensor, per_point: bool
-) -> tuple[Tensor, Tensor]:
-    """Return the cotangents of z's value and of its present channels, from those of σ(z).
-
-    Channels that do not vary with the point have one cotangent for all points, unless ``per_point``.
-    """
-    g = g_out.unbind(0)
-    g_z = slopes[1][1] * g_value
-    summed = bool(nodes) and nodes[0].shape[0] != len(g_value) and not per_point
-    if len(plan.present) == plan.num_outputs:
-        g_rest = slopes[1][1] * g_out
-    else:
-        g_rest = torch.stack([slopes[1][1] * g[number] for number in plan.present])
-    if summed:
-        g_rest = g_rest.sum(1, keepdim=True)
-    g_nodes: list[Tensor | None] = [*g_rest.unbind(0), *[None] * len(plan.products)]
-    slope_sums: list[Tensor | None] = [None] * (plan.order + 1)
-    for n, number in enumerate(plan.present):
-        slope_sums[1] = _add(slope_sums[1], g[number], nodes[n], 1.0)
-    for (number, p, combination), (factor, total) in zip(plan.terms, combinations, strict=True):
-        slope_sums[p] = _add(slope_sums[p], g[number], total, factor)
-        scale, slope = slopes[p]
-        pull = slope * g[number]
-        if summed:
-            pull = pull.sum(0, keepdim=True)
-        for n, weight in combination:
-            g_nodes[n] = pull * (scale * weight) if g_nodes[n] is None else g_nodes[n].add_(pull, alpha=scale * weight)
-    for n in reversed(range(len(plan.products))):
-        a, b = plan.products[n]
-        pull = g_nodes[plan.num_inputs + n]
-        if a == b:
-            g_nodes[a] = _add(g_nodes[a], pull, nodes[a], 2.0)
-        else:
-            g_nodes[a] = _add(g_nodes[a], pull, nodes[b], 1.0)
-            g_nodes[b] = _add(g_nodes[b], pull, nodes[a], 1.0)
-    for p in range(1, plan.order + 1):
-        if slope_sums[p] is not None:
-            scale, slope = slopes[p + 1]
-            g_z.addcmul_(slope, slope_sums[p], value=scale)
-    return g_z, g_rest
-
-
-def _add(total: Tensor | None, a: Tensor, b: Tensor, factor: float) -> Tensor:
-    """Return total + factor · a · b, in place where there is a total."""
-    if total is not None:
-        return total.addcmul_(a, b, value=factor)
-    return a * b if factor == 1 else (a * b).mul_(factor)

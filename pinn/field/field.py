@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinn.field import kernel
 from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
@@ -36,10 +37,13 @@ class Field:
     engine : ``taylor`` propagates jets through the network, ``autograd`` differentiates its values repeatedly.
     precision, device : of θ and all jets; see `pinn.field.device.choose_device`.
     hard : names of conditions that hold by construction.
+    compiled : whether the Taylor engine runs activations as compiled loops, which changes results by rounding; None means wherever
+        there is a C compiler and the device is a processor.
 
     Attributes
     ----------
     layout : where each parameter lies in θ. num_params : length of θ. dtype, device : of θ and of jets.
+    compiled : what was decided.
     satisfied : names of the residuals that hold whatever θ is, by hard conditions or periodic features; their rows are superfluous.
 
     Raises
@@ -55,10 +59,12 @@ class Field:
         precision: Literal["float64", "float32"] = "float64",
         device: str = "cpu",
         hard: tuple[str, ...] = (),
+        compiled: bool | None = None,
     ):
         _check_dependence(problem)
         self.network, self.problem, self.engine = network, problem, engine
         self.device, self.dtype = choose_device(device, precision), getattr(torch, precision)
+        self.compiled = self._can_compile() if compiled is None else compiled
         self.embedding, self.layout = network.embedding(problem), network.layout(problem)
         self.num_params = self.layout.num_params
         self.unknown_names = [unknown.name for unknown in problem.unknowns]
@@ -93,6 +99,9 @@ class Field:
     def tensor(self, values: np.ndarray) -> Tensor:
         """Return an array as a tensor with the precision and on the device of the field."""
         return torch.as_tensor(np.ascontiguousarray(values)).to(device=self.device, dtype=self.dtype)
+
+    def _can_compile(self) -> bool:
+        return self.engine == "taylor" and self.device.type == "cpu" and kernel.is_available()
 
     def _periodic(self) -> tuple[str, ...]:
         embedded = {self.problem.coordinates[axis].name for axis in self.embedding.periodic}
@@ -142,7 +151,7 @@ class TaylorChannels:
     """Channels of the network's outputs by jets; the features' jets are computed once."""
 
     def __init__(self, field: Field, points: np.ndarray, carried: tuple):
-        self.field, self.algebra = field, JetAlgebra(carried)
+        self.field, self.algebra = field, JetAlgebra(carried, field.compiled)
         value, rest, present = field.embedding.jets(points, carried)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
 

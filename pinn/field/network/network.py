@@ -104,11 +104,12 @@ class Network(Settings):
         precision: Literal["float64", "float32"] = "float64",
         device: str = "cpu",
         hard: tuple[str, ...] = (),
+        compiled: bool | None = None,
     ) -> Field:
         """Return the field of this network for a problem; `pinn.field.field.Field` says what the arguments mean."""
         from pinn.field.field import Field
 
-        return Field(self, problem, engine, precision, device, hard)
+        return Field(self, problem, engine, precision, device, hard, compiled)
 
 
 def starting_values(network: Network, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
