@@ -49,7 +49,7 @@ def cut(number: int, term: Term, rows: slice) -> Piece:
     if rows == slice(0, total):
         return Piece(number, rows, term, origins)
 
-    def owned(values: np.ndarray | None) -> np.ndarray | None:
+    def owned(values: Any) -> Any:
         if values is None:
             return None
         each = len(values) // total
@@ -99,6 +99,10 @@ def pack(terms: Sequence[Term], limit: int) -> Iterator[list[Piece]]:
     yield waiting
 
 
+Place = tuple[int, slice, Request]
+"""Number of an evaluation, points in it, and all that is asked there."""
+
+
 class Source(NamedTuple):
     """Where the jets of one image are found: number of the evaluation, its points, and the columns in the request's order."""
 
@@ -112,27 +116,28 @@ def merge(pieces: Sequence[Piece]) -> tuple[list[tuple[Sites, Request]], list[li
 
     Images of the same points are evaluated once, for all that is asked there; different points with the same request together.
     """
-    wanted: dict[Any, dict] = {}
+    wanted: dict[Any, dict[tuple, None]] = {}
     sites: dict[Any, Sites] = {}
     for piece in pieces:
         for image, origin in zip(piece.content.images, piece.origins, strict=True):
             sites.setdefault(origin, image.sites)
             wanted.setdefault(origin, {}).update(dict.fromkeys(image.request))
     groups: dict[Any, list[Any]] = {}
-    for origin, request in wanted.items():
-        groups.setdefault((frozenset(request), sites[origin].side is None), []).append(origin)
-    places: dict[Any, tuple[int, slice, Request]] = {}
+    for origin, columns in wanted.items():
+        groups.setdefault((frozenset(columns), sites[origin].side is None), []).append(origin)
+    places: dict[Any, Place] = {}
     evaluations = []
     for number, origins in enumerate(groups.values()):
         request = tuple(wanted[origins[0]])
-        ends = list(itertools.accumulate((len(sites[origin].points) for origin in origins), initial=0))
-        places |= {origin: (number, slice(*ends), request) for origin, ends in zip(origins, itertools.pairwise(ends), strict=True)}
+        ends = itertools.accumulate((len(sites[origin].points) for origin in origins), initial=0)
+        for origin, (start, stop) in zip(origins, itertools.pairwise(ends), strict=True):
+            places[origin] = number, slice(start, stop), request
         evaluations.append((join([sites[origin] for origin in origins]), request))
-    sources = [[_source(places[o], image) for image, o in zip(piece.content.images, piece.origins, strict=True)] for piece in pieces]
-    return evaluations, sources
+    pairs = [zip(piece.origins, piece.content.images, strict=True) for piece in pieces]
+    return evaluations, [[_source(places[origin], image) for origin, image in images] for images in pairs]
 
 
-def _source(place: tuple[int, slice, Request], image: Image) -> Source:
+def _source(place: Place, image: Image) -> Source:
     number, points, request = place
     return Source(number, points, tuple(request.index(column) for column in image.request))
 

@@ -62,40 +62,39 @@ class QuasiNewtonProcess:
 
     def advance(self, rows: Objective) -> Step:
         """Move to a lower loss; the loss returned is that after the move."""
-        spent = self._see(rows)
-        best, evaluations = self._search(rows)
+        value, spent = self._see(rows)
+        best, evaluations = self._search(rows, value)
         spent += evaluations
         if best is None and not self._hessian.is_fresh:
             self._hessian.reset()
-            best, evaluations = self._search(rows)
+            best, evaluations = self._search(rows, value)
             spent += evaluations
         if best is None:
-            return Step(float(self._value.loss), self._value.losses, spent, f"no further descent in {self._precision}")
-        self._before = float(self._value.loss)
+            return Step(float(value.loss), value.losses, spent, f"no further descent in {self._precision}")
+        self._before = float(value.loss)
         self.theta, self._value = best.theta, best.value
         return Step(best.loss, best.value.losses, spent)
 
-    def _see(self, rows: Objective) -> int:
-        """Evaluate at θ if ``rows`` are new and return the number of evaluations."""
-        if rows is self._rows:
-            return 0
+    def _see(self, rows: Objective) -> tuple[Value, int]:
+        """Return the value at θ and the number of evaluations it took: one if ``rows`` are new."""
+        if rows is self._rows and self._value is not None:
+            return self._value, 0
         value = rows.evaluate(self.theta)
         if not math.isfinite(float(value.loss)) or not bool(value.gradient.isfinite().all()):
             raise NonFinite(self.theta, None)
         self._rows, self._value, self._before = rows, value, None
-        return 1
+        return value, 1
 
-    def _search(self, rows: Objective) -> tuple[Point | None, int]:
-        gradient, loss = self._value.gradient, float(self._value.loss)
-        direction = self._hessian.times(gradient).neg_()
-        slope = float(torch.dot(gradient, direction))
+    def _search(self, rows: Objective, value: Value) -> tuple[Point | None, int]:
+        direction = self._hessian.times(value.gradient).neg_()
+        slope = float(torch.dot(value.gradient, direction))
         if not -math.inf < slope < 0:
             return None, 0
-        origin = Point(0.0, self.theta, self._value, loss, slope)
+        origin = Point(0.0, self.theta, value, float(value.loss), slope)
         line = Line(rows.evaluate, origin, direction)
         best, evaluations = strong_wolfe(line, self._first_step(origin, direction), self._max_evaluations)
         if best is not None:
-            change = best.value.gradient - gradient
+            change = best.value.gradient - value.gradient
             if float(torch.dot(change, direction)) > 0:
                 self._hessian.update(best.step * direction, change, -best.step * best.step * slope)
         return best, evaluations
@@ -103,7 +102,8 @@ class QuasiNewtonProcess:
     def _first_step(self, origin: Point, direction: Tensor) -> float:
         """Return the step at which a parabola with this slope falls as far as the last step did, but at most 1.
 
-        Nocedal and Wright, Numerical Optimization, eq. 3.60. The unit step is too long for the self-scaled update three times out of four.
+        Nocedal and Wright, Numerical Optimization, eq. 3.60. The unit step is mostly too long
+        for the self-scaled update.
         """
         if self._hessian.is_fresh:
             return min(1.0, 1.0 / float(direction.norm()))
@@ -116,7 +116,7 @@ class QuasiNewtonProcess:
         return str(self.theta.dtype).removeprefix("torch.")
 
     def memory(self) -> dict[str, Any]:
-        """Return the value at θ, the loss before the last step and the memory of the inverse Hessian; nothing before the first step."""
+        """Return the value at θ, the loss before the last step and the memory of H; nothing before the first step."""
         if self._value is None:
             return {}
         return {**self._value._asdict(), "before": self._before, "hessian": self._hessian.memory()}

@@ -79,11 +79,12 @@ class Rules:
         if until.error is not None and judge is None:
             raise BadInput("needs a reference or an error estimate, and there is none", "error")
         self._until, self._judge = until, judge
+        self._plateau = until.plateau if isinstance(until.plateau, Plateau) else None
 
     def look(self, state: State) -> None:
         """Set ``state.error`` if it is time to."""
-        due = self._judge is not None and (state.total % self._until.check == 0 or bool(state.reason))
-        state.error = self._judge(state.theta) if due else None
+        due = state.total % self._until.check == 0 or bool(state.reason)
+        state.error = self._judge(state.theta) if due and self._judge is not None else None
 
     def end_of_solve(self, state: State) -> str:
         """Return why to stop altogether, or ``""``."""
@@ -98,7 +99,7 @@ class Rules:
 
     def end_of_stage(self, state: State) -> str:
         """Return why to go on to the next stage, or ``""``."""
-        plateau = self._until.plateau
+        plateau = self._plateau
         if plateau is None:
             return ""
         mark = state.rules.get("mark")

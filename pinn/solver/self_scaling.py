@@ -52,17 +52,7 @@ class SelfScaling:
         energy = float(torch.dot(change, image))
         choice = choose(inner, energy, curvature, len(move))
         if choice is not None:
-            self._apply(choice, image, move, inner, energy)
-
-    def _apply(self, choice: Choice, image: Tensor, move: Tensor, inner: float, energy: float) -> None:
-        """Add three squares with their signs; written so, H stays symmetric to the last bit."""
-        tau, phi = choice
-        v = move / inner - image / energy
-        columns = torch.stack(
-            [image / math.sqrt(energy * tau), v * math.sqrt(abs(phi) * energy / tau), move / math.sqrt(inner)], dim=1
-        )
-        signs = torch.tensor([-1.0, math.copysign(1.0, phi), 1.0], dtype=move.dtype, device=move.device)
-        self._matrix.addmm_(columns * signs, columns.T, beta=1 / tau)
+            self._matrix.addmm_(*squares(choice, image, move, inner, energy), beta=1 / choice.tau)
 
     def memory(self) -> dict[str, Any]:
         """Return the matrix, if there is one."""
@@ -70,10 +60,26 @@ class SelfScaling:
 
 
 class Choice(NamedTuple):
-    """Scaling τ and member φ of the family (1 is BFGS, 0 is DFP in this form of the inverse update)."""
+    """Scaling τ and member φ of the family; 1 is BFGS, 0 is DFP."""
 
     tau: float
     phi: float
+
+
+def squares(choice: Choice, image: Tensor, move: Tensor, inner: float, energy: float) -> tuple[Tensor, Tensor]:
+    """Return A (params, 3) and B (3, params): A B is what H/τ changes by, three squares with signs, symmetric to the last bit.
+
+    Parameters
+    ----------
+    image, move : Hy and s. inner, energy : yᵀs and yᵀHy.
+    """
+    tau, phi = choice
+    v = move / inner - image / energy
+    columns = torch.stack(
+        [image / math.sqrt(energy * tau), v * math.sqrt(abs(phi) * energy / tau), move / math.sqrt(inner)], dim=1
+    )
+    signs = torch.tensor([-1.0, math.copysign(1.0, phi), 1.0], dtype=move.dtype, device=move.device)
+    return columns * signs, columns.T
 
 
 def choose(inner: float, energy: float, curvature: float, num_params: int) -> Choice | None:

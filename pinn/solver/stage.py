@@ -65,8 +65,11 @@ class Process(Protocol):
 
     theta: Tensor
 
-    def advance(self, rows: Objective) -> Step: ...
-    def memory(self) -> dict[str, Any]: ...
+    def advance(self, rows: Objective) -> Step:
+        """Do one step."""
+
+    def memory(self) -> dict[str, Any]:
+        """Return all that is needed to go on."""
 
 
 class Stage(Protocol):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from dataclasses import field as made
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,14 @@ class State:
     ----------
     stage : name of the stage. step : steps done in it. total : steps done in all stages.
     theta : parameters, (params,); the loop changes it in place, copy what must last.
-    loss, losses : of the last evaluation that the stage accepted, in total and by term (mean squares without weights).
+    loss, losses : of the last evaluation that the stage accepted, in total and by term (mean squares without weights); first inf.
     error : the judge's error where it was asked for at this step, else None.
     evaluations : of loss and gradient so far.
     seconds : spent in the loop so far, without the consumers and without the checks of the error.
     reason : why the stage ended at this step, ``""`` while it goes on. is_final : whether the solve ended with it.
     points : counters of drawn points. weights : adaptive weights. rules : what the stopping rules remember.
     field : what adapted in the field. decisions : choices that change bits and are not made again.
+    memory : what the stage has in mind, a mapping or a function that returns it.
     history_bytes : length of the history file that belongs to this state, kept for its writer.
     """
 
@@ -37,7 +39,7 @@ class State:
     theta: Tensor
     step: int = 0
     total: int = 0
-    loss: float | None = None
+    loss: float = math.inf
     error: float | None = None
     evaluations: int = 0
     seconds: float = 0.0
@@ -50,7 +52,7 @@ class State:
     field: dict[str, Any] = made(default_factory=dict)
     decisions: dict[str, Any] = made(default_factory=dict)
     history_bytes: int = 0
-    memory: Mapping[str, Any] | Callable[[], Mapping[str, Any]] = made(default_factory=dict)
+    memory: Any = made(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return copies of everything: tensors, numbers, strings, lists and mappings of them; torch.load reads them safely."""

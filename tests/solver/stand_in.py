@@ -11,14 +11,12 @@ HEAT = {
     "unknowns": ["u"],
     "equations": {"heat": "u_t = 0.4*u_xx"},
     "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x)"}, "walls": {"at": "boundary", "u": 0}},
-    "exact": "exp(-0.4*pi**2*t)*sin(pi*x)",
 }
 POISSON = {
     "coordinates": {"x": [0, 1], "y": [0, 1]},
     "unknowns": ["u"],
     "equations": {"poisson": "-laplacian(u) = 2*pi**2*sin(pi*x)*sin(pi*y)"},
     "conditions": {"walls": {"at": "boundary", "u": 0}},
-    "exact": "sin(pi*x)*sin(pi*y)",
 }
 ODD = {
     "coordinates": {"x": [0, 1], "y": [0, 1]},
