@@ -34,7 +34,8 @@ _ORDER = [int(np.argmin(np.abs(_VALUES.imag))), int(np.argmax(_VALUES.imag))]
 REAL_VALUE, COMPLEX_VALUE = _VALUES[_ORDER[0]].real, _VALUES[_ORDER[1]]
 _TO_MODES = np.linalg.inv(_VECTORS)
 REAL_VECTOR, COMPLEX_VECTOR = _VECTORS[:, _ORDER[0]], _VECTORS[:, _ORDER[1]]
-REAL_MODE, COMPLEX_MODE = _TO_MODES[_ORDER[0]], _TO_MODES[_ORDER[1]]
+MODES = _TO_MODES[_ORDER].T
+FROM_MODES = np.stack([REAL_VECTOR.real, 2 * COMPLEX_VECTOR.real, -2 * COMPLEX_VECTOR.imag])
 
 SLOW = 0.2
 MAX_ITERATIONS = 15
@@ -95,7 +96,7 @@ class Radau:
         times, previous, fresh = begin + STAGES * length, None, False
         stale = self.step_length is None or abs(length / self.step_length - 1) > 1e-10
         for _ in range(MAX_ITERATIONS):
-            values, rates = y[:, None] + stages, stages @ INVERSE.T / length
+            values, rates = y[:, None] + stages, _mixed(stages, INVERSE.T) / length
             if stale or self.rate > SLOW:
                 self._factorise(n, times, values, rates, length)
                 stale, fresh, previous, self.rate = False, True, None, 0.0
@@ -133,9 +134,11 @@ class Radau:
         self.num_factorisations += 1
 
     def _correction(self, residual: Array) -> Array:
-        real = self.real.solve(-(residual @ REAL_MODE.real))
-        pair = self.complex.solve(-(residual @ COMPLEX_MODE))
-        return np.outer(real, REAL_VECTOR.real) + 2 * np.real(np.outer(pair, COMPLEX_VECTOR))
+        modes = -_mixed(residual, MODES)
+        real = self.real.solve(np.ascontiguousarray(modes[:, 0].real))
+        pair = self.complex.solve(np.ascontiguousarray(modes[:, 1]))
+        parts = np.stack([real, pair.real, pair.imag], axis=1)
+        return _mixed(parts, FROM_MODES)
 
 
 def _extrapolated(stages: Array | None, ratio: float, size: int) -> Array:
@@ -147,7 +150,12 @@ def _extrapolated(stages: Array | None, ratio: float, size: int) -> Array:
     lagrange = np.array([
         np.prod([(ahead - nodes[k]) / (nodes[j] - nodes[k]) for k in range(4) if k != j], axis=0) for j in (1, 2, 3)
     ])
-    return stages @ lagrange - stages[:, 2:3]
+    return _mixed(stages, lagrange) - stages[:, 2:3]
+
+
+def _mixed(columns: Array, weights: Array) -> Array:
+    """Return ``columns @ weights`` for a handful of columns without BLAS, whose threads cost more than they save here."""
+    return np.einsum("ns,sk->nk", columns, weights)
 
 
 def _root_mean_square(values: Array) -> float:
