@@ -34,7 +34,7 @@ def export(folder: str | Path, to: str | Path) -> Exported:
 
     Raises
     ------
-    BadInput : the suffix is not known, there is no solution, or VTK is asked for more than three space coordinates.
+    BadInput : the suffix is not known, there is no solution, or VTK is asked for none or more than three space coordinates.
     """
     data, target = RunData(Path(folder)), Path(to)
     grid = data.grid
@@ -47,8 +47,8 @@ def export(folder: str | Path, to: str | Path) -> Exported:
         _PLAIN[target.suffix](target, grid.axes, fields, _described(data))
         return Exported((target,))
     if target.suffix in _VTK:
-        if len(grid.space) > 3:
-            raise BadInput(f"VTK has three space coordinates, this solution {len(grid.space)}; export to .npz or .nc.")
+        if not 1 <= len(grid.space) <= 3:
+            raise BadInput(f"VTK has one to three space coordinates, this solution {len(grid.space)}; export to .npz, .nc or .csv.")
         target.parent.mkdir(parents=True, exist_ok=True)
         return Exported(*_VTK[target.suffix](target, grid, fields))
     known = [*_PLAIN, *_VTK]

@@ -49,11 +49,11 @@ def by_order(lines: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _network(axes: Axes, data: RunData) -> None:
-    error, how = network_error(data)
+    error, how, _ = network_error(data)
     seconds = network_seconds(data)
     if not error or not seconds:
         return
-    words = "" if how == "true" else "estimated "
+    words = {"true": "", "estimated": "estimated "}.get(how, "at most about ")
     axes.plot(seconds, error, "*", color=MARK, markersize=13, markeredgecolor="white", markeredgewidth=0.6, zorder=4,
               label=f"network: {words}{number(error)} in {duration(seconds)}")  # fmt: skip
     for guide in (axes.axhline(error), axes.axvline(seconds)):

@@ -15,6 +15,7 @@ from pinn.report.wording import (
     classical_sentences,
     count,
     duration,
+    error_words,
     estimates_of,
     is_number,
     network_error,
@@ -96,11 +97,9 @@ def _verdict(data: RunData) -> Html:
 
 def _key_number(data: RunData) -> str:
     """Return the one number to take home, with how it is known and what was wanted."""
-    error, how = network_error(data)
-    wanted = data.config.get("accuracy")
-    said = f"{'estimated ' * (how == 'estimated')}relative L² error {number(error)}" if error is not None else "error not known"
-    several = " (largest of all unknowns)" if error is not None and len(data.unknowns) > 1 else ""
-    return f"{said}{several}" + (f", wanted at most {number(wanted)}" if is_number(wanted) else "")
+    error, wanted = network_error(data), data.config.get("accuracy")
+    several = "; the largest of all unknowns" if error.value is not None and len(data.unknowns) > 1 else ""
+    return f"{error_words(data, error)}{several}" + (f"; wanted at most {number(wanted)}" if is_number(wanted) else "")
 
 
 def _errors(data: RunData) -> Html | None:
@@ -195,5 +194,8 @@ def _yaml(data: RunData) -> str:
 
 
 def _lines(values: Mapping[str, Any]) -> str:
-    width = max((len(key) for key in values), default=0)
-    return "\n".join(f"{key:<{width}}  {value}" for key, value in values.items())
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= {f"{key}.{inner}": item for inner, item in value.items()} if isinstance(value, Mapping) else {key: value}
+    width = max((len(key) for key in flat), default=0)
+    return "\n".join(f"{key:<{width}}  {value}" for key, value in flat.items() if value is not None)

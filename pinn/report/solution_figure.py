@@ -10,7 +10,7 @@ from pinn.report.lines import Bundle, Line, stack
 from pinn.report.panels import Column, mosaic
 from pinn.report.style import SOLUTION, error_label, error_scale, escaped, field_scale, label
 from pinn.report.views import views
-from pinn.report.wording import estimates_of, number, reference_words
+from pinn.report.wording import error_words, known_error, reference_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,15 +31,7 @@ def solution_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
 
 def heading(data: RunData, name: str) -> str:
     """Return the line above a figure: the problem, the unknown and its relative error with how it is known."""
-    error = data.metric(f"unknowns.{name}.relative_l2")
-    parts = [escaped(data.title)]
-    if error is not None:
-        parts.append(f"relative L² error {number(error)} ({reference_words(data)})")
-    elif name in estimates_of(data):
-        parts.append(f"estimated relative L² error {number(estimates_of(data)[name])}")
-    else:
-        parts.append("error not known")
-    return " — ".join(parts)
+    return f"{escaped(data.title)} — {escaped(error_words(data, known_error(data, name)))}"
 
 
 def _lines(data: RunData, grid: Grid, name: str) -> Figure:

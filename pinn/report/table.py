@@ -67,9 +67,9 @@ def _cell(text: str, column: int, width: int) -> str:
 
 
 def _draw(axes: Axes, data: RunData, colour: str, dashes: str) -> None:
-    error, how = network_error(data)
+    error, how, _ = network_error(data)
     seconds = network_seconds(data)
-    name = f"{data.folder.name}{' (estimated)' if how == 'estimated' else ''}"
+    name = f"{data.folder.name}{f' ({how})' if how in ('estimated', 'unsure') else ''}"
     history, timing = data.history, data.timing
     if "error" in history and len(timing.get("step", ())) > 1:
         when = np.interp(running_steps(history["step"]), running_steps(timing["step"]), timing["seconds"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from pinn.report.folder import RunData
 
@@ -17,6 +17,9 @@ GREEK = {
 }  # fmt: skip
 NAME_PARTS = re.compile(r"([A-Za-z]+?)(?:_(\w+)|(\d+))?")
 """A name as letters and what is printed below the line: ``u_xx``, ``S_max``, ``y1``."""
+
+SMALL_BAR = 0.3
+"""Largest bar of a reference, relative to the distance from it, with which that distance counts as the error."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -61,8 +64,10 @@ def times(ratio: float) -> str:
 
 
 def order_name(order: Any) -> str:
-    """Return the name of a finite-difference solver: ``order 4`` or ``Chebyshev``."""
-    return f"order {order}" if is_number(order) else str(order).capitalize()
+    """Return the name of a finite-difference solver, given as 4, ``order 4`` or ``chebyshev``: ``order 4``, ``Chebyshev``."""
+    if is_number(order):
+        return f"order {order}"
+    return str(order) if str(order).startswith("order") else str(order).capitalize()
 
 
 def network_seconds(data: RunData) -> float | None:
@@ -72,14 +77,48 @@ def network_seconds(data: RunData) -> float | None:
     return float(sum(known)) if is_number(parts[1]) else None
 
 
-def network_error(data: RunData) -> tuple[float | None, str]:
-    """Return the largest relative L2 error over the unknowns and how it is known: ``true``, ``estimated`` or ``unknown``."""
-    entries = [entry.get("relative_l2") for entry in data.metric("unknowns", {}).values() if isinstance(entry, Mapping)]
-    known = [value for value in entries if is_number(value)]
-    if known:
-        return max(known), "true"
-    estimates = [value for value in estimates_of(data).values() if is_number(value)]
-    return (max(estimates), "estimated") if estimates else (None, "unknown")
+class KnownError(NamedTuple):
+    """A relative L2 error and how it is known.
+
+    ``how`` is ``true`` (against an exact solution, or a reference whose bar is small against it), ``estimated``, ``unsure``
+    (the distance from a reference whose own ``bar`` is not small) or ``unknown``.
+    """
+
+    value: float | None
+    how: str
+    bar: float | None = None
+
+
+def known_error(data: RunData, unknown: str) -> KnownError:
+    """Return how wrong an unknown is, by the best that is known."""
+    distance, estimated = data.metric(f"unknowns.{unknown}.relative_l2"), estimates_of(data).get(unknown)
+    bar = bar_of(data, unknown)
+    if is_number(distance) and (bar is None or bar <= SMALL_BAR * distance):
+        return KnownError(distance, "true", bar)
+    if is_number(estimated):
+        return KnownError(estimated, "estimated")
+    return KnownError(distance, "unsure", bar) if is_number(distance) else KnownError(None, "unknown")
+
+
+def network_error(data: RunData) -> KnownError:
+    """Return the largest error over the unknowns; not known if that of one is not."""
+    names = list(dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns]))
+    errors = [known_error(data, name) for name in names]
+    for error in errors:
+        if error.value is None:
+            return error
+    return max(errors, key=lambda error: error.value or 0.0, default=KnownError(None, "unknown"))
+
+
+def error_words(data: RunData, error: KnownError) -> str:
+    """Return an error as words: its size and how it is known."""
+    if error.how == "true":
+        return f"relative L² error {number(error.value)} ({reference_words(data)})"
+    if error.how == "estimated":
+        return f"estimated relative L² error {number(error.value)}"
+    if error.how == "unsure":
+        return f"distance from {reference_words(data)} {number(error.value)}, whose own error is up to {number(error.bar)}"
+    return "error not known"
 
 
 def estimates_of(data: RunData) -> dict[str, Any]:
@@ -113,28 +152,29 @@ def bar_of(data: RunData, unknown: str) -> float | None:
 def classical_sentences(data: RunData) -> list[str]:
     """Return the comparison with the classical solver in one to three sentences; empty when none was made."""
     classical = data.metric("classical", {})
-    error, how = network_error(data)
-    seconds = network_seconds(data)
-    if not isinstance(classical, Mapping) or not classical or error is None:
+    error, seconds = network_error(data), network_seconds(data)
+    if not isinstance(classical, Mapping) or error.value is None:
         return []
-    solver = _solver(classical.get("order"))
+    if not classical.get("lines") and classical.get("why"):
+        return [f"No comparison: {classical['why']}."]
     at_error, at_time = classical.get("seconds_at_equal_error"), classical.get("error_at_equal_time")
-    words = "" if how == "true" else "estimated "
-    said = [f"The network's {words}relative error is {number(error)} after {duration(seconds)}."]
+    words = {"true": "relative error is", "estimated": "estimated relative error is"}.get(error.how, "distance to the reference is")
+    said = [f"The network's {words} {number(error.value)} after {duration(seconds)}."]
     if is_number(at_error):
-        said.append(f"{solver} reaches this error in {duration(at_error)}{_lead(at_error, seconds)}.")
+        said.append(f"{_solver(classical.get('order'))} reaches this error in {duration(at_error)}{_lead(at_error, seconds)}.")
     elif classical.get("lines"):
         said.append(f"No finite-difference run within its budget reached this error{_nearest(classical['lines'])}.")
     if is_number(at_time):
-        said.append(f"In the network's time {_solver(classical.get('order'), lower=True)} reaches an error of {number(at_time)}.")
+        solver = _solver(classical.get("order_at_equal_time", classical.get("order")), lower=True)
+        said.append(f"In the network's time {solver} reaches an error of {number(at_time)}.")
     return said if len(said) > 1 else []
 
 
 def _solver(order: Any, lower: bool = False) -> str:
-    the = "the" if lower else "The"
+    the, name = ("the" if lower else "The"), order_name(order)
     if order is None:
         return f"{the} finite-difference solver"
-    return f"{the} finite-difference solver of order {order}" if is_number(order) else f"{the} {order_name(order)} solver"
+    return f"{the} finite-difference solver of {name}" if name.startswith("order") else f"{the} {name} solver"
 
 
 def _lead(classical_seconds: float, seconds: float | None) -> str:

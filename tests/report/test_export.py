@@ -112,6 +112,8 @@ def test_missing_values_spread_no_further_than_their_neighbours():
 def test_bad_requests_are_refused(heat, tmp_path):
     with pytest.raises(BadInput, match=r"must end in one of \.npz, .*did you mean '\.npz'"):
         export(heat, tmp_path / "u.npy")
+    with pytest.raises(BadInput, match="VTK has one to three space coordinates, this solution 0"):
+        export(build_run(tmp_path / "ode", "ode", size=5), tmp_path / "u.vti")
     (tmp_path / "status.json").write_text("{}")
     with pytest.raises(BadInput, match="no solution to export"):
         export(tmp_path, tmp_path / "u.npz")

@@ -5,7 +5,17 @@ from report_runs import build_run
 
 from pinn.report.folder import RunData
 from pinn.report.typeset import equation, formula, selector
-from pinn.report.wording import classical_sentences, count, duration, estimates_of, network_error, number, times
+from pinn.report.wording import (
+    classical_sentences,
+    count,
+    duration,
+    error_words,
+    estimates_of,
+    known_error,
+    network_error,
+    number,
+    times,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +46,33 @@ def test_classical_line_is_honest_both_ways(tmp_path):
 def test_error_is_the_largest_over_the_unknowns_and_says_how_it_is_known(tmp_path):
     unknowns = {"p": {"relative_l2": 1e-3}, "v": {"relative_l2": 2e-3}}
     folder = build_run(tmp_path / "run", "system", size=5, unknowns=unknowns)
-    assert network_error(RunData(folder)) == (2e-3, "true")
+    assert network_error(RunData(folder))[:2] == (2e-3, "true")
     metrics = json.loads((folder / "metrics.json").read_text()) | {"unknowns": {}, "estimate": {"relative_l2": 3e-3, "accepted": True}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    assert estimates_of(RunData(folder)) == {"p": 3e-3, "v": 3e-3} and network_error(RunData(folder)) == (3e-3, "estimated")
+    assert estimates_of(RunData(folder)) == {"p": 3e-3, "v": 3e-3} and network_error(RunData(folder))[:2] == (3e-3, "estimated")
     (folder / "metrics.json").write_text(json.dumps(metrics | {"estimate": {"relative_l2": 3e-3, "accepted": False}}))
-    assert network_error(RunData(folder)) == (None, "unknown")
+    assert network_error(RunData(folder))[:2] == (None, "unknown")
+
+
+def test_distance_from_a_poor_reference_is_not_called_the_error(tmp_path):
+    reference = {"kind": "finite_difference", "relative_error": {"u": 2e-4}}
+    data = RunData(build_run(tmp_path / "run", "ode", size=5, error=3e-4, estimate=False, reference=reference["kind"]))
+    data.metrics["reference"].update(reference)
+    error = known_error(data, "u")
+    assert error.how == "unsure" and error_words(data, error) == "distance from finite differences 3.0×10⁻⁴, whose own error is up to 2.0×10⁻⁴"
+    data.metrics["estimate"].update(accepted=True, relative_l2={"u": 2.5e-4})
+    assert known_error(data, "u") == (2.5e-4, "estimated", None)
+    data.metrics["reference"]["relative_error"]["u"] = 1e-5
+    assert known_error(data, "u") == (pytest.approx(3e-4), "true", 1e-5)
+
+
+def test_classical_solvers_go_by_their_names(tmp_path):
+    line = {"order": "chebyshev", "seconds": 0.1, "error": 1e-9}
+    classical = {"order": "order 8", "seconds_at_equal_error": 0.02, "order_at_equal_time": "chebyshev", "error_at_equal_time": 1e-9, "lines": [line]}
+    said = " ".join(classical_sentences(RunData(build_run(tmp_path / "a", "ode", size=5, classical=classical))))
+    assert "The finite-difference solver of order 8 reaches this error" in said and "the Chebyshev solver reaches an error of 1.0×10⁻⁹" in said
+    why = RunData(build_run(tmp_path / "b", "ode", size=5, classical={"lines": [], "why": "not a box"}))
+    assert classical_sentences(why) == ["No comparison: not a box."]
 
 
 def bare(markup):
