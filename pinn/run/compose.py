@@ -112,8 +112,12 @@ def compose(source: Source, words: Sequence[str] = ()) -> dict[str, Any]:
         return _settings(config, config.hydra.runtime.choices.get("problem"))
 
 
-def multirun(source: Source, words: Sequence[str], job: Callable[[dict[str, Any], Path], float], folder: Path) -> None:
+def multirun(
+    source: Source, words: Sequence[str], job: Callable[[dict[str, Any], Path], float], folder: Path, here: bool = False
+) -> None:
     """Run ``job(settings, its folder)`` for every combination of values, by the sweeper and launcher that the words choose.
+
+    With ``here`` they run one after the other in this process, whatever launcher the words choose.
 
     Raises
     ------
@@ -121,7 +125,8 @@ def multirun(source: Source, words: Sequence[str], job: Callable[[dict[str, Any]
     """
     with _hydra(source):
         prepared = _prepared(source, words, several=True)
-        placed = [*prepared, *QUIET, f"hydra.sweep.dir='{folder}'", "hydra.sweep.subdir=${hydra.job.num}"]
+        launched = [word for word in prepared if not (here and re.match(r"hydra[./]launcher", word))]
+        placed = [*launched, *QUIET, f"hydra.sweep.dir='{folder}'", "hydra.sweep.subdir=${hydra.job.num}"]
         try:
             GlobalHydra.instance().hydra.multirun(source.config_name, Job(job), placed, with_log_configuration=False)
         except (HydraException, OmegaConfBaseException) as error:

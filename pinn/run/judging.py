@@ -3,47 +3,128 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pinn.judge.classical import Classical, classical
+from pinn.judge.estimate import Estimate, Estimator
+from pinn.judge.metrics import Metrics, metrics
+from pinn.judge.reference import Reference, reference
+from pinn.judge.verdict import Verdict, verdict
+from pinn.problem.problem import Problem
+from pinn.problem.quantities import evaluate_quantity
+from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
 from pinn.run.folder import RunFolder
-from pinn.run.results import axes_of, grid_points, write_diagnostics, write_solution
+from pinn.run.results import write_diagnostics, write_solution
 
 if TYPE_CHECKING:
     from pinn.run.training import Setup
     from pinn.solver.state import State
 
+PROGRESS_POINTS = 2000
+"""Points at which the error is known exactly while the solver works."""
+
 
 class Judge:
+    """What is known of the error of one run.
+
+    Attributes
+    ----------
+    label : ``"error"`` where the progress line compares with the exact solution, else ``"estimate"``.
+    """
+
     def __init__(self, setup: Setup):
         self.setup, self.problem = setup, setup.prepared.problem
-        self.axes = axes_of(self.problem)
-        self.points = grid_points(self.axes)
-        self.label = "error"
-        self.request = tuple((name, ((0,) * self.problem.dim,)) for name in self.problem.unknown_names)
+        self.label = "error" if self.problem.exact else "estimate"
+        self._estimator = Estimator(self.problem)
+        self._exact_error = _exact_error(self.problem) if self.problem.exact else None
 
     def of_theta(self, theta: Any) -> float | None:
-        if not self.problem.exact:
-            return None
-        values = self.setup.field.solution(theta)(self.points)
-        exact = self.problem.exact_values(self.request, self.points)
-        return float(max(np.linalg.norm(values - exact, axis=0) / np.linalg.norm(exact, axis=0)))
+        """Return the largest relative L2 error of an unknown at θ (params,), None when it cannot be told."""
+        solution = self.setup.field.solution(theta)
+        if self._exact_error is not None:
+            return self._exact_error(solution)
+        found = self._estimator.quick(solution)
+        return found.worst if found.accepted else None
 
-    def conclude(self, folder: RunFolder, solution: Any, state: State, seconds: dict) -> dict[str, Any]:
+    def conclude(self, folder: RunFolder, state: State, seconds: Mapping[str, float]) -> dict[str, Any]:
+        """Judge the solution, write its arrays and return what metrics.json holds, all but the classical line."""
         begin = time.perf_counter()
-        values = solution(self.points)
-        exact = self.problem.exact_values(self.request, self.points) if self.problem.exact else None
-        write_solution(folder, self.problem, self.axes, values, exact, None)
-        write_diagnostics(folder, self.setup, state, self.axes)
-        errors = None if exact is None else np.linalg.norm(values - exact, axis=0) / np.linalg.norm(exact, axis=0)
-        unknowns = {name: {"relative_l2": None if errors is None else errors[k]} for k, name in enumerate(self.problem.unknown_names)}
-        seconds["judge"] = time.perf_counter() - begin
+        configuration, solution = self.setup.prepared.configuration, self.setup.field.solution(state.theta)
+        self.truth = reference(self.problem, configuration.reference)
+        found = metrics(self.problem, solution, self.truth)
+        estimate = self._estimator(solution)
+        judged = verdict(found, self.truth, estimate, configuration.accuracy)
+        write_solution(folder, self.problem, found, estimate.on_grid(found.axes) if estimate.accepted else {})
+        write_diagnostics(folder, self.setup, state, found.axes)
         return {
-            "problem": self.problem.name, "name": self.problem.title, "solver": "", "num_parameters": self.setup.field.num_params,
-            "num_rows": self.setup.draw(state.points["epoch"]).num_rows, "seconds": seconds,
-            "peak_memory_mb": peak_memory_megabytes(), "unknowns": unknowns,
-            "reference": {"kind": "exact" if exact is not None else "none"}, "estimate": {"accepted": False},
-            "terms": state.losses, "verdict": "not verified",
+            **self._described(state),
+            "seconds": {**seconds, "judge": time.perf_counter() - begin},
+            "peak_memory_mb": peak_memory_megabytes(),
+            **_judged(found, self.truth, estimate, judged),
+            "quantities": self._quantities(solution),
         }
+
+    def _described(self, state: State) -> dict[str, Any]:
+        configuration, problem = self.setup.prepared.configuration, self.problem
+        return {
+            "problem": problem.name, "name": problem.title, "solver": "+".join(configuration.solver.stages),  # type: ignore[attr-defined]
+            "num_parameters": self.setup.field.num_params, "num_rows": self.setup.draw(state.points["epoch"]).num_rows,
+            "steps": state.total, "evaluations": state.evaluations, "reason": state.reason, "loss": state.loss, "terms": dict(state.losses),
+            "equations": {row.name: row.text for row in problem.equations},
+            "conditions": {row.name: row.text for row in problem.conditions},
+        }  # fmt: skip
+
+    def _quantities(self, solution: Any) -> dict[str, Any]:
+        """Return the quantities that are numbers, each with its value and, where the exact solution is known, its error."""
+        found: dict[str, Any] = {}
+        for name in self.problem.quantities:
+            quantity = evaluate_quantity(self.problem, name, solution)
+            if np.size(quantity.values) == 1:
+                found[name] = {"value": float(np.ravel(quantity.values)[0])}
+        return found
+
+    def compare_with_classical(self, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Return the classical line against a solution with the error in ``found`` that took so many seconds."""
+        wanted = self.setup.prepared.configuration.report.classical  # type: ignore[attr-defined]
+        if wanted is None or not wanted.seconds:
+            return Classical((), why="not asked for").record()
+        error = found["error"]["relative_l2"]
+        return classical(self.problem, self.truth, error if error is not None else float("nan"), seconds, limit=wanted.seconds).record()
+
+
+def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict) -> dict[str, Any]:
+    known = judged.source != "none"
+    return {
+        "unknowns": found.record(),
+        "error": {"relative_l2": judged.error if known else None, "source": judged.source},
+        "reference": truth.record(),
+        "estimate": estimate.record(),
+        "verdict": judged.verdict,
+        "verdict_reasons": list(judged.reasons),
+        "missed": judged.missed,
+    }
+
+
+def _exact_error(problem: Problem) -> Callable[[Any], float]:
+    """Return the function from a solution to its largest relative L2 error against the exact one, at scattered points."""
+    from pinn.problem.randomness import generator
+
+    low, high = problem.box.T
+    points = low + (high - low) * generator(0, "progress").random((PROGRESS_POINTS, problem.dim))
+    request = tuple((name, ((0,) * problem.dim,)) for name in problem.unknown_names)
+    with np.errstate(all="ignore"):
+        exact = problem.exact_values(request, points)
+    kept = np.isfinite(exact).all(axis=1)
+    points, exact = points[kept], exact[kept]
+    size = np.linalg.norm(exact, axis=0)
+
+    def error(solution: Any) -> float:
+        return float(np.max(np.linalg.norm(solution(points, request) - exact, axis=0) / np.where(size > 0, size, 1.0)))
+
+    if not len(points):
+        raise BadInput("the exact solution is finite nowhere", "problem.exact")
+    return error

@@ -27,7 +27,7 @@ def list_command(words: Words) -> int:
     ]
     print(table([head, *rows]))
     print("\noptions: GROUP=NAME\n")
-    print(table([(group, ", ".join(options)) for group, options in groups().items() if group not in HIDDEN]))
+    print(table([(group, ", ".join(options)) for group, options in groups().items() if group not in HIDDEN and options]))
     return 0
 
 

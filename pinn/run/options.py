@@ -20,7 +20,7 @@ def config_folder() -> Path:
 def groups() -> Mapping[str, list[str]]:
     """Return the options of every group, ``{"network": ["mlp", ...], "solver/until": [...]}``; `problem` first."""
     root = config_folder()
-    found: dict[str, list[str]] = {"problem": []}
+    found: dict[str, list[str]] = {"problem": [], "experiment": []}
     for path in sorted(root.rglob("*.yaml")):
         group = path.parent.relative_to(root).as_posix()
         if group != ".":

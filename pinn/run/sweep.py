@@ -72,9 +72,8 @@ def _validate_all(source: Source, words: Sequence[str]) -> None:
             found.append(error)
         return 0.0
 
-    plain = [word for word in words if not re.match(r"hydra[./]launcher", word)]
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
-        multirun(source, plain, look, Path(folder))
+        multirun(source, words, look, Path(folder), here=True)
     if found:
         raise found[0]
 
