@@ -39,7 +39,8 @@ class JetAlgebra:
 
     def linear(self, x: Jet, weight: Tensor, bias: Tensor) -> Jet:
         """Return x W + b."""
-        return Jet(*_Linear.apply(weight, bias, x.value, x.rest), x.present)
+        value, rest = _Linear.apply(weight, bias, x.value, x.rest)
+        return Jet(value, rest, x.present)
 
     def add(self, a: Jet, b: Jet, factor: float = 1.0) -> Jet:
         """Return a + factor · b of two jets with the same channels."""

@@ -90,9 +90,10 @@ class Constraint:
         if key not in self._programs:
             trees = [_derivatives(tree, indices, self.problem.names) for tree in (self.lift[unknown], self.distance[unknown])]
             self._programs[key] = Program([*trees[0], *trees[1]])
-        values = self._programs[key]({Name(name): points[:, axis] for axis, name in enumerate(self.problem.names)})
-        columns = np.stack([np.broadcast_to(np.asarray(value, dtype=float), len(points)) for value in values], axis=1)
-        return columns[:, : len(indices)], columns[:, len(indices) :]
+        columns = _columns(self.problem, points)
+        values = self._programs[key](columns)
+        table = np.stack([np.broadcast_to(np.asarray(value, dtype=float), len(points)) for value in values], axis=1)
+        return table[:, : len(indices)], table[:, len(indices) :]
 
     def _check(self, residual: Residual) -> None:
         defect, point = self._defect(residual)
@@ -111,9 +112,10 @@ class Constraint:
         worst, place = 0.0, np.zeros(self.problem.dim)
         for piece in residual.region:
             points = _points_on(piece, self.problem)
-            columns = {Name(name): points[:, axis] for axis, name in enumerate(self.problem.names)}
             with np.errstate(all="ignore"):
-                values, *sizes = (np.broadcast_to(np.asarray(v, dtype=float), len(points)) for v in program(columns))
+                values, *sizes = (
+                    np.broadcast_to(np.asarray(v, dtype=float), len(points)) for v in program(_columns(self.problem, points))
+                )
             defects = np.abs(values) / (1.0 + max((np.nanmax(np.abs(size)) for size in sizes), default=0.0))
             if not defects.max() <= worst:
                 worst, place = float(defects.max()), points[np.argmax(defects)]
@@ -172,8 +174,8 @@ def _faces(problem: Problem, residuals: Sequence[Residual]) -> dict[str, dict[st
             if known.setdefault(order, data_here) != data_here:
                 raise _refuse(residual, f"another hard condition gives {unknown} at {axis} = {place:g}")
     faces: dict[str, dict[str, list[Face]]] = {}
-    order = [*problem.space, problem.time]
-    for (unknown, axis), places in sorted(found.items(), key=lambda item: order.index(item[0][1])):
+    sequence = [*problem.space, problem.time]
+    for (unknown, axis), places in sorted(found.items(), key=lambda item: sequence.index(item[0][1])):
         if any(1 in data for data in places.values()) and (len(places) > 1 or 0 not in next(iter(places.values()))):
             reason = f"{unknown}_{axis} at a time can be hard only with the value of {unknown} at the same time, and no other"
             raise BadInput(reason, "hard")
@@ -259,6 +261,10 @@ def _insert(tree: Node, lift: Mapping[str, Node], problem: Problem) -> Node:
         return node
 
     return calculus.replace(tree, leaf)
+
+
+def _columns(problem: Problem, points: np.ndarray) -> dict[Node, np.ndarray]:
+    return {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
 
 
 def _points_on(piece: Piece, problem: Problem) -> np.ndarray:

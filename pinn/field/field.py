@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
 from pinn.field.jet import Jet
 from pinn.field.nested import ValueAlgebra, differentiate
-from pinn.field.network.network import Network
 from pinn.field.readout import ConstrainedReadout, Readout
 from pinn.field.request import Request, channels
 from pinn.field.scaling import output_scales
@@ -23,6 +22,10 @@ from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sites import Sites
+
+if TYPE_CHECKING:
+    from pinn.field.network.module import ModuleNetwork
+    from pinn.field.network.network import Network
 
 CACHE_NUMBERS = 2**17
 
@@ -53,7 +56,7 @@ class Field:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | ModuleNetwork,
         problem: Problem,
         engine: Literal["taylor", "autograd"] = "taylor",
         precision: Literal["float64", "float32"] = "float64",

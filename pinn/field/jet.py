@@ -48,10 +48,10 @@ class Plan(NamedTuple):
 def partitions(index: Index) -> dict[tuple[Index, ...], int]:
     """Return Faà di Bruno's terms of ∂^index σ(z): {(β₁ ≤ … ≤ βₚ): count} stands for count · σ⁽ᵖ⁾ · z_β₁ ⋯ z_βₚ."""
     axis = next((i for i, order in enumerate(index) if order), None)
+    found: dict[tuple[Index, ...], int] = {}
     if axis is None:
         return {(): 1}
     unit = tuple(int(i == axis) for i in range(len(index)))
-    found: dict[tuple[Index, ...], int] = {}
     for factors, count in partitions(minus(index, unit)).items():
         raised = [(*factors[:j], _plus(factors[j], unit), *factors[j + 1 :]) for j in range(len(factors))]
         for term in [(*factors, unit), *raised]:
@@ -67,7 +67,7 @@ def _plus(index: Index, other: Index) -> Index:
 @lru_cache(maxsize=1024)
 def composition(carried: tuple[Channel, ...], present: tuple[int, ...]) -> Plan:
     """Return the plan of σ(z) for a jet z with these channels, of which only ``present`` are not zero."""
-    nodes = {(carried[number + 1][0][0],): n for n, number in enumerate(present)}
+    nodes: dict[tuple[Index, ...], int] = {(carried[number + 1][0][0],): n for n, number in enumerate(present)}
     products: list[tuple[int, int]] = []
 
     def node(factors: tuple[Index, ...]) -> int:

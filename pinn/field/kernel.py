@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -252,7 +253,7 @@ class CompiledStep:
         self._calls[name](num, length, pointers, rest.data_ptr(), *strides, *inputs, *(tensor.data_ptr() for tensor in out))
 
 
-def _prototype(function: ctypes._CFuncPtr) -> ctypes._CFuncPtr:
+def _prototype(function: Any) -> Any:
     function.restype = None
     function.argtypes = [ctypes.c_long] * 2 + [ctypes.c_void_p] * 2 + [ctypes.c_long] * 2 + [ctypes.c_void_p] * 4
     return function

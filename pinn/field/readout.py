@@ -49,9 +49,9 @@ class ConstrainedReadout:
                 lift[:, column] = sum(g[:, indices.index(index)] for index in operator)
                 by_index = leibniz_factors(dict(zip(indices, d.T, strict=True)), operator)
                 factors[:, column] *= d[:, :1]
-                for index, factor in by_index.items():
+                for index, values in by_index.items():
                     if index in place:
-                        factors[:, column, place[index]] = factor * scale
+                        factors[:, column, place[index]] = values * scale
         self.lift, self.factors = field.tensor(lift), field.tensor(factors)
         self.outputs = torch.tensor([field.unknown_names.index(unknown) for unknown, _ in request], device=field.device)
 

@@ -52,7 +52,8 @@ def channels(operators: tuple[Operator, ...], dim: int) -> tuple[Channel, ...]:
     """
     counts = [Counter(operator) for operator in dict.fromkeys(operators)]
     indices = closure([(0,) * dim, *itertools.chain.from_iterable(counts)])
-    plain, summed = [], {}
+    plain: list[Channel] = []
+    summed: dict[tuple, list[tuple[Index, float]]] = {}
     for index in indices:
         use = tuple(count[index] for count in counts)
         is_last = sum(index) > 1 and not any(index != other and is_below(index, other) for other in indices)

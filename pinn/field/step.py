@@ -93,35 +93,34 @@ def _compose_backward(
         g_rest = torch.stack([slopes[1][1] * g[number] for number in plan.present])
     if summed:
         g_rest = g_rest.sum(1, keepdim=True)
-    g_nodes: list[Tensor | None] = [*g_rest.unbind(0), *[None] * len(plan.products)]
-    slope_sums: list[Tensor | None] = [None] * (plan.order + 1)
+    g_nodes = dict(enumerate(g_rest.unbind(0)))
+    slope_sums: dict[int, Tensor] = {}
     for n, number in enumerate(plan.present):
-        slope_sums[1] = _add(slope_sums[1], g[number], nodes[n], 1.0)
+        _accumulate(slope_sums, 1, g[number], nodes[n], 1.0)
     for (number, p, combination), (factor, total) in zip(plan.terms, combinations, strict=True):
-        slope_sums[p] = _add(slope_sums[p], g[number], total, factor)
+        _accumulate(slope_sums, p, g[number], total, factor)
         scale, slope = slopes[p]
         pull = slope * g[number]
         if summed:
             pull = pull.sum(0, keepdim=True)
         for n, weight in combination:
-            g_nodes[n] = pull * (scale * weight) if g_nodes[n] is None else g_nodes[n].add_(pull, alpha=scale * weight)
-    for n in reversed(range(len(plan.products))):
-        a, b = plan.products[n]
-        pull = g_nodes[plan.num_inputs + n]
+            g_nodes[n] = g_nodes[n].add_(pull, alpha=scale * weight) if n in g_nodes else pull * (scale * weight)
+    for n in reversed(range(plan.num_inputs, len(nodes))):
+        a, b = plan.products[n - plan.num_inputs]
         if a == b:
-            g_nodes[a] = _add(g_nodes[a], pull, nodes[a], 2.0)
+            _accumulate(g_nodes, a, g_nodes[n], nodes[a], 2.0)
         else:
-            g_nodes[a] = _add(g_nodes[a], pull, nodes[b], 1.0)
-            g_nodes[b] = _add(g_nodes[b], pull, nodes[a], 1.0)
-    for p in range(1, plan.order + 1):
-        if slope_sums[p] is not None:
-            scale, slope = slopes[p + 1]
-            g_z.addcmul_(slope, slope_sums[p], value=scale)
+            _accumulate(g_nodes, a, g_nodes[n], nodes[b], 1.0)
+            _accumulate(g_nodes, b, g_nodes[n], nodes[a], 1.0)
+    for p, slope_sum in slope_sums.items():
+        scale, slope = slopes[p + 1]
+        g_z.addcmul_(slope, slope_sum, value=scale)
     return g_z, g_rest
 
 
-def _add(total: Tensor | None, a: Tensor, b: Tensor, factor: float) -> Tensor:
-    """Return total + factor · a · b, in place where there is a total."""
-    if total is not None:
-        return total.addcmul_(a, b, value=factor)
-    return a * b if factor == 1 else (a * b).mul_(factor)
+def _accumulate(totals: dict[int, Tensor], key: int, a: Tensor, b: Tensor, factor: float) -> None:
+    """Add factor · a · b to a total, in place where there is one."""
+    if key in totals:
+        totals[key].addcmul_(a, b, value=factor)
+    else:
+        totals[key] = a * b if factor == 1 else (a * b).mul_(factor)
