@@ -191,7 +191,7 @@ PROBLEMS = [  # text, the start of the message
     ),
     (
         heat(**SQUARE, equations="{p: laplacian(u) = 0}", conditions="\n  walls: {at: boundary, u_n: 0}"),
-        "my: u is determined up to a constant; add for instance gauge: mean(u) = 0",
+        "my.yaml line 5: conditions: u is determined up to a constant; add for instance gauge: mean(u) = 0",
     ),
     (
         heat(coordinates="{x: [0, 1]}", equations="{b: u_xxxx = a}", conditions="{ends: {at: boundary, u: 0}}"),
