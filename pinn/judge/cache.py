@@ -48,7 +48,7 @@ def _read(place: Path) -> Reference | None:
     from pinn.judge.windows import from_tables
 
     try:
-        with np.load(place, allow_pickle=False) as stored:
+        with open(place, "rb") as file, np.load(file, allow_pickle=False) as stored:
             facts = json.loads(str(stored["facts"]))
             tables = {
                 name: Table(tuple(stored[f"{name}.axis{i}"] for i in range(len(periods))), stored[f"{name}.values"], tuple(periods))

@@ -50,8 +50,8 @@ class Window:
 
     @property
     def merit(self) -> float:
-        """Smaller is better: the bar, ten times as much where the order is not seen, infinite where nothing converges."""
-        return {"observed": 1.0, "roundoff": 1.0, "not asymptotic": 10.0, "none": np.inf}[self.state] * self.bar
+        """Smaller is better: the bar, three times as much where the order is not seen, infinite where nothing converges."""
+        return {"observed": 1.0, "roundoff": 1.0, "not asymptotic": 3.0, "none": np.inf}[self.state] * self.bar
 
 
 def finite_differences(problem: Problem, settings: FiniteDifferenceReference) -> Reference:
@@ -146,10 +146,9 @@ class _Search:
             return first or second
         return min(first, second, key=lambda window: window.merit)
 
-    @staticmethod
-    def poor(window: Window | None) -> bool:
+    def poor(self, window: Window | None) -> bool:
         """Whether concentrated nodes are worth a try."""
-        return window is None or window.merit > GOOD_ENOUGH
+        return window is None or window.merit > max(GOOD_ENOUGH, self.settings.target)
 
     def concentrated(self) -> dict[str, Map]:
         """Maps that follow the finest solution so far."""
