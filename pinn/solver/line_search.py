@@ -65,7 +65,7 @@ class Line:
         """Tell whether the loss fell enough, by its value or, within rounding, by its slope."""
         if point.loss <= self.origin.loss + SUFFICIENT_DECREASE * point.step * self.origin.slope:
             return True
-        flat = point.loss <= self.origin.loss + self.rounding
+        flat = abs(point.loss - self.origin.loss) <= self.rounding
         return flat and point.slope <= (2 * SUFFICIENT_DECREASE - 1) * self.origin.slope
 
     def is_flat_enough(self, point: Point) -> bool:

@@ -12,6 +12,9 @@ from torch import Tensor
 from pinn.solver.line_search import Line, Point, strong_wolfe
 from pinn.solver.stage import NonFinite, Objective, Step, Value
 
+IDLE_STEPS = 50
+"""Steps without a new least loss after which a stage ends: it walks about in rounding."""
+
 
 class InverseHessian(Protocol):
     """A symmetric positive definite approximation H of the inverse Hessian, (params, params)."""
@@ -37,7 +40,8 @@ class QuasiNewtonProcess:
     """One direction and one line search for each `advance`; the loss never rises by more than rounding.
 
     The value at θ is kept, so a step that accepts the first trial costs one evaluation. Points at which the loss is not finite
-    are treated as too far away. When no descent is found, H is forgotten and the gradient tried before giving up.
+    are treated as too far away. When no descent is found, H is forgotten and the gradient tried before giving up; it also ends when
+    only rounding changes the loss.
 
     Parameters
     ----------
@@ -56,8 +60,9 @@ class QuasiNewtonProcess:
         self._rows: Objective | None = None
         self._value: Value | None = None
         self._before: float | None = None
+        self._least, self._idle = math.inf, 0
         if memory:
-            self._rows, self._before = rows, memory["before"]
+            self._rows, self._before, self._least, self._idle = rows, *(memory[name] for name in ("before", "least", "idle"))
             self._value = Value(*(memory[name].to(theta.device, copy=True) for name in Value._fields))
 
     def advance(self, rows: Objective) -> Step:
@@ -70,10 +75,11 @@ class QuasiNewtonProcess:
             best, evaluations = self._search(rows, value)
             spent += evaluations
         if best is None:
-            return Step(float(value.loss), value.losses, spent, f"no further descent in {self._precision}")
+            return Step(float(value.loss), value.losses, spent, self._exhausted)
         self._before = float(value.loss)
         self.theta, self._value = best.theta, best.value
-        return Step(best.loss, best.value.losses, spent)
+        self._least, self._idle = (best.loss, 0) if best.loss < self._least else (self._least, self._idle + 1)
+        return Step(best.loss, best.value.losses, spent, self._exhausted if self._idle >= IDLE_STEPS else "")
 
     def _see(self, rows: Objective) -> tuple[Value, int]:
         """Return the value at θ and the number of evaluations it took: one if ``rows`` are new."""
@@ -83,6 +89,7 @@ class QuasiNewtonProcess:
         if not math.isfinite(float(value.loss)) or not bool(value.gradient.isfinite().all()):
             raise NonFinite(self.theta, None)
         self._rows, self._value, self._before = rows, value, None
+        self._least, self._idle = float(value.loss), 0
         return value, 1
 
     def _search(self, rows: Objective, value: Value) -> tuple[Point | None, int]:
@@ -112,11 +119,12 @@ class QuasiNewtonProcess:
         return min(1.0, 2.02 * (origin.loss - self._before) / origin.slope)
 
     @property
-    def _precision(self) -> str:
-        return str(self.theta.dtype).removeprefix("torch.")
+    def _exhausted(self) -> str:
+        return f"no further descent in {str(self.theta.dtype).removeprefix('torch.')}"
 
     def memory(self) -> dict[str, Any]:
-        """Return the value at θ, the loss before the last step and the memory of H; nothing before the first step."""
+        """Return the value at θ, what is known of losses, and the memory of H; nothing before the first step."""
         if self._value is None:
             return {}
-        return {**self._value._asdict(), "before": self._before, "hessian": self._hessian.memory()}
+        losses = {"before": self._before, "least": self._least, "idle": self._idle}
+        return {**self._value._asdict(), **losses, "hessian": self._hessian.memory()}
