@@ -93,13 +93,10 @@ def composition(carried: tuple[Channel, ...], present: tuple[int, ...]) -> Plan:
 def leibniz(carried: tuple[Channel, ...]) -> tuple[tuple[int, int, int, float], ...]:
     """Return (channel, channel of a, channel of b, factor) of the product a·b beyond a·(value of b); the value is channel 0."""
     place = {channel[0][0]: number for number, channel in enumerate(carried) if len(channel) == 1}
-    found: dict[tuple[int, int, int], float] = {}
+    found = [(number, 0, number, 1.0) for number in range(1, len(carried))]
     for number, channel in enumerate(carried):
         for index, weight in channel:
             for lower, count in below(index):
-                if lower in (index, (0,) * len(index)):
-                    continue
-                key = (number, place[lower], place[minus(index, lower)])
-                found[key] = found.get(key, 0.0) + weight * count
-    ends = [(number, 0, number, 1.0) for number in range(1, len(carried))]
-    return (*ends, *((*key, factor) for key, factor in found.items()))
+                if lower not in (index, (0,) * len(index)):
+                    found.append((number, place[lower], place[minus(index, lower)], weight * count))
+    return tuple(found)

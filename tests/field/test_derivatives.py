@@ -60,6 +60,22 @@ def test_two_unknowns_with_their_scales():
     check(MLP(width=6, depth=2), problem, request)
 
 
+@pytest.mark.parametrize("engine", ["taylor", "autograd"])
+@pytest.mark.parametrize("hard", [(), ("initial",)])
+def test_the_scale_multiplies_the_network(engine, hard):
+    request = (("u", ((0, 0),)), ("u", ((2, 0),)), ("u", ((0, 2), (1, 1))))
+    jets, points = [], inside(read(WAVE), np.random.default_rng(0))
+    for scale in (None, 1, 7):
+        field = MLP(width=6, depth=2).field(
+            read({**WAVE, "unknowns": {"u": {"scale": scale} if scale else None}}), engine, hard=hard
+        )
+        jets.append(field.at(Sites(points), request).jets(field.initial(0)))
+        lift = field.at(Sites(points), request).jets(torch.zeros(field.num_params, dtype=torch.float64))
+    assert torch.equal(jets[0], jets[1])
+    torch.testing.assert_close(jets[2] - lift, 7 * (jets[0] - lift))
+    assert (lift.abs().max() > 0) == bool(hard)
+
+
 @pytest.mark.parametrize(
     "mapping, hard", [(WAVE, ("initial", "ends")), (PLATE, ("walls", "initial")), (PLATE, ("right",)), (RING, ("initial",))]
 )

@@ -45,6 +45,12 @@ def test_biharmonic_sums_its_fourth_orders():
     assert largest_order(carried) == 4
 
 
+def test_parts_that_occur_in_other_proportions_stay_apart():
+    laplacian, stretched = ((0, 2), (2, 0)), ((0, 2), (0, 2), (2, 0))
+    assert len(channels((laplacian, stretched), 2)) == 5
+    assert len(channels((laplacian, laplacian + laplacian), 2)) == 4
+
+
 @given(st.lists(indices, min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_channels_add_up_to_every_operator(operators):
