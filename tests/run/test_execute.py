@@ -1,0 +1,264 @@
+"""Runs from start to end: the files they leave, running them again, going on with them, and what stops them."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from pinn.run.cli import main  # noqa: E402
+
+FILES = {
+    "config.yaml", "environment.json", "status.json", "metrics.json", "history.csv", "timing.csv", "diagnostics.npz",
+    "checkpoint.pt", "checkpoint.previous.pt", "solution.npz", "solution.nc", "run.log",
+}  # fmt: skip
+SAME = ("history.csv", "solution.npz", "solution.nc", "diagnostics.npz")
+LONG = [
+    "solver.stages.adam.steps=50", "solver.stages.lbfgs.steps=40", "points.interior=32", "points.surface=8", "network.width=6",
+    "network.depth=2", "solver.until.check=20", "threads=1", "report=none", "points.redraw=7",
+]  # fmt: skip
+
+
+def read(path):
+    return json.loads(Path(path).read_text())
+
+
+def same(first, second):
+    return [name for name in SAME if (Path(first) / name).read_bytes() != (Path(second) / name).read_bytes()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run that tests only look at."""
+    from tests.run.conftest import SMALL
+
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    assert main(["run", "heat_1d", *SMALL, f"folder={folder}"]) == 0
+    return folder
+
+
+def test_a_run_leaves_the_files_of_the_contract(finished):
+    assert {path.name for path in finished.iterdir()} == FILES
+    status = read(finished / "status.json")
+    assert (status["state"], status["exit_code"], status["step"]) == ("finished", 0, 24)
+    metrics = read(finished / "metrics.json")
+    assert metrics["problem"] == "heat_1d"
+    assert metrics["verdict"] == "verified"
+    assert metrics["reference"]["kind"] == "exact"
+    assert set(metrics["seconds"]) == {"setup", "solve", "judge"}
+    assert metrics["num_rows"] == 48
+    assert list(metrics["terms"]) == ["heat", "initial", "walls"]
+    environment = read(finished / "environment.json")
+    assert environment["packages"]["torch"] and environment["command"].startswith("pinn run heat_1d")
+
+
+def test_the_history_has_a_row_for_every_step_and_no_clock(finished):
+    lines = (finished / "history.csv").read_text().splitlines()
+    assert lines[0] == "step,stage,loss,heat,initial,walls,error"
+    assert len(lines) == 25
+    checked = [int(line.split(",")[0]) for line in lines[1:] if line.split(",")[-1]]
+    assert checked == [10, 12, 20, 24]
+    assert (finished / "timing.csv").read_text().count("\n") == 25
+
+
+def test_the_solution_says_what_it_is(finished):
+    from scipy.io import netcdf_file
+
+    with np.load(finished / "solution.npz") as stored:
+        meta = json.loads(str(stored["meta"]))
+        assert meta["coordinates"] == ["x", "t"] and meta["time"] == "t"
+        assert stored["u"].shape == (len(stored["x"]), len(stored["t"])) == stored["u.error"].shape
+        np.testing.assert_array_equal(stored["u.error"], stored["u"] - stored["u.reference"])
+        norm = np.linalg.norm(stored["u.error"]) / np.linalg.norm(stored["u.reference"])
+        with netcdf_file(finished / "solution.nc", mmap=False) as file:
+            np.testing.assert_array_equal(file.variables["u"][:], stored["u"])
+    assert norm == pytest.approx(read(finished / "metrics.json")["unknowns"]["u"]["relative_l2"], rel=0.05)
+
+
+def test_a_record_runs_again_as_it_is(finished, here):
+    assert main(["run", str(finished / "config.yaml"), "folder=again"]) == 0
+    assert same(finished, "again") == []
+    assert (here / "again" / "config.yaml").read_bytes() == (finished / "config.yaml").read_bytes()
+
+
+def test_other_values_change_the_result(finished, here):
+    assert main(["run", str(finished / "config.yaml"), "seed=1", "folder=other"]) == 0
+    assert "history.csv" in same(finished, "other")
+
+
+def test_a_finished_run_is_not_resumed(finished, capsys):
+    assert main(["resume", str(finished)]) == 0
+    assert "is finished; nothing to resume" in capsys.readouterr().out
+
+
+def test_a_folder_of_a_run_is_no_file_to_run(finished, capsys):
+    assert main(["run", str(finished)]) == 2
+    assert "pinn resume" in capsys.readouterr().err
+
+
+def test_plot_compare_and_export_read_the_folder(finished, here, capsys):
+    assert main(["compare", str(finished), str(finished)]) == 0
+    assert capsys.readouterr().out.count("heat_1d") == 2
+    assert main(["export", str(finished), "--to", "u.vti"]) == 0
+    assert main(["export", str(finished), "--to", "u.xyz"]) == 2
+
+
+def test_a_missed_accuracy_is_exit_code_4(here, small, capsys):
+    assert main(["run", "heat_1d", *small, "accuracy=1e-9", "folder=run"]) == 4
+    assert "wanted 1.0e-09" in capsys.readouterr().out
+    assert read("run/metrics.json")["verdict"] == "not verified"
+    assert read("run/status.json")["exit_code"] == 4
+
+
+def test_a_diverging_run_says_where_and_keeps_the_last_good_state(here, small, capsys):
+    words = [*small, "solver.stages.adam.rate=1e200", "~solver.stages.lbfgs", "solver.stages.adam.warm_up=0", "folder=run"]
+    assert main(["run", "heat_1d", *words]) == 3
+    message = capsys.readouterr().err
+    assert "diverged at step" in message and "not finite" in message
+    assert read("run/status.json")["state"] == "diverged"
+    assert main(["resume", "run"]) == 2
+    assert "change a setting and start again" in capsys.readouterr().err
+
+
+def test_a_figure_that_fails_costs_no_result(here, small, capsys, monkeypatch):
+    def fails(*arguments):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("pinn.report.figures.make_figures", fails)
+    words = [word for word in small if word != "report=none"]
+    assert main(["run", "heat_1d", *words, "folder=run", "report.classical=null"]) == 0
+    assert "RuntimeError: no ink" in capsys.readouterr().err
+    assert read("run/metrics.json")["verdict"] == "verified"
+    assert "Traceback" in (here / "run" / "run.log").read_text()
+
+
+def test_a_bug_is_said_in_one_line_and_kept_in_the_log(here, small, capsys, monkeypatch):
+    def fails(*arguments):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("pinn.run.judging.Judge.conclude", fails)
+    assert main(["run", "heat_1d", *small, "folder=run"]) == 1
+    message = capsys.readouterr().err
+    assert "ZeroDivisionError: oh" in message and "Traceback" not in message and "run/run.log" in message
+    assert "Traceback" in (here / "run" / "run.log").read_text()
+    assert read("run/status.json")["state"] == "failed"
+    monkeypatch.undo()
+    os.chdir(here)
+    assert main(["resume", "run"]) == 0
+
+
+def test_a_full_disk_stops_with_the_last_checkpoint_intact(here, small, capsys, monkeypatch):
+    import errno
+
+    from pinn.run import atomic, checkpoint
+
+    real, count = checkpoint.save, []
+
+    def full(path, content):
+        count.append(path)
+        if len(count) > 1:
+            raise atomic.cannot_write(path, OSError(errno.ENOSPC, "No space left on device"))
+        real(path, content)
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    assert main(["run", "heat_1d", *small, "folder=run"]) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    monkeypatch.undo()
+    os.chdir(here)
+    assert main(["resume", "run"]) == 0
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    assert main(["run", "heat_1d", *LONG, f"folder={folder}"]) == 0
+    return folder
+
+
+def begin(folder, *words):
+    command = [sys.executable, "-m", "pinn", "run", "heat_1d", *LONG, f"folder={folder}", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_rows(folder, process, rows):
+    """Wait until the saved history has so many rows; rows reach the disk with a checkpoint."""
+    for _ in range(6000):
+        with contextlib.suppress(OSError):
+            if (folder / "history.csv").read_text().count("\n") >= rows and (folder / "checkpoint.pt").exists():
+                return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError("the run did not get anywhere")
+
+
+def stop(folder, number, rows):
+    process = begin(folder)
+    wait_for_rows(folder, process, rows)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Save at every step, here and in processes that are started."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "often"))
+
+
+@pytest.mark.parametrize("rows", [20, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (3, 30, 45, 50, 52, 60, 70, 80, 87))])
+def test_killed_runs_go_on_to_the_last_bit(rows, uninterrupted, here, often, capsys):
+    folder = here / "killed"
+    code, _ = stop(folder, signal.SIGKILL, rows)
+    assert code == -signal.SIGKILL
+    assert read(folder / "status.json")["state"] == "running"
+    assert main(["resume", str(folder)]) == 0
+    assert "resume at" in capsys.readouterr().err
+    assert same(uninterrupted, folder) == []
+    assert read(folder / "status.json")["state"] == "finished"
+
+
+def test_a_terminated_run_saves_and_goes_on(uninterrupted, here, often):
+    folder = here / "stopped"
+    code, said = stop(folder, signal.SIGTERM, 60)
+    assert code == 130
+    assert f"saved; go on with pinn resume {folder}" in said
+    assert read(folder / "status.json")["state"] == "interrupted"
+    assert main(["resume", str(folder)]) == 0
+    assert same(uninterrupted, folder) == []
+
+
+def test_a_changed_record_is_not_resumed(here, often, capsys):
+    folder = here / "stopped"
+    assert stop(folder, signal.SIGTERM, 20)[0] == 130
+    config = folder / "config.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("a: 0.4", "a: 0.5"))
+    assert main(["resume", str(folder)]) == 2
+    assert "problem.constants.a was 0.4, now 0.5" in capsys.readouterr().err
+    config.write_text(text.replace("version: ", "version: 9"))
+    assert main(["resume", str(folder)]) == 2
+    assert "made by pinn 9" in capsys.readouterr().err
+    config.write_text(text.replace("accuracy: null", "accuracy: 0.9").replace("animation: false", "animation: true"))
+    (folder / "checkpoint.pt").write_bytes(b"damaged")
+    assert main(["resume", str(folder)]) == 0
+    assert "checkpoint.pt is damaged, using checkpoint.previous.pt" in capsys.readouterr().err
+
+
+def test_a_run_in_use_is_left_alone(here, often, capsys):
+    folder = here / "busy"
+    process = begin(folder)
+    try:
+        wait_for_rows(folder, process, 2)
+        assert main(["resume", str(folder)]) == 2
+        assert f"in use by process {process.pid}" in capsys.readouterr().err
+    finally:
+        process.kill()
+        process.communicate()

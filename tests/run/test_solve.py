@@ -1,0 +1,73 @@
+"""The Python call: everything the command line takes, and a result that can be asked."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import pinn  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    from tests.run.conftest import SMALL
+
+    folder = tmp_path_factory.mktemp("runs") / "api"
+    words = [word for word in SMALL if "lbfgs" not in word]
+    return pinn.solve("heat_1d", *words, "solver.stages.lbfgs.steps=60", seed=1, folder=folder, quiet=True)
+
+
+def test_the_result_carries_its_error(result):
+    x, t = np.meshgrid(np.linspace(0, 1, 21), np.linspace(0, 1, 11))
+    exact = np.exp(-0.4 * np.pi**2 * t) * np.sin(np.pi * x)
+    error = np.linalg.norm(result.field(x=x, t=t) - exact) / np.linalg.norm(exact)
+    assert result.error == pytest.approx(error, rel=0.2)
+    assert result.metrics["verdict"] == "verified"
+    assert (result.folder / "metrics.json").exists()
+    assert "verified: error" in str(result)
+
+
+def test_derivatives_are_those_of_the_field(result):
+    x, step = np.linspace(0.2, 0.8, 7), 1e-4
+    for name, shift in (("u_x", {"x": step, "t": 0.0}), ("u_t", {"x": 0.0, "t": step})):
+        difference = (result.field(x=x + shift["x"], t=0.5 + shift["t"]) - result.field(x=x - shift["x"], t=0.5 - shift["t"])) / (2 * step)
+        np.testing.assert_allclose(result.derivative(name, x=x, t=0.5), difference, atol=1e-6)
+    second = (result.derivative("u_x", x=x + step, t=0.5) - result.derivative("u_x", x=x - step, t=0.5)) / (2 * step)
+    np.testing.assert_allclose(result.derivative("u_xx", x=x, t=0.5), second, atol=1e-5)
+    assert result.derivative("u_xt", x=0.5, t=0.5).shape == ()
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda r: r.field(x=1), "coordinate t is missing; give x, t"),
+        (lambda r: r.field(y=1, t=0), "'y' is not a coordinate"),
+        (lambda r: r.field("v", x=1, t=0), "unknown 'v' is not in the problem"),
+        (lambda r: r.derivative("u_z", x=1, t=0), "'z' is not made of coordinates x, t"),
+        (lambda r: r.derivative("v_x", x=1, t=0), "is not a derivative of u"),
+    ],
+)
+def test_what_is_said_when_asked_wrongly(result, ask, message):
+    with pytest.raises(pinn.BadInput) as caught:
+        ask(result)
+    assert message in str(caught.value)
+
+
+def test_a_problem_may_be_a_mapping_a_file_or_read_before(here, small):
+    text = {"coordinates": {"x": (0, 1)}, "unknowns": ["u"], "equations": {"e": "u_xx = -sin(pi*x)"}, "conditions": {"w": {"at": "boundary", "u": 0}}}
+    by_mapping = pinn.solve(text, *small, folder="a", quiet=True)
+    by_problem = pinn.solve(pinn.read_problem({**text, "coordinates": {"x": [0, 1]}}), *small, folder="b", quiet=True)
+    (here / "mine.yaml").write_text("coordinates: {x: [0, 1]}\nunknowns: [u]\nequations: {e: u_xx = -sin(pi*x)}\nconditions: {w: {at: boundary, u: 0}}\n")
+    by_file = pinn.solve(here / "mine.yaml", *small, folder="c", quiet=True)
+    x = np.linspace(0, 1, 5)
+    np.testing.assert_array_equal(by_mapping.field(x=x), by_problem.field(x=x))
+    np.testing.assert_array_equal(by_mapping.field(x=x), by_file.field(x=x))
+    assert by_file.metrics["reference"]["kind"] == "finite_difference"
+
+
+def test_bad_input_is_an_exception_and_writes_nothing(here):
+    with pytest.raises(pinn.BadInput, match="did you mean 'heat_1d'"):
+        pinn.solve("heat1d")
+    with pytest.raises(pinn.BadInput, match="made without text"):
+        pinn.solve({})
+    assert list(here.iterdir()) == []
