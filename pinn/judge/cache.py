@@ -68,7 +68,7 @@ def _written(place: Path, result: Reference) -> Reference:
     facts = {name: getattr(result, name) for name in FACTS}
     facts["observed_order"] = {name: q if np.isfinite(q) else None for name, q in result.observed_order.items()}
     facts["periods"] = {name: table.periods for name, table in tables.items()}
-    arrays = {"facts": np.array(json.dumps(facts, default=float))}
+    arrays: dict[str, Any] = {"facts": np.array(json.dumps(facts, default=float))}
     for name, table in tables.items():
         arrays[f"{name}.values"] = table.values
         arrays.update({f"{name}.axis{i}": axis for i, axis in enumerate(table.axes)})

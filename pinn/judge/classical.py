@@ -56,8 +56,11 @@ class Classical:
     def record(self) -> dict[str, Any]:
         """Return what ``metrics.json`` holds under ``classical``."""
         return {
-            "order": self.method_at_equal_error, "seconds_at_equal_error": self.seconds_at_equal_error,
-            "order_at_equal_time": self.method_at_equal_time, "error_at_equal_time": self.error_at_equal_time, "why": self.why,
+            "order": self.method_at_equal_error,
+            "seconds_at_equal_error": self.seconds_at_equal_error,
+            "order_at_equal_time": self.method_at_equal_time,
+            "error_at_equal_time": self.error_at_equal_time,
+            "why": self.why,
             "lines": [{"order": p.method, "grid": p.cells, "seconds": p.seconds, "error": p.error} for p in self.lines],
         }
 
@@ -132,7 +135,9 @@ def _compared(lines: tuple[Point, ...], error: float, seconds: float, why: str) 
         reached = _error_within(line, seconds)
         if reached is not None and (best is None or reached < best[0]):
             best = reached, method
-    return Classical(lines, *(fastest or (None, None)), *(best or (None, None)), why)
+    needed, quick = fastest or (None, None)
+    reached, accurate = best or (None, None)
+    return Classical(lines, needed, quick, reached, accurate, why)
 
 
 def _seconds_for(line: list[Point], error: float) -> float | None:

@@ -90,8 +90,12 @@ class Estimate:
     def record(self) -> dict[str, Any]:
         """Return what ``metrics.json`` holds under ``estimate``; the number is withheld unless accepted."""
         return {
-            "relative_l2": self.worst if self.accepted else None, "accepted": self.accepted, "why": self.why, "cells": self.cells,
-            "seconds": self.seconds, "unknowns": dict(self.relative_l2) if self.accepted else {},
+            "relative_l2": self.worst if self.accepted else None,
+            "accepted": self.accepted,
+            "why": self.why,
+            "cells": self.cells,
+            "seconds": self.seconds,
+            "unknowns": dict(self.relative_l2) if self.accepted else {},
         }
 
 
@@ -198,7 +202,7 @@ class _Level:
         self.between = (off_nodes(self.times), *[off_nodes(axis.edges) for axis in self.system.grid])
         self.weights = self._cell_sizes()
         self.probes: list[Probe] | None = None
-        self.factors = None
+        self.factors: Any = None
         self.radau: Radau | None = None
 
     def _cell_sizes(self) -> Array:
@@ -238,7 +242,9 @@ class _Level:
         return Discrete(self.system, self.times, (e - self.factors.solve(matrix @ e + load))[None])
 
     def _field_size(self, solution: Solution) -> float:
-        return float(np.sqrt(np.mean([np.mean(np.square(self.field_between(solution, name))) for name in self.problem.unknown_names])))
+        return float(
+            np.sqrt(np.mean([np.mean(np.square(self.field_between(solution, name))) for name in self.problem.unknown_names]))
+        )
 
     def field_between(self, solution: Solution, unknown: str) -> Array:
         """Return the values of the field between the nodes, (times, *space)."""

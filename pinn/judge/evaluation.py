@@ -53,6 +53,6 @@ def on_tensor(problem: Problem, solution, axes: Sequence[Array], unknowns: Seque
     names = tuple(unknowns or problem.unknown_names)
     request = tuple((name, ((0,) * problem.dim,)) for name in names)
     points = tensor_points(tuple(axes))
-    parts = [np.asarray(solution(points[i:i + CHUNK], request), dtype=float) for i in range(0, len(points), CHUNK)]
+    parts = [np.asarray(solution(points[i : i + CHUNK], request), dtype=float) for i in range(0, len(points), CHUNK)]
     values = np.concatenate(parts).T.reshape(len(names), *map(len, axes))
     return dict(zip(names, values, strict=True))

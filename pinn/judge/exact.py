@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,9 @@ def exact_reference(problem: Problem) -> Reference:
         return no_reference(f"no exact solution is given for {', '.join(missing)}")
     name, defect = worst_defect(problem)
     if defect > LARGEST_DEFECT:
-        return no_reference(f"the exact solution does not satisfy '{name}' (relative defect {defect:.1e})", time.perf_counter() - start)
+        return no_reference(
+            f"the exact solution does not satisfy '{name}' (relative defect {defect:.1e})", time.perf_counter() - start
+        )
 
     def at_points(points: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -40,7 +43,13 @@ def exact_reference(problem: Problem) -> Reference:
 
     bars = {name: EXACT for name in problem.unknown_names}
     return Reference(
-        "exact", "exact", problem.unknown_names, relative_error=bars, seconds=time.perf_counter() - start, at_points=at_points, on_axes=on_axes
+        "exact",
+        "exact",
+        problem.unknown_names,
+        relative_error=bars,
+        seconds=time.perf_counter() - start,
+        at_points=at_points,
+        on_axes=on_axes,
     )
 
 
@@ -64,18 +73,20 @@ def _defect(problem: Problem, residual: Residual, piece: Piece, number: int) -> 
     rng = generator(0, f"exact {residual.name}", number)
     low, high = problem.box.T
     points = low + (high - low) * rng.random((NUM_POINTS, problem.dim))
-    for name, value in piece.fixed:
-        points[:, problem.names.index(name)] = value
+    for name, place in piece.fixed:
+        points[:, problem.names.index(name)] = place
     points = points[piece.keeps(points, problem.names)]
-    known: dict[Node, Array | float] = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
+    known: dict[Node, Any] = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
     axis, sign = piece.outward or ("", 0)
     known.update({Normal(name): float(sign) if name == axis else 0.0 for name in problem.space})
     jets = [leaf for leaf in calculus.leaves(residual.tree) if isinstance(leaf, Jet)]
+    size = 0.0
     with np.errstate(all="ignore"):
         for jet, value in zip(jets, Program([apply_exact(jet, problem.exact, problem.names) for jet in jets])(known), strict=True):
             known[jet] = np.broadcast_to(value, len(points))
         value, *slopes = Program([residual.tree, *[calculus.partial(residual.tree, jet) for jet in jets]])(known)
         value = np.broadcast_to(value, len(points))
-        size = sum((np.mean(np.abs(slope * known[jet])) for slope, jet in zip(slopes, jets, strict=True)), start=0.0)
-        defect = float(np.max(np.abs(value), initial=0.0) / max(float(size), 1e-8))
+        for jet, slope in zip(jets, slopes, strict=True):
+            size += float(np.mean(np.abs(slope * known[jet])))
+        defect = float(np.max(np.abs(value), initial=0.0)) / max(size, 1e-8)
     return defect if np.isfinite(defect) else 0.0

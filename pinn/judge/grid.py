@@ -69,7 +69,9 @@ def jittered(seed: int, cells: int, name: str) -> Map:
     return warp
 
 
-def make_grid(problem: Problem, cells: int, maps: Mapping[str, Map] | None = None, *, wrap: bool = True, chebyshev: bool = False) -> Grid:
+def make_grid(
+    problem: Problem, cells: int, maps: Mapping[str, Map] | None = None, *, wrap: bool = True, chebyshev: bool = False
+) -> Grid:
     """Return a grid with ``cells`` cells along every space coordinate.
 
     Parameters
@@ -105,11 +107,8 @@ def trapezoid_weights(nodes: Array, period: float | None = None) -> Array:
     """Return weights of the trapezoidal rule on rising nodes, sum 1; one node weighs 1."""
     if len(nodes) == 1:
         return np.ones(1)
-    gaps = np.diff(nodes) if period is None else np.diff(np.append(nodes, nodes[0] + period))
-    if period is None:
-        weights = np.append(gaps, 0) / 2 + np.append(0, gaps) / 2
-    else:
-        weights = (gaps + np.roll(gaps, 1)) / 2
+    gaps = np.diff(nodes if period is None else np.append(nodes, nodes[0] + period))
+    weights = np.append(gaps, 0) + np.append(0, gaps) if period is None else gaps + np.roll(gaps, 1)
     return weights / weights.sum()
 
 
@@ -146,7 +145,9 @@ def _smoothed(values: Array, width: int) -> Array:
     return values
 
 
-def interpolate(values: Array, from_axes: tuple[Array, ...], to_axes: tuple[Array, ...], width: int, periods: tuple[float | None, ...] = ()) -> Array:
+def interpolate(
+    values: Array, from_axes: tuple[Array, ...], to_axes: tuple[Array, ...], width: int, periods: tuple[float | None, ...] = ()
+) -> Array:
     """Return values on the tensor grid ``to_axes`` from those on ``from_axes``, ``width``-point polynomials along each axis."""
     periods = periods or (None,) * len(from_axes)
     for axis, (have, want, period) in enumerate(zip(from_axes, to_axes, periods, strict=True)):

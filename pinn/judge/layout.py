@@ -58,7 +58,9 @@ class Layout:
         for unknown in self.problem.unknowns:
             if unknown.depends != names:
                 missing = [name for name in names if name not in unknown.depends]
-                raise NoReference(f"{unknown.name} does not depend on {', '.join(missing)}; only unknowns of all coordinates are covered")
+                raise NoReference(
+                    f"{unknown.name} does not depend on {', '.join(missing)}; only unknowns of all coordinates are covered"
+                )
         if equations != len(self.unknowns):
             raise NoReference(f"{equations} equations for {len(self.unknowns)} unknowns; as many are needed")
 
@@ -73,10 +75,10 @@ class Layout:
     def field(self, values: Array, unknown: str, derivative: int = 0) -> Array:
         """Return one unknown (…, *shape) out of values (…, size)."""
         start = self.offset[unknown, derivative]
-        return values[..., start:start + self.count[unknown]].reshape(*values.shape[:-1], *self.shape[unknown])
+        return values[..., start : start + self.count[unknown]].reshape(*values.shape[:-1], *self.shape[unknown])
 
     def matrix(self, unknown: str, index: Index, at: tuple[Array, ...]) -> sparse.csr_matrix:
-        """Return the sparse matrix (tensor points, nodes) from nodal values to the space derivative ``index`` on the tensor grid ``at``."""
+        """Return the sparse matrix (tensor points, nodes) from nodal values to a space derivative on the tensor grid ``at``."""
         factors = [
             self._along(axis, nodes, order, points)
             for axis, nodes, order, points in zip(self.grid, self.nodes[unknown], index, at, strict=True)

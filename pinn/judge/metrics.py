@@ -56,7 +56,10 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
     truth, weights = reference.on_grid(axes), cell_weights(axes)
     error = {name: values[name] - truth[name] for name in values}
     return Metrics(
-        axes, values, truth, error,
+        axes,
+        values,
+        truth,
+        error,
         {name: relative_l2(values[name], truth[name], weights) for name in values},
         {name: float(np.max(np.abs(error[name]), where=np.isfinite(truth[name]), initial=0.0)) for name in values},
     )

@@ -50,7 +50,7 @@ def newton(
             y = y - factors.solve(residual(y))
             return y - factors.solve(residual(y))
         y, correction, stuck = _damped(residual, factors, y)
-        size = np.linalg.norm(y)
+        size = float(np.linalg.norm(y))
         if correction <= max(tolerance * size, floor):
             return y
         if stuck:
@@ -63,14 +63,14 @@ def newton(
 def _damped(residual, factors, y: Array) -> tuple[Array, float, bool]:
     """One damped step: the new y, the size of the next simplified correction, and whether no step was good enough."""
     step = -factors.solve(residual(y))
-    old = np.linalg.norm(step)
+    old = float(np.linalg.norm(step))
     fraction = 1.0
     while fraction >= SMALLEST_STEP:
         trial = y + fraction * step
         with np.errstate(all="ignore"):
             value = residual(trial)
         if np.isfinite(value).all():
-            new = np.linalg.norm(factors.solve(value))
+            new = float(np.linalg.norm(factors.solve(value)))
             if new <= (1 - fraction / 4) * old or new < ROUNDING * np.linalg.norm(trial):
                 return trial, new, False
         fraction /= 2

@@ -23,11 +23,13 @@ Array = np.ndarray
 
 _S6 = np.sqrt(6.0)
 STAGES = np.array([(4 - _S6) / 10, (4 + _S6) / 10, 1.0])
-_A = np.array([
-    [(88 - 7 * _S6) / 360, (296 - 169 * _S6) / 1800, (-2 + 3 * _S6) / 225],
-    [(296 + 169 * _S6) / 1800, (88 + 7 * _S6) / 360, (-2 - 3 * _S6) / 225],
-    [(16 - _S6) / 36, (16 + _S6) / 36, 1 / 9],
-])
+_A = np.array(
+    [
+        [(88 - 7 * _S6) / 360, (296 - 169 * _S6) / 1800, (-2 + 3 * _S6) / 225],
+        [(296 + 169 * _S6) / 1800, (88 + 7 * _S6) / 360, (-2 - 3 * _S6) / 225],
+        [(16 - _S6) / 36, (16 + _S6) / 36, 1 / 9],
+    ]
+)
 INVERSE = np.linalg.inv(_A)
 _VALUES, _VECTORS = np.linalg.eig(INVERSE)
 _ORDER = [int(np.argmin(np.abs(_VALUES.imag))), int(np.argmax(_VALUES.imag))]
@@ -147,9 +149,9 @@ def _extrapolated(stages: Array | None, ratio: float, size: int) -> Array:
         return np.zeros((size, 3))
     nodes = np.append(0.0, STAGES)
     ahead = 1 + ratio * STAGES
-    lagrange = np.array([
-        np.prod([(ahead - nodes[k]) / (nodes[j] - nodes[k]) for k in range(4) if k != j], axis=0) for j in (1, 2, 3)
-    ])
+    lagrange = np.array(
+        [np.prod([(ahead - nodes[k]) / (nodes[j] - nodes[k]) for k in range(4) if k != j], axis=0) for j in (1, 2, 3)]
+    )
     return _mixed(stages, lagrange) - stages[:, 2:3]
 
 

@@ -74,15 +74,26 @@ class Reference:
         """Return what ``metrics.json`` holds under ``reference``."""
         known = self.kind != "none"
         return {
-            "kind": self.kind, "state": self.state, "why": self.why, "seconds": self.seconds,
+            "kind": self.kind,
+            "state": self.state,
+            "why": self.why,
+            "seconds": self.seconds,
             "relative_error": self.bar if known else None,
-            "observed_order": _finite(min(self.observed_order.values(), default=math.nan, key=lambda q: abs(q - (self.order or 0)))),
-            "order": self.order, "grids": list(self.grids), "adapted": self.adapted,
+            "observed_order": _finite(
+                min(self.observed_order.values(), default=math.nan, key=lambda q: abs(q - (self.order or 0)))
+            ),
+            "order": self.order,
+            "grids": list(self.grids),
+            "adapted": self.adapted,
             "unknowns": {
-                name: {"relative_error": _finite(self.relative_error.get(name, math.nan)),
-                       "observed_order": _finite(self.observed_order.get(name, math.nan))}
+                name: {
+                    "relative_error": _finite(self.relative_error.get(name, math.nan)),
+                    "observed_order": _finite(self.observed_order.get(name, math.nan)),
+                }
                 for name in self.unknowns
-            } if known else {},
+            }
+            if known
+            else {},
         }
 
 
@@ -116,4 +127,3 @@ def reference(problem: Problem, settings: Any = None) -> Reference:
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-

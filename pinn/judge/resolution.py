@@ -103,7 +103,11 @@ def look(probe: Probe, system: System, solution: Solution, sizes: dict[Jet, floa
     terms = sum(slope * sizes.get(jet, 0.0) for slope, jet in zip(slopes, probe.jets, strict=True))
     scale = _root_mean_square(between)
     return Seen(
-        probe.name, size, unresolved / scale if scale > 0 else 0.0, mass / size**2 if size > 0 else 1.0, size / terms if terms > 0 else np.inf
+        probe.name,
+        size,
+        unresolved / scale if scale > 0 else 0.0,
+        mass / size**2 if size > 0 else 1.0,
+        size / terms if terms > 0 else np.inf,
     )
 
 
@@ -124,7 +128,7 @@ def jet_sizes(error: Discrete, jets: set[Jet]) -> dict[Jet, float]:
     """Return the root mean square over the box of every jet of the error on the grid (positions of images ignored)."""
     layout, found = error.system.layout, {}
     for jet in jets:
-        nodes, total = layout.nodes[jet.unknown], 0.0
+        nodes, total = layout.nodes[jet.unknown], np.zeros(())
         for index in jet.operator:
             space, order = layout.space_index(index)
             top = max(1, layout.time_order[jet.unknown]) - 1

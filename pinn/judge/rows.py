@@ -126,7 +126,9 @@ def with_normals(tree: Node, piece: Piece) -> Node:
 def _wall_conditions(layout: Layout) -> tuple[list[_Wish], list[tuple[str, Node, Residual, list[int]]]]:
     """Conditions on walls, and those that name no wall (with the space axes along which they do not extend)."""
     problem, axes = layout.problem, [axis.name for axis in layout.grid]
-    wishes, loose, seams = [], [], {}
+    wishes: list[_Wish] = []
+    loose: list[tuple[str, Node, Residual, list[int]]] = []
+    seams: dict[tuple[int, str], int] = {}
     for residual in problem.conditions:
         for piece in residual.region:
             fixed = dict(piece.fixed)
@@ -188,7 +190,12 @@ def _wanted(layout: Layout, wishes: list[_Wish], axis: int) -> int:
 def _bare_side(layout: Layout, wishes: list[_Wish], axis: int, unknown: str, tree: Node) -> int:
     """The side a looked-up value lies on, or the one with fewer conditions on the unknown."""
     coordinate = layout.grid[axis]
-    places = {place.value for jet in calculus.jets(tree) for name, place in jet.image if name == coordinate.name and isinstance(place, Number)}
+    places = {
+        place.value
+        for jet in calculus.jets(tree)
+        for name, place in jet.image
+        if name == coordinate.name and isinstance(place, Number)
+    }
     if len(places) == 1:
         (place,) = places
         if min(abs(place - coordinate.low), abs(place - coordinate.high)) < TOLERANCE * (coordinate.high - coordinate.low):
@@ -205,7 +212,8 @@ def _refuse_too_many(layout: Layout, wishes: list[_Wish]) -> None:
         orders = sum(problem.order(unknown, coordinate.name) for unknown in layout.unknowns)
         if len(given) > orders:
             raise NoReference(
-                f"{len(given)} conditions on the walls across {coordinate.name}, but the equations have only {orders} derivatives along it"
+                f"{len(given)} conditions on the walls across {coordinate.name}, but the equations have only {orders} "
+                "derivatives along it"
             )
 
 
@@ -226,7 +234,9 @@ def _wall_blocks(layout: Layout, wishes: list[_Wish]) -> Iterator[Block]:
         numbers = numbers.reshape(shape[wish.axis], -1)
         chosen = numbers[-1 - depth if wish.side else depth, np.arange(numbers.shape[1])]
         depth += keep
-        blocks.append(Block(wish.name, wish.tree, axes, keep, layout.own_row(wish.unknown) + chosen[keep], wish.unknown, "condition"))
+        blocks.append(
+            Block(wish.name, wish.tree, axes, keep, layout.own_row(wish.unknown) + chosen[keep], wish.unknown, "condition")
+        )
     return reversed(blocks)
 
 
@@ -301,7 +311,9 @@ def _over_the_box(problem: Problem, leaf: Integral) -> Node:
         if isinstance(node, Name):
             return Name(meaning.get(node.name, node.name))
         if isinstance(node, Jet):
-            image = tuple((name, place) for name, place in node.image if not (isinstance(place, Name) and meaning.get(place.name) == name))
+            image = tuple(
+                (name, place) for name, place in node.image if not (isinstance(place, Name) and meaning.get(place.name) == name)
+            )
             return Jet(node.unknown, node.operator, image)
         return node
 
@@ -316,7 +328,6 @@ def _rule(layout: Layout, axis) -> tuple[Array, Array]:
 
 def constant_place(place: Node, coordinate: str) -> float:
     """Return the constant position of a looked-up value along a coordinate, or raise `NoReference`."""
-    if isinstance(place, Number):
+    if isinstance(place, Number) and not isinstance(place.value, complex):
         return float(place.value)
     raise NoReference(f"a value is looked up at {coordinate} = {place}, a place that moves; only constant places are covered")
-

@@ -13,7 +13,7 @@ from pinn.judge.refusal import NoReference
 from pinn.judge.stencils import difference_matrix
 from pinn.judge.system import Solution, System, field_jets
 from pinn.problem import calculus
-from pinn.problem.problem import Residual
+from pinn.problem.problem import Piece, Residual
 from pinn.problem.program import Program
 from pinn.problem.tree import Integral, Jet, Name, Node
 
@@ -53,9 +53,7 @@ class Evolution:
 
     def __init__(self, system: System, times: Array | None, solution: Solution | None = None):
         self.system = system
-        steps = times is not None
-        self.stages = times[:-1, None] + STAGES * np.diff(times)[:, None] if steps else np.zeros((1, 1))
-        flat = self.stages.ravel()
+        flat = np.zeros(1) if times is None else (times[:-1, None] + STAGES * np.diff(times)[:, None]).ravel()
         self._base = system.base(solution, flat) if solution is not None else None
         self.linear = system.affine
         if self.linear:
@@ -65,13 +63,13 @@ class Evolution:
                 raise NoReference("a formula is not finite at a node of the grid")
 
     def _columns(self, start: int, count: int) -> list[Array] | None:
-        return None if self._base is None else [jets[:, start:start + count] for jets in self._base]
+        return None if self._base is None else [jets[:, start : start + count] for jets in self._base]
 
     def residual(self, step: int, times: Array, values: Array, rates: Array) -> Array:
         """Return F at the stages of a step, (size, stages)."""
         count = len(times)
         if self.linear:
-            return self._slope @ values + self._mass @ rates + self._load[:, step * count:(step + 1) * count]
+            return self._slope @ values + self._mass @ rates + self._load[:, step * count : (step + 1) * count]
         return self.system.evaluate(times, values, rates, self._columns(step * count, count))
 
     def jacobian(self, step: int, times: Array, values: Array, rates: Array):
@@ -82,7 +80,9 @@ class Evolution:
         return self.system.jacobian(times[-1:], values[:, -1:], rates[:, -1:], last)
 
 
-def solve_steady(system: System, solution: Solution | None = None, *, start: Array | None = None, tolerance: float = 1e-12, floor: float = 0.0) -> Discrete:
+def solve_steady(
+    system: System, solution: Solution | None = None, *, start: Array | None = None, tolerance: float = 1e-12, floor: float = 0.0
+) -> Discrete:
     """Return y with F(y) = 0 from ``start`` (size,), default zero.
 
     Raises
@@ -103,7 +103,9 @@ def solve_steady(system: System, solution: Solution | None = None, *, start: Arr
     return Discrete(system, moment, y[None])
 
 
-def march(system: System, times: Array, solution: Solution | None = None, *, tolerance: float = 1e-11, floor: float = 1e-300) -> Discrete:
+def march(
+    system: System, times: Array, solution: Solution | None = None, *, tolerance: float = 1e-11, floor: float = 1e-300
+) -> Discrete:
     """Return y at ``times`` (steps + 1,) from the starting values.
 
     Raises
@@ -127,9 +129,9 @@ def completed_start(system: System, times: Array, values: Array) -> Array:
     count = min(5, len(times) - 1)
     for unknown, order in system.layout.time_order.items():
         if order == 0:
-            weights = difference_matrix(times[1:count + 1], 0, count, at=times[:1])
+            weights = difference_matrix(times[1 : count + 1], 0, count, at=times[:1])
             field = system.layout.field(values, unknown)
-            field[0] = (weights @ field[1:count + 1].reshape(count, -1)).reshape(field.shape[1:])
+            field[0] = (weights @ field[1 : count + 1].reshape(count, -1)).reshape(field.shape[1:])
     return values
 
 
@@ -143,23 +145,29 @@ def starting_values(system: System, solution: Solution | None = None) -> Array:
     problem, layout = system.problem, system.layout
     low = next(c.low for c in problem.coordinates if c.name == problem.time)
     high = next(c.high for c in problem.coordinates if c.name == problem.time)
-    y, given = np.zeros(system.size), {}
+    y = np.zeros(system.size)
+    given: dict[tuple[int, str], list[tuple[Residual, Jet, Piece]]] = {}
     for residual in problem.conditions:
         for piece in residual.region:
-            place = dict(piece.fixed).get(problem.time)
+            place = dict(piece.fixed).get(str(problem.time))
             if place is None:
                 continue
             if abs(place - low) > 1e-9 * (high - low):
-                raise NoReference(f"'{residual.name}' stands at {problem.time} = {place:g}; only starting values at {problem.time} = {low:g} are covered")
+                raise NoReference(
+                    f"'{residual.name}' stands at {problem.time} = {place:g}; only starting values "
+                    f"at {problem.time} = {low:g} are covered"
+                )
             leaf, order = _started(system, residual)
             given.setdefault((order, leaf.unknown), []).append((residual, leaf, piece))
     for u, order in layout.time_order.items():
         for k in range(order):
             if (k, u) not in given:
-                raise NoReference(f"no starting value for {u}" + ("_" + problem.time * k if k else ""))
+                raise NoReference(f"no starting value for {u}" + ("_" + str(problem.time) * k if k else ""))
     for order, unknown in sorted(given):
         if order >= layout.time_order[unknown]:
-            raise NoReference(f"a starting value for {unknown} too many: the equations hold {layout.time_order[unknown]} time derivatives of it")
+            raise NoReference(
+                f"a starting value for {unknown} too many: the equations hold {layout.time_order[unknown]} time derivatives of it"
+            )
         covered = np.zeros(layout.count[unknown], bool)
         for residual, leaf, piece in given[order, unknown]:
             points = tensor_points(layout.nodes[unknown])
@@ -190,14 +198,14 @@ def _started(system: System, residual: Residual) -> tuple[Jet, int]:
 
 def _initial(system: System, y: Array, tree: Node, own: Jet, keep: Array, low: float, solution: Solution | None) -> Array:
     """Solve a starting condition for its own jet: the values (kept points,), less those of the given field."""
-    leaves = tuple(leaf for leaf in calculus.leaves(tree) if isinstance(leaf, (Jet, Integral)))
-    if any(isinstance(leaf, Integral) for leaf in leaves):
+    leaves = tuple(leaf for leaf in calculus.leaves(tree) if isinstance(leaf, Jet))
+    if any(isinstance(leaf, Integral) for leaf in calculus.leaves(tree)):
         raise NoReference("a starting value that holds an integral of an unknown is not covered")
     nodes = system.layout.nodes[own.unknown]
     points = tensor_points(nodes)[keep]
     times = np.array([low])
     known: dict[Node, Array] = {Name(axis.name): points[:, [i]] for i, axis in enumerate(system.grid)}
-    known[Name(system.problem.time)] = times
+    known[Name(str(system.problem.time))] = times
     base = field_jets(system.problem, solution, leaves, points, times) if solution is not None else {}
     for leaf in leaves:
         value = base.get(leaf, np.zeros((len(points), 1)))

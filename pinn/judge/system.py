@@ -6,7 +6,7 @@ solution; around a given field u_h it is the error, u = u_h + y, exactly (not li
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,7 +32,7 @@ class _Compiled:
 
     block: Block
     points: Array
-    leaves: tuple[Node, ...]
+    leaves: tuple[Jet | Integral, ...]
     reads: sparse.csr_matrix
     rates: sparse.csr_matrix | None
     value: Program
@@ -75,17 +75,18 @@ class System:
         self._patterns()
         self.affine = not any(
             isinstance(leaf, (Jet, Integral)) or leaf == Name(problem.time or "")
-            for compiled in self.compiled for leaf in compiled.slopes.inputs
+            for compiled in self.compiled
+            for leaf in compiled.slopes.inputs
         )
 
     # building --------------------------------------------------------------------------------------------------------
 
     def _compile(self, block: Block) -> _Compiled:
-        leaves = tuple(sorted(
-            (leaf for leaf in calculus.leaves(block.tree) if isinstance(leaf, (Jet, Integral))), key=repr
-        ))
+        leaves: tuple[Jet | Integral, ...] = tuple(
+            sorted((leaf for leaf in calculus.leaves(block.tree) if isinstance(leaf, (Jet, Integral))), key=repr)
+        )
         points = block.points()
-        known = {Name(axis.name): points[:, [i]] for i, axis in enumerate(self.grid)}
+        known: dict[Node, Array] = {Name(axis.name): points[:, [i]] for i, axis in enumerate(self.grid)}
         pairs = [self._reads(block, leaf, len(points)) for leaf in leaves]
         empty = sparse.csr_matrix((len(points), self.size))
         reads = sparse.vstack([empty if read is None else read for read, _ in pairs], format="csr") if pairs else None
@@ -97,14 +98,16 @@ class System:
             slopes = Program([calculus.partial(block.tree, leaf) for leaf in leaves]).bind(known)
         return _Compiled(block, points, leaves, reads, rates, value, slopes)
 
-    def _reads(self, block: Block, leaf: Node, count: int) -> tuple[sparse.csr_matrix | None, sparse.csr_matrix | None]:
+    def _reads(self, block: Block, leaf: Jet | Integral, count: int) -> tuple[sparse.csr_matrix | None, sparse.csr_matrix | None]:
         """Matrices (points, size) that give a leaf from y and from y'."""
         if isinstance(leaf, Integral):
             columns = np.full(count, self.integrals[leaf])
             return sparse.csr_matrix((np.ones(count), (np.arange(count), columns)), (count, self.size)), None
         return self.jet_matrices(leaf, block.axes, block.keep)
 
-    def jet_matrices(self, jet: Jet, axes: tuple[Array, ...], keep: Array) -> tuple[sparse.csr_matrix | None, sparse.csr_matrix | None]:
+    def jet_matrices(
+        self, jet: Jet, axes: tuple[Array, ...], keep: Array
+    ) -> tuple[sparse.csr_matrix | None, sparse.csr_matrix | None]:
         """Return matrices (kept points, size) that give a jet on a tensor grid from y and from y'; None for no share."""
         places = {name: constant_place(place, name) for name, place in jet.image}
         if self.problem.time in places:
@@ -143,9 +146,11 @@ class System:
         ]
 
     def _patterns(self) -> None:
-        self._entries, self._pattern = [], []
+        self._entries: list[list[tuple[Array, Array] | None]] = []
+        self._pattern: list[_Pattern] = []
         for kind in (0, 1):
-            rows, columns, entries = [self._fixed[kind][0]], [self._fixed[kind][1]], []
+            rows, columns = [self._fixed[kind][0]], [self._fixed[kind][1]]
+            entries: list[tuple[Array, Array] | None] = []
             for compiled in self.compiled:
                 matrix = (compiled.reads, compiled.rates)[kind]
                 if matrix is None:
@@ -160,7 +165,9 @@ class System:
 
     # numbers ---------------------------------------------------------------------------------------------------------
 
-    def values(self, compiled: _Compiled, values: Array | None, rates: Array | None, base: Array | None, stages: int) -> dict[Node, Array]:
+    def values(
+        self, compiled: _Compiled, values: Array | None, rates: Array | None, base: Array | None, stages: int
+    ) -> dict[Node, Array]:
         """Return the value of every leaf of a block, (points, stages) each."""
         if not compiled.leaves:
             return {}
@@ -204,7 +211,9 @@ class System:
         value = np.broadcast_to(compiled.value(known)[0], (len(compiled.points), len(times)))
         return compiled.block.weights @ value
 
-    def jacobian(self, times: Array, values: Array, rates: Array, base: list[Array] | None = None) -> tuple[sparse.csc_matrix, sparse.csc_matrix]:
+    def jacobian(
+        self, times: Array, values: Array, rates: Array, base: list[Array] | None = None
+    ) -> tuple[sparse.csc_matrix, sparse.csc_matrix]:
         """Return ∂F/∂y and ∂F/∂y' at one stage: ``times`` (1,), y and y' (size, 1)."""
         contributions: tuple[list, list] = ([self._fixed[0][2]], [self._fixed[1][2]])
         for number, compiled in enumerate(self.compiled):
@@ -217,8 +226,8 @@ class System:
             if compiled.block.weights is not None:
                 factor = -factor * np.tile(compiled.block.weights, len(compiled.leaves))
             for kind in (0, 1):
-                if self._entries[kind][number] is not None:
-                    row, data = self._entries[kind][number]
+                if (entries := self._entries[kind][number]) is not None:
+                    row, data = entries
                     contributions[kind].append(factor[row] * data)
         return tuple(pattern.matrix(np.concatenate(parts)) for pattern, parts in zip(self._pattern, contributions, strict=True))
 
@@ -236,7 +245,7 @@ class System:
     def base(self, solution: Solution, times: Array) -> list[Array]:
         """Return the jets of a given field at every block, a list of (leaves x points, times)."""
         result = []
-        integrals = {}
+        integrals: dict[Node, Array] = {}
         for compiled in self.compiled:
             jets = field_jets(self.problem, solution, compiled.leaves, compiled.points, times)
             parts = [
@@ -250,7 +259,7 @@ class System:
         return result
 
 
-def field_jets(problem: Problem, solution: Solution, leaves: tuple[Node, ...], points: Array, times: Array) -> dict[Node, Array]:
+def field_jets(problem: Problem, solution: Solution, leaves: Sequence[Node], points: Array, times: Array) -> dict[Node, Array]:
     """Return the jets among ``leaves`` of a solution at all ``points`` (points, space axes) and ``times``, (points, times) each."""
     images: dict[tuple, list[Jet]] = {}
     for leaf in leaves:

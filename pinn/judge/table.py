@@ -34,7 +34,7 @@ class Table:
         """Return the values (points,) at ``points`` (points, dim) by ``width``-point polynomials along every axis."""
         widths = [min(width, len(axis)) for axis in self.axes]
         step = max(1, CHUNK // int(np.prod(widths)))
-        parts = [self._chunk(points[start:start + step], width) for start in range(0, len(points), step)]
+        parts = [self._chunk(points[start : start + step], width) for start in range(0, len(points), step)]
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _chunk(self, points: Array, width: int) -> Array:

@@ -54,10 +54,10 @@ def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = 
     """
     if not all(np.isfinite(values).all() for values in metrics.solution.values()):
         return failed("the solution holds values that are not finite")
-    estimated = estimate is not None and estimate.accepted
-    error, source, reasons = _known(metrics, reference, estimate if estimated else None, target)
-    if estimated and reference.kind != "none":
-        reasons += _disagreements(metrics, reference, estimate)
+    accepted = estimate if estimate is not None and estimate.accepted else None
+    error, source, reasons = _known(metrics, reference, accepted, target)
+    if accepted is not None and reference.kind != "none":
+        reasons += _disagreements(metrics, reference, accepted)
     missed = source != "none" and target is not None and not error <= target
     if missed:
         reasons.append(f"the error {error:.1e} is above the target {target:.1e}")

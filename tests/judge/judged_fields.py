@@ -13,8 +13,21 @@ from pinn.problem.tree import Call, Name, Number
 
 FOLDER = Path(__file__).parents[2] / "configs" / "problem"
 SHIPPED = [
-    "advection_diffusion", "beam", "biharmonic", "burgers", "heat_1d", "heat_2d", "heat_neumann", "heat_periodic", "helmholtz_2d",
-    "kovasznay", "poisson_1d", "poisson_2d", "poisson_3d", "reaction_diffusion", "wave_1d",
+    "advection_diffusion",
+    "beam",
+    "biharmonic",
+    "burgers",
+    "heat_1d",
+    "heat_2d",
+    "heat_neumann",
+    "heat_periodic",
+    "helmholtz_2d",
+    "kovasznay",
+    "poisson_1d",
+    "poisson_2d",
+    "poisson_3d",
+    "reaction_diffusion",
+    "wave_1d",
 ]
 
 

@@ -85,7 +85,9 @@ def test_ill_posed_problems_are_refused():
     backward = heat(equations={"heat": "u_t = -0.4*u_xx"}, exact="exp(0.4*pi**2*t)*sin(pi*x)")
     assert not estimate(backward, perturbed(backward, 1e-3)).accepted
     problem = from_text(
-        coordinates={"x": [0, 1], "y": [0, 1]}, unknowns=["u"], equations={"p": "laplacian(u) = cos(pi*x)"},
+        coordinates={"x": [0, 1], "y": [0, 1]},
+        unknowns=["u"],
+        equations={"p": "laplacian(u) = cos(pi*x)"},
         conditions={"sealed": {"at": "boundary", "u_n": 0}, "gauge": "mean(u) = 0"},
     )
     found = estimate(replace(problem, conditions=problem.conditions[:-1]), zero)

@@ -37,7 +37,9 @@ def test_every_row_is_taken_once(name, wrap):
 
 def test_dirichlet_wins_corners():
     problem = from_text(
-        coordinates=SQUARE, unknowns=["u"], equations={"p": "laplacian(u) = 1"},
+        coordinates=SQUARE,
+        unknowns=["u"],
+        equations={"p": "laplacian(u) = 1"},
         conditions={"cold": {"at": "x = 0 or x = 1", "u": 0}, "sealed": {"at": "y = 0 or y = 1", "u_n": 0}},
     )
     _, found = rows(problem)
@@ -58,7 +60,9 @@ def test_second_condition_on_a_wall_takes_the_next_node():
 
 def test_too_many_conditions_are_refused():
     problem = from_text(
-        coordinates={"x": [0, 1]}, unknowns=["u"], equations={"p": "u_xx = 1"},
+        coordinates={"x": [0, 1]},
+        unknowns=["u"],
+        equations={"p": "u_xx = 1"},
         conditions={"ends": {"at": "boundary", "u": 0}, "more": {"at": "x = 1", "u_n": 0}},
     )
     with pytest.raises(NoReference, match="3 conditions on the walls across x, but the equations have only 2"):
@@ -67,7 +71,9 @@ def test_too_many_conditions_are_refused():
 
 def neumann(source):
     return from_text(
-        coordinates=SQUARE, unknowns=["u"], equations={"p": f"laplacian(u) = {source}"},
+        coordinates=SQUARE,
+        unknowns=["u"],
+        equations={"p": f"laplacian(u) = {source}"},
         conditions={"sealed": {"at": "boundary", "u_n": 0}, "gauge": "mean(u) = 0"},
     )
 
@@ -89,7 +95,9 @@ def test_missing_gauge_is_refused():
 
 def test_wall_without_a_condition_is_refused():
     problem = from_text(
-        coordinates={"x": [0, 1]}, unknowns=["u"], equations={"p": "u_xx = 1"},
+        coordinates={"x": [0, 1]},
+        unknowns=["u"],
+        equations={"p": "u_xx = 1"},
         conditions={"left": {"at": "x = 0", "u": 0}, "right": {"at": "x = 1", "free": "u"}},
     )
     with pytest.raises(NoReference, match="singular"):
@@ -98,9 +106,14 @@ def test_wall_without_a_condition_is_refused():
 
 def test_conditions_on_parts_of_a_wall():
     problem = from_text(
-        coordinates=SQUARE, unknowns=["u"], equations={"p": "laplacian(u) = 0"},
-        conditions={"low": {"at": "x = 0 and y < 0.5", "u": 1}, "high": {"at": "x = 0 and y >= 0.5", "u": 2},
-                    "rest": {"at": "x = 1 or y = 0 or y = 1", "u_n": 0}},
+        coordinates=SQUARE,
+        unknowns=["u"],
+        equations={"p": "laplacian(u) = 0"},
+        conditions={
+            "low": {"at": "x = 0 and y < 0.5", "u": 1},
+            "high": {"at": "x = 0 and y >= 0.5", "u": 2},
+            "rest": {"at": "x = 1 or y = 0 or y = 1", "u_n": 0},
+        },
     )
     found = solve_steady(System(problem, make_grid(problem, 9), 2)).field("u")[0]
     assert found[0, 2] == pytest.approx(1) and found[0, 7] == pytest.approx(2)

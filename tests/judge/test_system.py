@@ -8,10 +8,14 @@ from pinn.judge.solve import march, solve_steady, starting_values, step_times
 from pinn.judge.system import System
 
 NONLINEAR = dict(
-    coordinates={"x": [0, 1], "y": [0, 2], "t": [0, 1]}, unknowns=["u", "v"],
+    coordinates={"x": [0, 1], "y": [0, 2], "t": [0, 1]},
+    unknowns=["u", "v"],
     equations={"a": "u_t = u*v_x + u_xx*exp(v) + u_yy + mean(u*v)", "b": "v_tt + u_t*v = laplacian(v)*(1 + u**2) + t*u(x=0.3)"},
-    conditions={"start": {"at": "t = 0", "u": "x", "v": "y", "v_t": 0},
-                "walls": {"at": "x = 0 or x = 1", "u": "v**2", "v_n": "-v*u"}, "lids": {"at": "y = 0 or y = 2", "u_n": 0, "v": 1}},
+    conditions={
+        "start": {"at": "t = 0", "u": "x", "v": "y", "v_t": 0},
+        "walls": {"at": "x = 0 or x = 1", "u": "v**2", "v_n": "-v*u"},
+        "lids": {"at": "y = 0 or y = 2", "u_n": 0, "v": 1},
+    },
 )
 
 
@@ -72,7 +76,9 @@ def test_error_equation_of_a_nonlinear_flow():
 def test_integrals_in_an_equation():
     """u_t = mean(u): the mean grows like exp(t)."""
     problem = from_text(
-        coordinates={"x": [0, 1], "t": [0, 1]}, unknowns=["u"], equations={"a": "u_t = mean(u)"},
+        coordinates={"x": [0, 1], "t": [0, 1]},
+        unknowns=["u"],
+        equations={"a": "u_t = mean(u)"},
         conditions={"start": {"at": "t = 0", "u": "2*x"}},
     )
     system = System(problem, make_grid(problem, 8), 4)
@@ -82,7 +88,10 @@ def test_integrals_in_an_equation():
 
 def test_ordinary_differential_equations():
     problem = from_text(
-        coordinates={"t": [0, 1]}, unknowns=["u"], equations={"a": "u_tt = -4*u"}, conditions={"start": {"at": "t = 0", "u": 1, "u_t": 0}}
+        coordinates={"t": [0, 1]},
+        unknowns=["u"],
+        equations={"a": "u_tt = -4*u"},
+        conditions={"start": {"at": "t = 0", "u": 1, "u_t": 0}},
     )
     system = System(problem, make_grid(problem, 1), 4)
     assert march(system, step_times(system, 40)).field("u")[-1] == pytest.approx(np.cos(2), abs=1e-8)
