@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def history_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
-    """Yield one figure: mean squares of the residual by term and the loss, below it the errors that were checked."""
+    """Yield one figure: mean squares of the residual by term and the loss, below it the errors that were checked.
+
+    A run checks against the exact solution where there is one, else it estimates the error.
+    """
     history = data.history
     if "step" not in history or "loss" not in history:
         return
@@ -29,7 +32,8 @@ def history_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     panels = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True, squeeze=False)[:, 0]
     _losses(panels[0], steps, history, data)
     if checked.any():
-        _error(panels[1], steps[checked], error[checked])
+        exact = data.metric("reference.kind", "exact") == "exact"
+        _error(panels[1], steps[checked], error[checked], "relative L² error" if exact else "estimated L² error")
     _stages(panels, steps, history.get("stage"))
     panels[-1].set_xlabel("step")
     panels[-1].set_xlim(steps[0], max(steps[-1], steps[0] + 1))
@@ -57,14 +61,14 @@ def _losses(axes: Axes, steps: np.ndarray, history: Mapping[str, np.ndarray], da
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
-def _error(axes: Axes, steps: np.ndarray, error: np.ndarray) -> None:
+def _error(axes: Axes, steps: np.ndarray, error: np.ndarray, words: str) -> None:
     plain_axes(axes, log=True)
     axes.plot(steps, error, "o-", color=MARK, markersize=3, linewidth=0.9, clip_on=False)
     if error.max() / error.min() < 100:
         middle = np.sqrt(error.max() * error.min())
         axes.set_ylim(min(middle / 10, error.min() / 1.5), max(middle * 10, error.max() * 1.5))
     decades(axes)
-    axes.set_ylabel("relative L² error")
+    axes.set_ylabel(words)
 
 
 def _stages(panels: np.ndarray, steps: np.ndarray, stages: np.ndarray | None) -> None:

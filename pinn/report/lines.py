@@ -78,11 +78,20 @@ def _solutions(axes: Axes, bundle: Bundle, dots: bool, reference: str) -> None:
             continue
         name = reference if k == len(bundle.lines) - 1 else None
         if dots:
-            few = np.unique(np.linspace(0, len(bundle.along) - 1, NUM_DOTS).round().astype(int))
-            axes.plot(bundle.along[few], line.reference[few], "o", color=REFERENCE, markersize=2.4, label=name, zorder=3)
+            _dots(axes, bundle.along, line, name)
         else:
             axes.plot(bundle.along, line.reference, "--", color=REFERENCE, linewidth=1.2, label=name)
     axes.set_xlim(bundle.along[0], bundle.along[-1])
+
+
+def _dots(axes: Axes, along: np.ndarray, line: Line, name: str | None) -> None:
+    """Mark the reference by dots in the colour of its line, named in the legend by a black one."""
+    few = np.unique(np.linspace(0, len(along) - 1, NUM_DOTS).round().astype(int))
+    if line.reference is not None:
+        (marks,) = axes.plot(along[few], line.reference[few], "o", color=line.colour, markersize=3.2, zorder=3)
+        marks.set(markeredgecolor=REFERENCE, markeredgewidth=0.5)
+    if name:
+        axes.plot([], [], "o", color=REFERENCE, markersize=3.2, label=name)
 
 
 def _errors(axes: Axes, bundle: Bundle) -> None:

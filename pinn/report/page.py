@@ -36,6 +36,9 @@ CAPTIONS = {
 }
 """What is written below a figure, by its kind; figures stand in this order."""
 
+LARGE = 0.05
+"""An error above this is not shown in green when no accuracy was asked for."""
+
 _LOOK = {"verified": "good", "not verified": "open", "failed": "bad"}
 
 
@@ -50,7 +53,7 @@ def write_page(folder: str | Path, pictures: Sequence[Path] | None = None, warni
     data = RunData(Path(folder))
     found = _pictures(data) if pictures is None else pictures
     parts = [
-        _header(data), _verdict(data), _errors(data), _classical(data), _section("Problem", statement(data)),
+        _header(data), _verdict(data), _errors(data), _quantities(data), _classical(data), _section("Problem", statement(data)),
         _figures(found), _terms(data), _work(data), _warnings([*data.metric("warnings", []), *warnings]),
         _record("Configuration", _yaml(data)), _record("Environment", _lines(data.environment)),
     ]  # fmt: skip
@@ -83,13 +86,18 @@ def _header(data: RunData) -> Html:
 
 
 def _verdict(data: RunData) -> Html:
-    state = data.status.get("state", "finished" if data.metrics else "unknown")
+    state = data.status.get("state", "unknown")
+    judged = data.metric("verdict") is not None and state == "running"  # the page is written before the run says that it ended
     verdict = data.metric("verdict", f"no verdict: the run is {state}")
     reasons = [str(reason) for reason in data.metric("verdict_reasons", [])]
-    if state not in ("finished", "unknown"):
+    untold = verdict == "verified" and not is_number(data.config.get("accuracy"))
+    if untold:
+        reasons.append("No accuracy was asked for: the error is known, whether it is small enough is for you to say.")
+    if state not in ("finished", "unknown") and not judged:
         reasons.append(f"The run is {state} (stage {data.status.get('stage', '–')}, step {count(data.status.get('step'))}).")
         reasons += [str(data.status["message"])] if data.status.get("message") else []
-    look = "bad" if state == "diverged" else _LOOK.get(str(verdict), "open")
+    large = untold and (network_error(data).value or 0.0) > LARGE
+    look = "bad" if state == "diverged" else "open" if large else _LOOK.get(str(verdict), "open")
     listed = element("ul", *(element("li", reason) for reason in reasons)) if reasons else None
     key = element("p", _key_number(data), class_="key")
     return element("section", element("h2", verdict), key, listed, class_=f"verdict {look}")
@@ -129,6 +137,17 @@ def _reference(data: RunData) -> Iterator[str]:
         yield "Its error comes from the differences of its grids: strong evidence, not a guarantee. "
     if data.metric("estimate.accepted") is False:
         yield f"The estimate was withheld: {data.metric('estimate.why', 'its tests did not pass')}. "
+
+
+def _quantities(data: RunData) -> Html | None:
+    found = data.metric("quantities", {})
+    rows = [(name, _value(item), _value(item, "error")) for name, item in found.items()]
+    return _section("Quantities", table(("quantity", "value", "error"), rows, numbers=(1, 2))) if rows else None
+
+
+def _value(item: Any, key: str = "value") -> str:
+    value = item.get(key) if isinstance(item, Mapping) else item if key == "value" else None
+    return number(value, 6 if key == "value" else 2)
 
 
 def _classical(data: RunData) -> Html | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_UNEQUAL = 4.0
-MOST_DRAWN = 4000
+MOST_DRAWN = 4096
 """Points drawn of one term; more would only fill the picture."""
 
 
@@ -47,17 +47,19 @@ def _box_of(data: RunData, terms: Mapping[str, np.ndarray]) -> tuple[np.ndarray,
 
 
 def _legend_text(name: str, points: np.ndarray) -> str:
-    drawn = len(points[:: _stride(points)])
-    some = f", {count(drawn)} drawn" if drawn < len(points) else ""
+    some = f", {count(MOST_DRAWN)} drawn" if len(points) > MOST_DRAWN else ""
     return f"{name} ({count(len(points))}{some})"
 
 
-def _stride(points: np.ndarray) -> int:
-    return max(1, -(-len(points) // MOST_DRAWN))
+def _drawn(points: np.ndarray) -> np.ndarray:
+    """Return at most as many points as can be seen, chosen at random: every second Sobol point would fill half the box."""
+    if len(points) <= MOST_DRAWN:
+        return points
+    return points[np.random.default_rng(0).permutation(len(points))[:MOST_DRAWN]]
 
 
 def _size(points: np.ndarray) -> float:
-    return float(np.clip(3000 / len(points[:: _stride(points)]), 1.2, 14))
+    return float(np.clip(3000 / min(len(points), MOST_DRAWN), 1.2, 14))
 
 
 def _line(data: RunData, names: Sequence[str], terms: Mapping[str, np.ndarray], colours: Mapping[str, str]) -> Figure:
@@ -65,7 +67,7 @@ def _line(data: RunData, names: Sequence[str], terms: Mapping[str, np.ndarray], 
     axes = figure.subplots()
     plain_axes(axes)
     for row, (name, points) in enumerate(terms.items()):
-        few = points[:: _stride(points), 0]
+        few = _drawn(points)[:, 0]
         thin = float(np.clip(150 / len(np.unique(few)), 0.25, 1.2))
         axes.plot(few, np.full(len(few), row), "|", color=colours[name], markersize=11, markeredgewidth=thin, clip_on=False)
     axes.set_yticks(range(len(terms)), [_legend_text(*item) for item in terms.items()])
@@ -85,7 +87,7 @@ def _plane(data: RunData, names: Sequence[str], terms: Mapping[str, np.ndarray],
     figure = new_figure(7.4, 5.2 * ratio + 0.8, f"{escaped(data.title)} — collocation points")
     axes = figure.subplots()
     for name, points in terms.items():
-        few, text = points[:: _stride(points)], _legend_text(name, points)
+        few, text = _drawn(points), _legend_text(name, points)
         axes.scatter(few[:, across], few[:, up], s=_size(points), color=colours[name], linewidths=0, label=text, clip_on=False)
     axes.set(xlabel=label(names[across], data.units), ylabel=label(names[up], data.units))
     axes.set_xlim(low[across], high[across])
@@ -105,7 +107,7 @@ def _box(data: RunData, names: Sequence[str], terms: Mapping[str, np.ndarray], c
     axes: Any = figure.add_subplot(projection="3d")
     low, high = _box_of(data, terms)
     for name, points in terms.items():
-        few = points[:: _stride(points)]
+        few = _drawn(points)
         inside = len(points) == max(len(other) for other in terms.values())
         axes.scatter(
             few[:, 0], few[:, 1], few[:, 2], s=_size(points) * (0.6 if inside else 1.0), color=colours[name], linewidths=0,

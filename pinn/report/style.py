@@ -55,7 +55,7 @@ def new_figure(
     """
     from matplotlib.figure import Figure
 
-    lines = _wrapped(title, int(10.5 * width))
+    lines = _wrapped(title, max(int(10.5 * width), 64))
     figure = Figure(figsize=(width, height + 0.2 * max(len(lines) - 1, 0)), layout=layout)
     if lines:
         figure.suptitle("\n".join(lines))
@@ -112,19 +112,27 @@ def finite(*fields: np.ndarray | None) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def field_scale(*fields: np.ndarray | None) -> tuple[Normalize, str]:
-    """Return one colour scale for all fields and its map: diverging about zero when both signs matter, else sequential."""
+def field_scale(values: np.ndarray, reference: np.ndarray | None = None) -> tuple[Normalize, str]:
+    """Return one colour scale for a field and its reference, and its map.
+
+    The map diverges about zero when both signs matter. Whether they do is for the reference to say, so that a poor solution
+    does not change the map.
+    """
     from matplotlib.colors import Normalize
 
-    values = finite(*fields)
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
-    if min(-low, high) > 0.1 * max(-low, high):
+    low, high = _range(finite(values, reference))
+    lowest, highest = _range(finite(values if reference is None else reference))
+    if min(-lowest, highest) > 0.1 * max(-lowest, highest):
         high = max(-low, high)
         return Normalize(-high, high), DIVERGING
     if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
         pad = max(abs(low), 1.0) * 0.5
         low, high = low - pad, high + pad
     return Normalize(low, high), SEQUENTIAL
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
 
 
 def error_limits(*fields: np.ndarray | None) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from pinn.report.markup import Html, element, join
 from pinn.report.wording import GREEK, NAME_PARTS, is_number
 
 _BINDS = {"or": 1, "and": 2, "not": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "=": 4, "+": 5, "-": 5, "neg": 7, "*": 7, "/": 9, "**": 8}
-_ATOM = 10
+_PREFIX, _ATOM = 8, 10
 _SIGNS = {"<=": "≤", ">=": "≥", "-": "−", "and": "and", "or": "or"}
 COORDINATE_LETTERS = set("xyztrsn")
 _INVISIBLE = "\u2062"
@@ -121,9 +121,9 @@ def _function(called: str, arguments: Sequence[Node]) -> tuple[Html, int]:
         return element("msup", element("mi", "e", mathvariant="normal"), _set(first)[0]), _BINDS["**"]
     if called in ("laplacian", "grad", "div"):
         sign = {"laplacian": "Δ", "grad": "∇", "div": "∇·"}[called]
-        return _row(_upright(sign), _tight(first, _ATOM)), _BINDS["*"]
+        return _row(_upright(sign), _tight(first, _ATOM)), _PREFIX
     if called == "diff":
-        return _derivative(first, arguments[1:]), _BINDS["*"]
+        return _derivative(first, arguments[1:]), _PREFIX
     if called == "where":
         return _cases(*arguments), _ATOM
     return _row(_upright(called.replace("_", " ")), _brackets(_commas([_set(item)[0] for item in arguments]))), _ATOM

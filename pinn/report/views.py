@@ -12,7 +12,7 @@ from pinn.report.wording import number
 
 SNAPSHOTS = 4
 FLAT = 0.1
-"""A plane on which a field varies less than this part of its whole variation shows nothing; another one is chosen."""
+"""A plane on which a field stays below this part of its largest size shows nothing; another one is chosen."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,12 @@ def time_indices(grid: Grid, num: int) -> list[int]:
 
 
 def anchor(grid: Grid, values: np.ndarray) -> dict[str, int]:
-    """Return where to hold each space coordinate: its middle, or where the field is largest if the middle shows nothing."""
-    size = np.where(np.isfinite(values), np.abs(values - np.nanmedian(values)), 0.0)
-    peak = np.unravel_index(int(size.argmax()), size.shape)
+    """Return where to hold each space coordinate: its middle, or where the field is largest inside if it nearly vanishes there."""
+    size = np.where(np.isfinite(values), np.abs(values), 0.0)
+    inner = tuple(slice(1, -1) if len(axis) > 2 and name != grid.time else slice(None) for name, axis in grid.axes.items())
+    inside = np.zeros_like(size)
+    inside[inner] = size[inner]
+    peak = np.unravel_index(int(inside.argmax()), size.shape)
     held = {}
     for axis, name in enumerate(grid.names):
         if name != grid.time:

@@ -126,9 +126,9 @@ def estimates_of(data: RunData) -> dict[str, Any]:
     estimate = data.metric("estimate", {})
     if not isinstance(estimate, Mapping) or estimate.get("accepted") is False:
         return {}
-    value = estimate.get("relative_l2")
+    value = estimate.get("unknowns") or estimate.get("relative_l2")
     if isinstance(value, Mapping):
-        return dict(value)
+        return {name: item.get("relative_l2") if isinstance(item, Mapping) else item for name, item in value.items()}
     names = list(data.metric("unknowns", {})) or list(data.unknowns)
     return {name: value for name in names} if is_number(value) else {}
 
@@ -141,11 +141,11 @@ def reference_words(data: RunData) -> str:
 
 def bar_of(data: RunData, unknown: str) -> float | None:
     """Return the reference's own relative error for ``unknown``; 0 for an exact solution, None when not known."""
-    bar = data.metric("reference.relative_error")
+    if data.metric("reference.kind") == "exact":
+        return 0.0
+    bar = data.metric(f"reference.unknowns.{unknown}.relative_error", data.metric("reference.relative_error"))
     if isinstance(bar, Mapping):
         bar = bar.get(unknown)
-    if bar is None and data.metric("reference.kind") == "exact":
-        return 0.0
     return float(bar) if is_number(bar) else None
 
 

@@ -15,6 +15,7 @@ from pinn.report.folder import Grid, RunData
 from pinn.report.frontier import by_order
 from pinn.report.history import running_steps
 from pinn.report.panels import smooth
+from pinn.report.points_figure import MOST_DRAWN, points_figures
 from pinn.report.settings import Report
 from pinn.report.solution_figure import solution_figures
 from pinn.report.style import error_limits, field_scale, label, styled, term_style
@@ -155,6 +156,16 @@ def test_lines_move_in_the_animation_of_one_space_coordinate(heat):
     assert (np.abs(first - last) > 60).sum() > 500
 
 
+def test_points_drawn_of_many_still_fill_the_box(tmp_path):
+    data = RunData(build_run(tmp_path / "run", "heat", size=5))
+    num = 3 * MOST_DRAWN
+    data.diagnostics["points.heat"] = np.stack([np.arange(num) / num, np.arange(num) % 2 / 2], axis=1)
+    with styled():
+        (_, figure), = points_figures(data)
+    shown = figure.axes[0].collections[0].get_offsets()
+    assert len(shown) == MOST_DRAWN and abs(shown[:, 0].mean() - 0.25) < 0.02 and abs(shown[:, 1].mean() - 0.5) < 0.02
+
+
 def test_fields_are_linear_between_stored_times():
     grid = Grid({"x": np.array([0.0, 1.0]), "t": np.array([0.0, 1.0, 3.0])}, "t")
     values = np.array([[0.0, 1.0, 5.0], [1.0, 1.0, 1.0]])
@@ -180,8 +191,8 @@ def test_settings_need_no_matplotlib():
 def test_scale_is_diverging_only_when_both_signs_matter():
     signed, colours = field_scale(np.array([-1.0, 2.0]), np.array([-3.0, 1.0]))
     assert (signed.vmin, signed.vmax, colours) == (-3.0, 3.0, "RdBu_r")
-    plain, colours = field_scale(np.array([-1e-3, 2.0]), None)
-    assert (plain.vmin, plain.vmax, colours) == (-1e-3, 2.0, "viridis")
+    plain, colours = field_scale(np.array([-1.0, 2.0]), np.array([0.0, 2.1]))
+    assert (plain.vmin, plain.vmax, colours) == (-1.0, 2.1, "viridis")
     constant, _ = field_scale(np.ones(3))
     assert constant.vmin < 1.0 < constant.vmax
 
@@ -201,6 +212,8 @@ def test_plane_with_nothing_on_it_is_not_shown():
     held = anchor(grid, np.sin(2 * np.pi * x) * np.sin(np.pi * y) * np.sin(np.pi * z))
     assert axis[held["y"]] == axis[held["z"]] == 0.5 and axis[held["x"]] in (0.25, 0.75)
     assert [view.text.count("=") for view in views(grid, x * y * z)] == [1, 1, 1]
+    held = anchor(grid, np.exp(-9 * x) + 0 * y)
+    assert 0 < held["x"] < 10 and axis[held["y"]] == 0.5, "a wall is no place for a cut"
 
 
 def test_snapshots_include_first_and_last_time():

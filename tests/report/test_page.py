@@ -87,6 +87,21 @@ def test_unfinished_run_is_told_as_such(tmp_path):
     assert "no verdict: the run is diverged" in text and "term 'oscillator' at step 12" in text and "error not known" in text
 
 
+def test_quantities_are_shown_with_their_error_where_known(tmp_path):
+    folder = build_run(tmp_path / "run", "ode", size=5, quantities={"drag": {"value": 1.234567, "error": 2e-5}, "lift": {"value": 0.5}})
+    text = Reader(write_page(folder).read_text(encoding="utf-8")).text
+    assert "drag1.234572.0×10⁻⁵" in text and "lift0.500000–" in text
+
+
+def test_known_but_large_error_is_not_shown_as_success(tmp_path):
+    folder = build_run(tmp_path / "run", "ode", size=5, error=0.2)
+    config = json.loads((folder / "config.yaml").read_text()) | {"accuracy": None}
+    (folder / "config.yaml").write_text(json.dumps(config))
+    (folder / "status.json").write_text(json.dumps({"state": "running", "stage": "report", "step": 3}))
+    text = write_page(folder).read_text(encoding="utf-8")
+    assert 'class="verdict open"' in text and "No accuracy was asked for" in text and "The run is running" not in text
+
+
 def test_withheld_estimate_and_missing_reference_are_told(tmp_path):
     folder = build_run(tmp_path / "run", "ode", size=5, reference="none", estimate=False)
     text = Reader(write_page(folder).read_text(encoding="utf-8")).text

@@ -62,7 +62,9 @@ def test_distance_from_a_poor_reference_is_not_called_the_error(tmp_path):
     assert error.how == "unsure" and error_words(data, error) == "distance from finite differences 3.0×10⁻⁴, whose own error is up to 2.0×10⁻⁴"
     data.metrics["estimate"].update(accepted=True, relative_l2={"u": 2.5e-4})
     assert known_error(data, "u") == (2.5e-4, "estimated", None)
-    data.metrics["reference"]["relative_error"]["u"] = 1e-5
+    data.metrics["estimate"]["unknowns"] = {"u": {"relative_l2": 2.6e-4}}
+    assert known_error(data, "u").value == 2.6e-4
+    data.metrics["reference"]["unknowns"] = {"u": {"relative_error": 1e-5}}
     assert known_error(data, "u") == (pytest.approx(3e-4), "true", 1e-5)
 
 
