@@ -91,7 +91,8 @@ class Constraint:
             trees = [_derivatives(tree, indices, self.problem.names) for tree in (self.lift[unknown], self.distance[unknown])]
             self._programs[key] = Program([*trees[0], *trees[1]])
         columns = _columns(self.problem, points)
-        values = self._programs[key](columns)
+        with np.errstate(all="ignore"):
+            values = self._programs[key](columns)
         table = np.stack([np.broadcast_to(np.asarray(value, dtype=float), len(points)) for value in values], axis=1)
         return table[:, : len(indices)], table[:, len(indices) :]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import pi, sqrt
@@ -23,7 +23,7 @@ Initialisation = Literal["glorot", "he", "lecun", "uniform", "siren"]
 
 
 @dataclass(frozen=True)
-class Network(Settings):
+class Network(Settings, ABC):
     """Base of networks with hidden layers of equal width, one network for all unknowns.
 
     A network has three parts to fill in: (1) ``shapes`` names its parameters, those of the last linear layer beginning with
