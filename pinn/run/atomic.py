@@ -68,7 +68,10 @@ def free_megabytes(folder: Path) -> float:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content``; errors as `write`."""
-    write(path, lambda file: file.write(content) and None)
+    def fill(file: BinaryIO) -> None:
+        file.write(content)
+
+    write(path, fill)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -77,8 +77,8 @@ def plain(value: Any) -> Any:
     """Return settings as nested mappings, lists and numbers: the inverse of `build`, with the values as they were normalised."""
     if isinstance(value, Settings):
         kind = f"{type(value).__module__}:{type(value).__name__}"
-        head = {TARGET: name for name, place in targets().items() if place == kind}
-        return head | {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        named = [(TARGET, name) for name, place in targets().items() if place == kind]
+        return dict(named[:1]) | {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -59,7 +59,8 @@ def load(path: Path) -> tuple[dict[str, Any] | None, str]:
             raise BadInput(f"{candidate} was made by a later version of pinn (form {content['version']}, this one reads {VERSION})")
         return content, f"{', '.join(damaged)} is damaged, using {candidate.name}" if damaged else ""
     if present:
-        raise BadInput(f"{' and '.join(damaged)} in {path.parent} cannot be read; start again with pinn run {path.parent / 'config.yaml'}")
+        advice = f"start again with pinn run {path.parent / 'config.yaml'}"
+        raise BadInput(f"{' and '.join(damaged)} in {path.parent} cannot be read; {advice}")
     return None, ""
 
 

@@ -1,7 +1,7 @@
 """Composition of settings by Hydra: the only module that imports it.
 
-The compose interface is used, and Hydra's own sweeper and launchers for ``-m``; never ``hydra.main``, whose command line, folders and
-exit codes are not ours. A Hydra application that we are called from is set aside meanwhile and put back afterwards.
+The compose interface is used, and Hydra's own sweeper and launchers for ``-m``; never ``hydra.main``, whose command line, folders
+and exit codes are not ours. A Hydra application that we are called from is set aside meanwhile and put back afterwards.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ def multirun(
         launched = [word for word in prepared if not (here and re.match(r"hydra[./]launcher", word))]
         placed = [*launched, *QUIET, f"hydra.sweep.dir='{folder}'", "hydra.sweep.subdir=${hydra.job.num}"]
         try:
-            GlobalHydra.instance().hydra.multirun(source.config_name, Job(job), placed, with_log_configuration=False)
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            hydra.multirun(source.config_name, Job(job), placed, with_log_configuration=False)
         except (HydraException, OmegaConfBaseException) as error:
             raise _complaint(error, source, prepared) from None
 
@@ -145,6 +147,7 @@ class Job:
     task: Callable[[dict[str, Any], Path], float]
 
     def __call__(self, config: DictConfig) -> float:
+        """Run one job and return its objective."""
         hydra = HydraConfig.get()
         return self.task(_settings(config, hydra.runtime.choices.get("problem")), Path(hydra.runtime.output_dir))
 
@@ -202,14 +205,14 @@ def _launching() -> dict[str, list[str]]:
     """Return the launchers and sweepers that are installed."""
     Plugins.instance()
     store = ConfigStore.instance()
-    return {f"hydra/{kind}": [name.removesuffix(".yaml") for name in store.list(f"hydra/{kind}")] for kind in ("launcher", "sweeper")}
+    kinds = ("hydra/launcher", "hydra/sweeper")
+    return {kind: [name.removesuffix(".yaml") for name in store.list(kind)] for kind in kinds}
 
 
 def _settings(config: DictConfig, problem: str | None) -> dict[str, Any]:
     try:
-        plain = OmegaConf.to_container(
-            OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), resolve=True, throw_on_missing=True
-        )
+        kept = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        plain: Any = OmegaConf.to_container(kept, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
         raise BadInput(f"setting '{error.full_key}' has no value") from None
     except InterpolationKeyError as error:
@@ -217,7 +220,6 @@ def _settings(config: DictConfig, problem: str | None) -> dict[str, Any]:
         raise BadInput(f"refers to '{wanted[1] if wanted else '?'}', which does not exist", f"'{error.full_key}'") from None
     except (InterpolationResolutionError, RecursionError) as error:
         raise BadInput("refers to itself", f"'{getattr(error, 'full_key', None) or 'a setting'}'") from None
-    assert isinstance(plain, dict)
     plain["name"] = plain.get("name") or problem
     return plain
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pinn.problem.settings import BadInput
 from pinn.problem.text import plain
-from pinn.run import atomic, checkpoint, folder as folders
+from pinn.run import atomic, checkpoint
+from pinn.run import folder as folders
 from pinn.run.check import megabytes_on_disk, refuse_too_large
 from pinn.run.configuration import changes, record
 from pinn.run.folder import RunFolder
@@ -68,7 +69,8 @@ def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin
     from pinn.run.environment import environment
 
     configuration = setup.prepared.configuration
-    atomic.write_yaml(folder / "config.yaml", record(configuration), "All settings of this run; pinn run on this file does it again.")
+    comment = "All settings of this run; pinn run on this file does it again."
+    atomic.write_yaml(folder / "config.yaml", record(configuration), comment)
     details = environment(line, configuration.seed, configuration.threads, str(setup.field.device))
     atomic.write_json(folder / "environment.json", details)
     folder.log(f"start: {line}")

@@ -71,9 +71,11 @@ class Judge:
     def _described(self, state: State) -> dict[str, Any]:
         configuration, problem = self.setup.prepared.configuration, self.problem
         return {
-            "problem": problem.name, "name": problem.title, "solver": "+".join(configuration.solver.stages),  # type: ignore[attr-defined]
+            "problem": problem.name, "name": problem.title,
+            "solver": "+".join(configuration.solver.stages),  # type: ignore[attr-defined]
             "num_parameters": self.setup.field.num_params, "num_rows": self.setup.draw(state.points["epoch"]).num_rows,
-            "steps": state.total, "evaluations": state.evaluations, "reason": state.reason, "loss": state.loss, "terms": dict(state.losses),
+            "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
+            "loss": state.loss, "terms": dict(state.losses),
             "equations": {row.name: row.text for row in problem.equations},
             "conditions": {row.name: row.text for row in problem.conditions},
         }  # fmt: skip
@@ -93,7 +95,8 @@ class Judge:
         if wanted is None or not wanted.seconds:
             return Classical((), why="not asked for").record()
         error = found["error"]["relative_l2"]
-        return classical(self.problem, self.truth, error if error is not None else float("nan"), seconds, limit=wanted.seconds).record()
+        error = float("nan") if error is None else error
+        return classical(self.problem, self.truth, error, seconds, limit=wanted.seconds).record()
 
 
 def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict) -> dict[str, Any]:

@@ -95,10 +95,7 @@ def _may_be_added(key: str, group: str, groups: Mapping[str, Sequence[str]]) -> 
 
 def _check_choice(override: Override, options: Sequence[str], several: bool) -> None:
     group, value = override.group, (override.value or "").strip()
-    if "," in value and several:
-        choices = [choice.strip() for choice in value.split(",")]
-    else:
-        choices = [value]
+    choices = [choice.strip() for choice in value.split(",")] if several else [value]
     for choice in choices:
         if choice in options or re.match(r"(choice|glob)\(", choice) or (choice == "null" and group in OPTIONAL):
             continue
@@ -153,9 +150,8 @@ def _check_brackets(value: str, word: str) -> None:
     for sign in re.sub(r"'[^']*'|\"[^\"]*\"", "", value):
         if sign in closing:
             waiting.append(closing[sign])
-        elif sign in closing.values():
-            if not waiting or waiting.pop() != sign:
-                raise BadInput(f"unexpected '{sign}' in '{word}'")
+        elif sign in closing.values() and (not waiting or waiting.pop() != sign):
+            raise BadInput(f"unexpected '{sign}' in '{word}'")
     if waiting:
         raise BadInput(f"missing '{waiting[-1]}' in '{word}'")
 

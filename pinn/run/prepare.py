@@ -9,6 +9,7 @@ from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.text import Document, plain
+from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, read_configuration
 from pinn.run.sources import Given, read_source
@@ -45,7 +46,7 @@ def _where(document: Document, problem: Mapping[str, Any]) -> Where:
     """Tell places in the file, but only for values that the command line has not replaced."""
     above: tuple = () if "equations" in document.mapping else ("problem",)
 
-    def where(path: tuple, offset: int):
+    def where(path: tuple, offset: int | None) -> Position | None:
         place = (*above, *path)
         same = _at(problem, path) == _at(document.mapping, place)
         return document.position(place, offset) if same else None

@@ -30,7 +30,9 @@ class Progress:
         self._begin: tuple[str, float, int] = ("", clock(), 0)
         self._shown = False
 
-    def step(self, stage: str, step: int, steps: int, loss: float, terms: Mapping[str, float], error: tuple[str, float] | None) -> None:
+    def step(
+        self, stage: str, step: int, steps: int, loss: float, terms: Mapping[str, float], error: tuple[str, float] | None
+    ) -> None:
         """Show a step if it is time.
 
         Parameters

@@ -26,7 +26,7 @@ SHOWN_POINTS = 20_000
 
 
 def write_solution(folder: RunFolder, problem: Problem, found: Metrics, estimate: Mapping[str, np.ndarray]) -> None:
-    """Write solution.npz and solution.nc: solution, reference, error and accepted estimate of every unknown on the evaluation grid."""
+    """Write solution.npz and solution.nc: solution, reference, error and accepted estimate on the evaluation grid, by unknown."""
     axes = dict(zip(problem.names, found.axes, strict=True))
     kinds = {"": found.solution, ".reference": found.reference, ".error": found.error, ".estimate": estimate}
     fields = {f"{name}{kind}": values[name] for name in found.solution for kind, values in kinds.items() if name in values}

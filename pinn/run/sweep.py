@@ -131,7 +131,7 @@ class Work:
         progress.say(outcome.message)
         if outcome.code == 130:
             raise KeyboardInterrupt
-        error = largest_error(outcome.metrics)
-        return float("inf") if error is None else error
+        known = largest_error(outcome.metrics)
+        return float("inf") if known is None else known
 
 

@@ -126,8 +126,8 @@ def train(
     try:
         for last in solve(configuration.solver, setup.draw, setup.theta, redraw, judge, state):  # type: ignore[arg-type]
             keeper.write(last)
-            known = None if last.error is None else (label, last.error)
-            progress.step(last.stage, last.step, stages[last.stage].steps, float(last.loss or 0.0), last.losses, known or keeper.error(label))
+            steps, loss = stages[last.stage].steps, float(last.loss or 0.0)
+            progress.step(last.stage, last.step, steps, loss, last.losses, keeper.error(label))
             if last.reason:
                 folder.log(f"{last.stage}: {last.step} steps, loss {last.loss:.3e}: {last.reason}")
             if last.reason or interruption.requested or keeper.schedule.due():
@@ -151,8 +151,9 @@ class Keeper:
         self.folder, self.schedule = folder, checkpoint.Schedule()
         terms = setup.draw(0).names if saved is None else saved["terms"]
         self.terms = list(terms)
-        self.history = Table(folder / "history.csv", ["step", "stage", "loss", *self.terms, "error"], saved and saved["history_bytes"])
-        self.timing = Table(folder / "timing.csv", ["step", "seconds"], saved and saved["timing_bytes"])
+        columns, kept = ["step", "stage", "loss", *self.terms, "error"], saved or {}
+        self.history = Table(folder / "history.csv", columns, kept.get("history_bytes"))
+        self.timing = Table(folder / "timing.csv", ["step", "seconds"], kept.get("timing_bytes"))
         self.config = to_yaml(trained_settings(setup.prepared.configuration))
         self._error: float | None = None
 

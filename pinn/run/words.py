@@ -29,6 +29,7 @@ class Verb:
     options: Mapping[str, bool] = field(default_factory=dict)
 
     def __call__(self, words: Words) -> int:
+        """Do what the verb says and return the exit code."""
         module, _, function = self.action.partition(":")
         return getattr(importlib.import_module(module), function)(words)
 
@@ -78,7 +79,8 @@ def read_words(arguments: Sequence[str], options: Mapping[str, bool], verb: str)
             given, equals, value = word.lstrip("-").partition("=")
             if given not in known or (len(given) > 1 and not word.startswith("--")):
                 long = [f"--{name}" for name in known if len(name) > 1]
-                raise BadInput(f"unknown option '{word.partition('=')[0]}'{nearest(word, long)}; see pinn {verb} --help".replace("?;", "? or"))
+                said = f"unknown option '{word.partition('=')[0]}'{nearest(word, long)}"
+                raise BadInput(f"{said}; see pinn {verb} --help")
             name, takes = known[given]
             if takes and not equals and not waiting:
                 raise BadInput(f"option '{word}' needs a value")

@@ -95,9 +95,9 @@ def test_too_little_space_is_told_before_the_start(tmp_path):
 
 def test_a_folder_serves_one_process_at_a_time(tmp_path):
     folder = RunFolder(tmp_path)
-    with folder.locked():
-        with pytest.raises(BadInput, match=f"in use by process {os.getpid()}"), RunFolder(tmp_path).locked():
-            pass
+    refused = pytest.raises(BadInput, match=f"in use by process {os.getpid()}")
+    with folder.locked(), refused, RunFolder(tmp_path).locked():
+        pass
     with folder.locked():
         pass
     assert not (tmp_path / "lock").exists()
