@@ -87,7 +87,7 @@ class QuasiNewtonProcess:
             return self._value, 0
         value = rows.evaluate(self.theta)
         if not math.isfinite(float(value.loss)) or not bool(value.gradient.isfinite().all()):
-            raise NonFinite(self.theta, None)
+            raise NonFinite(self.theta, None if self._value is None else self.theta)
         self._rows, self._value, self._before = rows, value, None
         self._least, self._idle = float(value.loss), 0
         return value, 1

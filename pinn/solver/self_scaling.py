@@ -46,7 +46,7 @@ class SelfScaling:
             scale = inner / float(torch.dot(change, change))
             if not (math.isfinite(scale) and scale > 0):
                 return
-            self._matrix = scale * torch.eye(len(move), dtype=move.dtype, device=move.device)
+            self._matrix = torch.eye(len(move), dtype=move.dtype, device=move.device).mul_(scale)
             curvature = curvature / scale
         image = self._matrix @ change
         energy = float(torch.dot(change, image))

@@ -6,7 +6,6 @@ from objectives import Function, rosenbrock
 
 from pinn.solver.line_search import CURVATURE, SUFFICIENT_DECREASE, Line, Point, cubic_minimum, strong_wolfe
 
-
 SHAPES = {
     "parabola": lambda x: (x - 1) ** 2,
     "quartic": lambda x: (x - 3) ** 4 + x,

@@ -159,9 +159,11 @@ def test_seconds_end_the_solve_and_change_nothing_before(monkeypatch):
 def test_consumers_do_not_cost_seconds(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("pinn.solver.staged.time.perf_counter", lambda: now[0])
+    seconds = []
     for state in solve(Staged({"adam": Adam(steps=3)}, FREE), heat, START):
+        seconds.append(state.seconds)
         now[0] += 100
-    assert state.seconds == 0
+    assert seconds == [0, 0, 0]
 
 
 def test_error_rule_asks_the_judge_now_and_then():
@@ -218,6 +220,15 @@ def test_divergence_at_the_start_has_no_good_state():
         assert caught.value.state is None
 
 
+def test_divergence_at_new_points_keeps_the_place_that_was_good_at_the_old_ones():
+    rows = [heat(0), poisoned(heat(1), 0)(1)]
+    with pytest.raises(Diverged, match="at step 4") as caught:
+        for state in solve(Staged({"broyden": STAGES["broyden"]}, FREE), lambda epoch: rows[epoch], START, redraw=4):
+            last = state.copy()
+    assert torch.equal(caught.value.state.theta, last.theta)
+    assert caught.value.state.step == 4
+
+
 @pytest.mark.parametrize("name", ["lbfgs", "broyden"])
 def test_line_searches_survive_what_is_not_finite(name):
     """The loss breaks down during a search: the search shrinks, finds nothing, and the stage ends where all was finite."""
@@ -230,12 +241,15 @@ def test_line_searches_survive_what_is_not_finite(name):
 
 @pytest.mark.parametrize("stage", [LBFGS(steps=2000), SelfScaledBroyden(steps=2000)])
 def test_single_precision_ends_by_itself(stage):
-    function, matrix, least = quadratic(20, 1e3)
+    _, matrix, least = quadratic(20, 1e3)
     single = Function(lambda theta: 0.5 * ((theta - least.float()) @ matrix.float()) @ (theta - least.float()) + 1, 20)
-    states = list(solve(Staged({"only": stage}, FREE), lambda epoch: single, torch.zeros(20)))
+    solver = Staged({"only": stage}, FREE)
+    states = [state.copy() for state in solve(solver, lambda epoch: single, torch.zeros(20))]
     assert states[-1].reason == "no further descent in float32"
     assert states[-1].theta.dtype == torch.float32
     assert abs(states[-1].loss - 1) < 1e-6
+    rest = list(solve(solver, lambda epoch: single, torch.zeros(20), state=saved(states[-4])))
+    assert len(rest) == 3, "the count of idle steps is in the checkpoint"
 
 
 def test_rates_of_adam():
