@@ -84,17 +84,30 @@ def _operation(tree: Call) -> Html:
         twice = isinstance(arguments[0], Call) and arguments[0].function == "neg"
         return _row(_operator("−"), _tight(arguments[0], own + twice))
     if sign == "not":
-        return _row(element("mtext", "not "), _tight(arguments[0], own))
+        return _row(element("mtext", "not\u00a0"), _tight(arguments[0], own))
     left, right = arguments
+    if sign == "/" and isinstance(left, Call) and left.function == "neg":
+        return _row(_operator("−"), element("mfrac", _set(left.arguments[0])[0], _set(right)[0]))
     if sign == "/":
         return element("mfrac", _set(left)[0], _set(right)[0])
     if sign == "**":
         return element("msup", _tight(left, _ATOM), _set(right)[0])
     if sign == "*":
-        return _row(_tight(left, own), _times(left, right), _tight(right, own + 1))
+        return _row(_tight(left, own), _times(left, right), _second(right, own + 1))
     if sign in ("and", "or"):
-        return _row(_tight(left, own), element("mtext", f" {sign} "), _tight(right, own))
-    return _row(_tight(left, own), _operator(_SIGNS.get(sign, sign)), _tight(right, own + (sign == "-")))
+        return _row(_tight(left, own), element("mtext", f"\u00a0{sign}\u00a0"), _tight(right, own))
+    return _row(_tight(left, own), _operator(_SIGNS.get(sign, sign)), _second(right, own + (sign == "-")))
+
+
+def _second(tree: Node, least: int) -> Html:
+    """Return a right operand, in brackets also where its minus would follow a sign."""
+    return _tight(tree, _ATOM if least > _BINDS["="] and _leads_with_minus(tree) else least)
+
+
+def _leads_with_minus(tree: Node) -> bool:
+    while isinstance(tree, Call) and tree.function in ("*", "/"):
+        tree = tree.arguments[0]
+    return isinstance(tree, Call) and tree.function == "neg"
 
 
 def _times(left: Node, right: Node) -> Html:
@@ -146,7 +159,7 @@ def _cases(test: Node, value: Node, other: Node) -> Html:
     def line(shown: Node, words: Html) -> Html:
         return element("mtr", element("mtd", _set(shown)[0]), element("mtd", words))
 
-    lines = element("mtable", line(value, _row(element("mtext", "if "), _set(test)[0])), line(other, element("mtext", "otherwise")))
+    lines = element("mtable", line(value, _row(element("mtext", "if\u00a0"), _set(test)[0])), line(other, element("mtext", "otherwise")))
     return _row(element("mo", "{", stretchy="true"), lines)
 
 
@@ -170,7 +183,8 @@ def _commas(items: Sequence[Html]) -> Html:
 
 def _number(value: float | complex) -> Html:
     if isinstance(value, complex):
-        return element("mn", str(value).strip("()"))
+        size = join([]) if value.imag == 1 else _number(value.imag)
+        return _row(size, _upright("i")) if value.real == 0 else element("mn", str(value).strip("()").replace("j", "i"))
     if value == int(value) and abs(value) < 1e6:
         return element("mn", f"{int(value)}")
     mantissa, _, exponent = f"{value:.6g}".partition("e")

@@ -94,6 +94,8 @@ def bare(markup):
         ("(-a)**2 = exp(-k**2*t)", "<msup>(−a)2</msup>=<msup>e−<msup>k2</msup> t</msup>"),
         ("2*3*x = 1e-7", "2·3 x=<msup>10−7</msup>"),
         ("p(x=0, y=0) = 0", "p(x=0,y=0)=0"),
+        ("a*(-x/2) - (-b) = 0", "a (−<mfrac>x2</mfrac>)−(−b)=0"),
+        ("-x/2 = 2j*k", "−<mfrac>x2</mfrac>=2ik"),
         ("S_max = omega_0", "<msub>Smax</msub>=<msub>ω0</msub>"),
     ],
 )
