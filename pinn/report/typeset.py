@@ -159,7 +159,8 @@ def _cases(test: Node, value: Node, other: Node) -> Html:
     def line(shown: Node, words: Html) -> Html:
         return element("mtr", element("mtd", _set(shown)[0]), element("mtd", words))
 
-    lines = element("mtable", line(value, _row(element("mtext", "if\u00a0"), _set(test)[0])), line(other, element("mtext", "otherwise")))
+    words = _row(element("mtext", "if\u00a0"), _set(test)[0])
+    lines = element("mtable", line(value, words), line(other, element("mtext", "otherwise")))
     return _row(element("mo", "{", stretchy="true"), lines)
 
 
