@@ -6,6 +6,7 @@ Both are made for every equation and, along its wall or at the start, for every 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ IRRELEVANT = 1e-2
 
 
 class Seen(NamedTuple):
-    """What a grid sees of one residual: its root mean square at random points, the unresolved part, the mass, and its weight.
+    """What a grid sees of one residual: its root mean square where it is largest, the unresolved part, the mass, and its weight.
 
     ``weight`` is the root mean square over the sum of those of its terms in the error: below 1 % the residual does not
     shape the error, whatever it looks like.
@@ -97,18 +98,17 @@ def _probe(system: System, times: Array, residual: Residual, piece: Piece) -> Pr
 def look(probe: Probe, system: System, solution: Solution, sizes: dict[Jet, float]) -> Seen:
     """Return what the grid sees of the residual of a field on a probe; ``sizes`` are those of the jets of the error."""
     (at_nodes, _), (between, slopes), (random, _) = (_values(probe, axes, system, solution) for axes in probe.tensors)
-    size = _root_mean_square(random)
+    mean_square, between_size = float(np.mean(np.square(random))), _root_mean_square(between)
     unresolved = _root_mean_square(between - interpolate(at_nodes, probe.nodes, probe.between, 4))
-    mass = np.mean(np.square(interpolate(at_nodes, probe.nodes, probe.random, 2)))
+    mass = float(np.mean(np.square(interpolate(at_nodes, probe.nodes, probe.random, 2))))
+    size = max(math.sqrt(mean_square), between_size, _root_mean_square(at_nodes))
     terms = sum(slope * sizes.get(jet, 0.0) for slope, jet in zip(slopes, probe.jets, strict=True))
-    scale = _root_mean_square(between)
-    return Seen(
-        probe.name,
-        size,
-        unresolved / scale if scale > 0 else 0.0,
-        mass / size**2 if size > 0 else 1.0,
-        size / terms if terms > 0 else np.inf,
-    )
+    return Seen(probe.name, size, _ratio(unresolved, between_size) if size > 0 else 0.0, _ratio(mass, mean_square), _ratio(size, terms))
+
+
+def _ratio(part: float, whole: float) -> float:
+    """Part over whole; nothing over nothing is all of it, something over nothing infinite."""
+    return part / whole if whole > 0 else (math.inf if part > 0 else 1.0)
 
 
 def _values(probe: Probe, axes: tuple[Array, ...], system: System, solution: Solution) -> tuple[Array, list[float]]:
