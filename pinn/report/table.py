@@ -72,7 +72,8 @@ def _draw(axes: Axes, data: RunData, colour: str, dashes: str) -> None:
     name = f"{data.folder.name}{f' ({how})' if how in ('estimated', 'unsure') else ''}"
     history, timing = data.history, data.timing
     if "error" in history and len(timing.get("step", ())) > 1:
-        when = np.interp(running_steps(history["step"]), running_steps(timing["step"]), timing["seconds"])
+        solving = np.interp(running_steps(history["step"]), running_steps(timing["step"]), timing["seconds"])
+        when = solving + data.metric("seconds.setup", 0.0)
         known = np.isfinite(history["error"]) & (history["error"] > 0) & (when > 0)
         axes.plot(when[known], history["error"][known], dashes, color=colour, linewidth=1.1)
     if error and seconds:
