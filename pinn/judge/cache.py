@@ -18,6 +18,9 @@ import pinn
 from pinn.judge.reference import Reference
 from pinn.problem.problem import Problem
 
+FORMAT = 1
+"""Raised when references are computed or stored in another way."""
+
 FACTS = ("state", "why", "relative_error", "observed_order", "order", "grids", "adapted", "seconds")
 
 
@@ -36,7 +39,7 @@ def folder() -> Path:
 
 def _place(problem: Problem, settings: Any) -> Path | None:
     wanted = {name: value for name, value in dataclasses.asdict(settings).items() if name not in ("cache", "seconds")}
-    text = json.dumps([pinn.__version__, wanted, problem.source], sort_keys=True, default=str)
+    text = json.dumps([FORMAT, pinn.__version__, wanted, problem.source], sort_keys=True, default=str)
     try:
         return folder() / f"reference-{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
     except RuntimeError:

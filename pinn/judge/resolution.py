@@ -103,7 +103,9 @@ def look(probe: Probe, system: System, solution: Solution, sizes: dict[Jet, floa
     mass = float(np.mean(np.square(interpolate(at_nodes, probe.nodes, probe.random, 2))))
     size = max(math.sqrt(mean_square), between_size, _root_mean_square(at_nodes))
     terms = sum(slope * sizes.get(jet, 0.0) for slope, jet in zip(slopes, probe.jets, strict=True))
-    return Seen(probe.name, size, _ratio(unresolved, between_size) if size > 0 else 0.0, _ratio(mass, mean_square), _ratio(size, terms))
+    return Seen(
+        probe.name, size, _ratio(unresolved, between_size) if size > 0 else 0.0, _ratio(mass, mean_square), _ratio(size, terms)
+    )
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -110,29 +110,37 @@ class _Search:
         """Move the window up until its bar is small enough; return the best one seen."""
         cells = self.settings.cells or FIRST_CELLS[min(3, len(self.problem.space))]
         solutions: list[Discrete] = []
-        best = None
-        while affordable(self.problem, cells, self.settings.size) and time.perf_counter() - self.begin < self.settings.seconds:
+        best, expected = None, 0.0
+        while affordable(self.problem, cells, self.settings.size) and self._spent() + expected < self.settings.seconds:
+            begin = self._spent()
             try:
-                solutions.append(solve_on(self.problem, cells, order, maps, solutions[-1] if solutions else None))
-                self.finest = solutions[-1]
-            except NoConvergence as error:
-                self.why, solutions = f"{error} on {cells} cells per axis", []
-            except ValueError as error:
-                self.why, solutions = str(error), []
+                solutions = self._extended(solutions, cells, order, maps)
             except NoReference:
                 if not solutions:
                     raise
                 break
-            if len(solutions) >= 3:
-                window = self._window(tuple(solutions[-3:]), cells // 4, order, adapted)
+            if len(solutions) == 3:
+                window = self._window(tuple(solutions), cells // 4, order, adapted)
                 best = self.better(best, window)
-                solutions = solutions[-2:]
                 if window.merit <= self.settings.target or window.state == "roundoff":
                     break
+            expected = (self._spent() - begin) * 2.0 ** len(self.problem.names)
             cells *= 2
         if best is None and not self.why:
             self.why = "three grids cost more than allowed"
         return best
+
+    def _spent(self) -> float:
+        return time.perf_counter() - self.begin
+
+    def _extended(self, solutions: list[Discrete], cells: int, order: int, maps: Mapping[str, Map]) -> list[Discrete]:
+        """The last two solutions and the next; none where the next grid has no solution."""
+        try:
+            self.finest = solve_on(self.problem, cells, order, maps, solutions[-1] if solutions else None)
+        except (NoConvergence, ValueError) as error:
+            self.why = f"{error} on {cells} cells per axis"
+            return []
+        return [*solutions[-2:], self.finest]
 
     def _window(self, solutions, cells: int, order: int, adapted: bool) -> Window:
         bars, formal = {}, order if self.problem.space else TIME_ORDER
