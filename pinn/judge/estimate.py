@@ -32,6 +32,7 @@ from pinn.problem.settings import Settings, setting
 TOLERANCE = 1e-4
 ROUNDING = 1e-14
 TINY = 1e-12
+STRICT_RESOLVED, STRICT_MASS = 0.25, 0.8
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class ErrorEstimate(Settings):
     agreement : largest difference of e between two grids, relative to e and to the corrected solution.
     resolved : largest part of the residual that the finer grid does not resolve.
     mass : the mean square of the residual as the grid sees it over the true one must lie between this and its inverse.
+
+    For equations of order above two ``resolved`` is at most 0.25 and ``mass`` at least 0.8.
     """
 
     cells: int = setting(12, at_least=6, at_most=400)
@@ -115,6 +118,9 @@ class Estimator:
     def __init__(self, problem: Problem, settings: ErrorEstimate | None = None):
         self.problem, self.settings = problem, settings or ErrorEstimate()
         self._levels: dict[int, _Level] = {}
+        stiff = _high_order(problem)
+        self._resolved = min(self.settings.resolved, STRICT_RESOLVED) if stiff else self.settings.resolved
+        self._mass = max(self.settings.mass, STRICT_MASS) if stiff else self.settings.mass
 
     def __call__(self, solution: Solution) -> Estimate:
         """Return the estimate of a field, from grids refined until it can be accepted."""
@@ -184,9 +190,9 @@ class Estimator:
         """Why a residual is not seen well enough by the grid, or nothing."""
         if seen.weight < IRRELEVANT:
             return ""
-        if not seen.unresolved <= self.settings.resolved:
+        if not seen.unresolved <= self._resolved:
             return f"the grid does not resolve the residual of '{seen.name}' ({seen.unresolved:.0%} of it between the nodes)"
-        if not self.settings.mass <= seen.mass <= 1 / self.settings.mass:
+        if not self._mass <= seen.mass <= 1 / self._mass:
             return f"the residual of '{seen.name}' is localised between the nodes (the grid sees {seen.mass:.0%} of its square)"
         return ""
 
@@ -267,7 +273,12 @@ class _Level:
 
 def _accuracy(problem: Problem) -> int:
     """Order 2, whose small stencils suit rough residuals; order 4 where third derivatives at walls need it."""
-    return 4 if max(space_order(equation.tree, problem) for equation in problem.equations) > 2 else 2
+    return 4 if _high_order(problem) else 2
+
+
+def _high_order(problem: Problem) -> bool:
+    """Third and higher derivatives: defects of walls and of the equation nearly cancel, so both must be resolved better."""
+    return any(space_order(equation.tree, problem) > 2 for equation in problem.equations)
 
 
 def _negative(known: Mapping[str, Table]) -> dict[str, Table]:

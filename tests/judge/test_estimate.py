@@ -103,3 +103,11 @@ def test_budget_is_counted_in_unknowns():
 
 def test_not_finite_fields_are_refused():
     assert not estimate(heat(), lambda points, request: np.full((len(points), len(request)), np.nan)).accepted
+
+
+def test_narrow_errors_on_the_wall_of_a_plate_are_refused():
+    """Their defects in the equation and at the wall nearly cancel: half resolved, the estimate is eighty times too large."""
+    problem = shipped("biharmonic")
+    solution = with_bump(problem, parse("1e-4*exp(-((x - 1)/0.0375)**2 - ((y - 0.6)/0.0423)**2)"))
+    found = estimate(problem, solution, ErrorEstimate(size=0.5))
+    assert not found.accepted
