@@ -1,0 +1,83 @@
+"""Solve shipped problems with default settings and print the table of the README.
+
+    python experiments/results.py                        all problems, seed 0
+    python experiments/results.py heat_1d --seeds 0 1 2  medians over seeds, worst in brackets
+    python experiments/results.py --write                put the table into README.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+
+import pinn
+
+ROOT = Path(__file__).parents[1]
+NAMES = sorted(path.stem for path in (ROOT / "configs" / "problem").glob("*.yaml"))
+HEAD = ["problem", "relative L2 error", "known from", "estimate", "verdict", "seconds", "classical solver, same error"]
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("problems", nargs="*", default=NAMES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--settings", nargs="*", default=[], help="further words of the command line")
+    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    arguments = parser.parse_args()
+    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+    print(*lines, sep="\n", flush=True)
+    for name in arguments.problems:
+        lines.append(row(name, arguments.seeds, arguments.settings))
+        print(lines[-1], flush=True)
+    print(f"\n{platform.machine()}, seeds {arguments.seeds}, pinn {pinn.__version__}")
+    if arguments.write:
+        write(lines)
+
+
+def row(name: str, seeds: list[int], settings: list[str]) -> str:
+    """Return the line of the table for one problem."""
+    found = []
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            words = ["report.figures=[]", "report.animation=false", "report.html=false", *settings]
+            found.append(pinn.solve(name, *words, seed=seed, folder=Path(folder) / "run", quiet=True).metrics)
+    first = found[0]
+    seconds = [each["seconds"]["setup"] + each["seconds"]["solve"] for each in found]
+    estimates = [each["estimate"]["relative_l2"] for each in found if each["estimate"]["accepted"]]
+    classical = first["classical"]
+    equal = classical.get("seconds_at_equal_error")
+    cells = [
+        f"`{name}`",
+        summary([each["error"]["relative_l2"] for each in found]),
+        str(first["error"]["source"]).replace("_", " "),
+        summary(estimates) if estimates else "withheld",
+        ", ".join(sorted({each["verdict"] for each in found})),
+        f"{statistics.median(seconds):.0f}",
+        "not reached" if equal is None else f"{equal:.2g} s ({classical['order']})",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def summary(values: list[float | None]) -> str:
+    """Return the median, and the worst in brackets when there are several."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "unknown"
+    median = f"{statistics.median(known):.1e}"
+    return median if len(values) == 1 else f"{median} ({max(known):.1e})"
+
+
+def write(lines: list[str]) -> None:
+    """Put the table between its markers in README.md."""
+    path = ROOT / "README.md"
+    before, _, rest = path.read_text().partition("<!-- results -->\n")
+    _, _, after = rest.partition("<!-- end results -->")
+    path.write_text(before + "<!-- results -->\n" + "\n".join(lines) + "\n<!-- end results -->" + after)
+
+
+if __name__ == "__main__":
+    main()
