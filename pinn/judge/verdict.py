@@ -12,6 +12,9 @@ from pinn.judge.evaluation import cell_weights
 from pinn.judge.metrics import Metrics
 from pinn.judge.reference import Reference
 
+LARGEST = 0.05
+"""Without a wanted accuracy, the largest relative L2 error with which a solution is still called verified."""
+
 KNOWN = 0.3
 """Largest error bar of a reference, and largest disagreement of the judges, relative to the error."""
 
@@ -50,7 +53,7 @@ def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = 
 
     Parameters
     ----------
-    target : largest relative L2 error wanted; None asks only that the error be known.
+    target : largest relative L2 error wanted; None asks that the error be known and at most 5 %.
     """
     if not all(np.isfinite(values).all() for values in metrics.solution.values()):
         return failed("the solution holds values that are not finite")
@@ -61,6 +64,8 @@ def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = 
     missed = source != "none" and target is not None and not error <= target
     if missed:
         reasons.append(f"the error {error:.1e} is above the target {target:.1e}")
+    if source != "none" and target is None and not error <= LARGEST:
+        reasons.append(f"the error {error:.1e} is known, and large; without a wanted accuracy at most {LARGEST:.0%} is called verified")
     if reasons:
         return Verdict("not verified", tuple(reasons), error, source, missed)
     words = {"exact": "the exact solution", "finite_difference": "a finite-difference reference", "estimate": "the error estimate"}

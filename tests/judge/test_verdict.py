@@ -39,6 +39,15 @@ def test_target_missed(judged):
     assert found.verdict == "not verified" and found.missed and "above the target" in found.reasons[0]
 
 
+def test_a_known_but_large_error_is_not_called_verified_unless_asked_for(judged):
+    problem, _, truth, _ = judged
+    poor = perturbed(problem, 0.3)
+    numbers = metrics(problem, poor, truth)
+    found = verdict(numbers, truth, estimate(problem, poor))
+    assert found.verdict == "not verified" and "known, and large" in found.reasons[0] and not found.missed
+    assert verdict(numbers, truth, estimate(problem, poor), 0.9).verdict == "verified"
+
+
 def test_a_reference_must_be_better_known_than_the_error(judged, finite):
     problem, solution, _, guess = judged
     found = verdict(metrics(problem, solution, finite), finite, WITHHELD)
