@@ -53,8 +53,8 @@ class ErrorEstimate(Settings):
     cells: int = setting(12, at_least=6, at_most=400)
     size: float = setting(1.0, above=0)
     agreement: float = setting(0.2, above=0, below=1)
-    resolved: float = setting(0.7, above=0, below=1)
-    mass: float = setting(0.5, above=0, below=1)
+    resolved: float = setting(0.5, above=0, below=1)
+    mass: float = setting(0.65, above=0, below=1)
 
 
 @dataclass(frozen=True)
@@ -124,19 +124,19 @@ class Estimator:
 
     def __call__(self, solution: Solution) -> Estimate:
         """Return the estimate of a field, from grids refined until it can be accepted."""
-        return self._estimate(solution, None)
+        return self._estimate(solution, self.settings.cells, None)
 
     estimate = __call__
 
     def quick(self, solution: Solution) -> Estimate:
-        """Return the estimate from the first two grids only, accepted or not: cheap enough for a progress line."""
-        return self._estimate(solution, 2)
+        """Return the estimate from two small grids only, accepted or not: cheap enough for a progress line."""
+        return self._estimate(solution, self.settings.cells if self.problem.dim < 3 else min(8, self.settings.cells), 2)
 
-    def _estimate(self, solution: Solution, most: int | None) -> Estimate:
+    def _estimate(self, solution: Solution, cells: int, most: int | None) -> Estimate:
         begin = time.perf_counter()
         if len(getattr(solution, "cuts", ())):
             return Estimate(False, "the field has cuts")
-        cells, count, old, last, why = self.settings.cells, 0, None, None, "no grid is small enough"
+        count, old, last, why = 0, None, None, "no grid is small enough"
         try:
             while self._affordable(cells) and (most is None or count < most):
                 try:

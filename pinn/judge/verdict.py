@@ -65,7 +65,9 @@ def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = 
     if missed:
         reasons.append(f"the error {error:.1e} is above the target {target:.1e}")
     if source != "none" and target is None and not error <= LARGEST:
-        reasons.append(f"the error {error:.1e} is known, and large; without a wanted accuracy at most {LARGEST:.0%} is called verified")
+        reasons.append(
+            f"the error {error:.1e} is known, and large; without a wanted accuracy at most {LARGEST:.0%} is called verified"
+        )
     if reasons:
         return Verdict("not verified", tuple(reasons), error, source, missed)
     words = {"exact": "the exact solution", "finite_difference": "a finite-difference reference", "estimate": "the error estimate"}
