@@ -18,8 +18,8 @@ class SelfScaledBroyden(Settings):
     """The self-scaled Broyden family with a strong Wolfe line search; see `pinn.solver.self_scaling.SelfScaling`.
 
     On networks of some thousand parameters it goes on where L-BFGS stalls. New points every few hundred steps do not slow it, since
-    the matrix is kept, and they end the over-fitting of few points; 200 is a good start. It keeps a matrix (params, params): 8 MB at 1,000
-    parameters, 800 MB at 10,000.
+    the matrix is kept, and they end the over-fitting of few points; 200 is a good start. It
+    keeps a matrix (params, params): 8 MB at 1,000 parameters, 800 MB at 10,000.
 
     Parameters
     ----------
