@@ -96,7 +96,7 @@ def refuse_too_large(prepared: Prepared) -> Size:
     if expected.gigabytes > machine:
         raise BadInput(
             f"needs about {expected.gigabytes:.0f} GB, the machine has {machine:.0f} GB; "
-            "lower points.interior, network.width or the memory of the solver"
+            "lower points.interior or network.width, or take solver=adam_lbfgs"
         )
     return expected
 

@@ -3,7 +3,7 @@
 import pytest
 
 SMALL = [
-    "solver.stages.adam.steps=12", "solver.stages.lbfgs.steps=12", "solver.stages.adam.warm_up=3", "points.interior=32",
+    "solver.stages.adam.steps=12", "solver.stages.broyden.steps=12", "solver.stages.adam.warm_up=3", "points.interior=32",
     "points.surface=8", "network.width=6", "network.depth=2", "solver.until.check=10", "threads=1", "report=none",
 ]  # fmt: skip
 

@@ -52,7 +52,7 @@ WORDS = [
     (["weights.walls=-1"], "weights.walls must be a number of at least 0"),
     (["hard=[wals]"], "hard unknown condition 'wals'; did you mean 'walls'?; conditions: initial, walls"),
     (["solver=adam_lbgfs"], "unknown solver 'adam_lbgfs'; did you mean 'adam_lbfgs'?"),
-    (["~solver.stages.adam", "points.redraw=10"], "needs fixed points; set points.redraw=null"),
+    (["solver=adam_lbfgs", "~solver.stages.adam", "points.redraw=10"], "needs fixed points; set points.redraw=null"),
     (["device=gpu"], "device must be cpu, cuda"),
     (["device=mps"], "use precision=float32"),
     (["precision=float16"], "precision must be one of float64, float32"),

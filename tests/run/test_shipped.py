@@ -1,0 +1,31 @@
+"""Everything that ships can be checked: problems with the default settings, and experiments."""
+
+import pytest
+
+from pinn.run.check import validate
+from pinn.run.options import groups
+from pinn.run.prepare import prepare
+
+
+@pytest.mark.parametrize("name", groups()["problem"])
+def test_every_problem_can_be_run_as_it_is(name):
+    expected = validate(prepare(name))
+    assert expected.gigabytes < 4
+    assert expected.num_parameters > 100
+
+
+@pytest.mark.parametrize("name", groups()["experiment"])
+def test_every_experiment_can_be_run_as_it_is(name):
+    prepared = prepare(None, [f"experiment={name}"])
+    validate(prepared)
+    assert prepared.configuration.accuracy is not None
+
+
+@pytest.mark.parametrize("name", groups()["solver"])
+def test_sizes_grow_with_what_they_depend_on(name):
+    def size(*words):
+        return validate(prepare("heat_1d", [f"solver={name}", *words]))
+
+    small, wide, many = size(), size("network.width=60"), size("points.interior=200000")
+    assert wide.num_parameters > small.num_parameters and wide.gigabytes > small.gigabytes
+    assert many.num_rows > small.num_rows and many.gigabytes > small.gigabytes and many.seconds_per_step > small.seconds_per_step
