@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pinn.judge.grid import Array, interpolate, tensor_points
+from pinn.judge.refusal import NoReference
 from pinn.judge.rows import with_normals
 from pinn.judge.solve import Discrete
 from pinn.judge.system import Solution, System, field_jets
@@ -51,6 +52,7 @@ class Probe:
     between: tuple[Array, ...]
     random: tuple[Array, ...]
     program: Program
+    piece: Piece
 
     @property
     def tensors(self) -> tuple[tuple[Array, ...], ...]:
@@ -59,16 +61,21 @@ class Probe:
 
 
 def probes(system: System, times: Array) -> list[Probe]:
-    """Return the probes of a grid and its ``times`` for all residuals that have a place (no gauges)."""
+    """Return the probes of a grid and its ``times`` for all residuals that have a place (no gauges).
+
+    Raises
+    ------
+    NoReference : an equation or a condition on a wall holds an integral of an unknown; it is not evaluated between the nodes.
+    """
     found = []
     for residual in system.problem.residuals:
+        integral = any(isinstance(leaf, Integral) for leaf in calculus.leaves(residual.tree))
         for piece in residual.region:
-            if any(isinstance(leaf, Integral) for leaf in calculus.leaves(residual.tree)):
-                continue
             if piece.outward is None and residual.kind == "condition" and system.problem.time not in dict(piece.fixed):
                 continue
-            if piece.cut is None:
-                found.append(_probe(system, times, residual, piece))
+            if integral:
+                raise NoReference(f"'{residual.name}' holds an integral, so what hides between the nodes cannot be seen")
+            found.append(_probe(system, times, residual, piece))
     return found
 
 
@@ -92,7 +99,7 @@ def _probe(system: System, times: Array, residual: Residual, piece: Piece) -> Pr
     tree = with_normals(residual.tree, piece)
     jets = tuple(leaf for leaf in calculus.leaves(tree) if isinstance(leaf, Jet))
     program = Program([tree, *[calculus.partial(tree, jet) for jet in jets]])
-    return Probe(residual.name, tree, jets, tuple(axes), tuple(map(off_nodes, axes)), random, program)
+    return Probe(residual.name, tree, jets, tuple(axes), tuple(map(off_nodes, axes)), random, program, piece)
 
 
 def look(probe: Probe, system: System, solution: Solution, sizes: dict[Jet, float]) -> Seen:
@@ -122,7 +129,7 @@ def _values(probe: Probe, axes: tuple[Array, ...], system: System, solution: Sol
         known[Name(system.problem.time)] = times
     with np.errstate(all="ignore"):
         value, *slopes = probe.program(known)
-    value = np.broadcast_to(value, (len(points), len(times)))
+    value = np.where(probe.piece.keeps(points, system.problem.space)[:, None], value, np.zeros((len(points), len(times))))
     return value.T.reshape(tuple(map(len, axes))), [_root_mean_square(np.asarray(slope)) for slope in slopes]
 
 

@@ -206,7 +206,7 @@ class System:
     def quadrature(self, number: int, times: Array, base: list[Array]) -> Array:
         """Return the integral with number ``number`` of the given field alone, (stages,)."""
         compiled = self.compiled[number]
-        parts = base[number].reshape(len(compiled.leaves), len(compiled.points), -1)
+        parts = base[number].reshape(len(compiled.leaves), len(compiled.points), len(times))
         known = self._with_time(dict(zip(compiled.leaves, parts, strict=True)), times)
         value = np.broadcast_to(compiled.value(known)[0], (len(compiled.points), len(times)))
         return compiled.block.weights @ value

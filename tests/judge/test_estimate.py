@@ -111,3 +111,23 @@ def test_narrow_errors_on_the_wall_of_a_plate_are_refused():
     solution = with_bump(problem, parse("1e-4*exp(-((x - 1)/0.0375)**2 - ((y - 0.6)/0.0423)**2)"))
     found = estimate(problem, solution, ErrorEstimate(size=0.5))
     assert not found.accepted
+
+
+def test_conditions_on_parts_of_a_wall_are_probed_there():
+    text = {
+        "coordinates": {"x": [0, 1], "y": [0, 1]}, "unknowns": ["u"], "equations": {"p": "laplacian(u) = 0"}, "manufactured": True,
+        "exact": "sin(x + 2*y)", "conditions": {
+            "low": {"at": "x = 0 and y < 0.5", "u": "exact"}, "high": {"at": "x = 0 and y >= 0.5", "u_n": "exact"},
+            "rest": {"at": "not x = 0", "u": "exact"}},
+    }  # fmt: skip
+    problem = from_text(**text)
+    found = estimate(problem, perturbed(problem, 1e-3))
+    assert found.accepted and 0.8 < found.worst / true_error(problem, perturbed(problem, 1e-3))["u"] < 1.25
+    hidden = with_bump(problem, parse("0.1*exp(-((y - 0.271)/0.003)**2)*(1 - x)**8"))
+    assert not Estimator(problem).quick(hidden).accepted
+
+
+def test_equations_with_integrals_are_refused():
+    problem = heat(equations={"heat": "u_t = 0.4*u_xx + mean(u)"}, manufactured=True)
+    found = estimate(problem, perturbed(problem, 1e-3))
+    assert not found.accepted and "integral" in found.why

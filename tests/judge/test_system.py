@@ -121,3 +121,14 @@ def test_missing_and_terminal_values_are_refused():
     late = replace(problem, conditions=(replace(problem.conditions[0], region=(end,)), *problem.conditions[1:]))
     with pytest.raises(NoReference, match="only starting values"):
         starting_values(System(late, make_grid(problem, 8), 2))
+
+
+def test_integrals_of_known_functions_around_a_field():
+    problem = heat(equations={"heat": "u_t = 0.4*u_xx + mean(u)"}, manufactured=True)
+    system = System(problem, make_grid(problem, 20), 4)
+    times = step_times(system, 20)
+    error = march(system, times, perturbed(problem, 0.1)).field("u")
+    x = system.grid[0].nodes
+    points = np.array([(a, b) for b in times for a in x])
+    truth = (exact(problem)(points, problem.values) - perturbed(problem, 0.1)(points, problem.values))[:, 0].reshape(error.shape)
+    assert np.linalg.norm(error - truth) < 1e-3 * np.linalg.norm(truth)
