@@ -54,7 +54,7 @@ def compare(words: Words) -> int:
     from pinn.report import table
     from pinn.run.folder import open_run
 
-    folders = [open_run(name).path for name in words.names]
+    folders = [open_run(name).path for name in dict.fromkeys(words.names)]
     print(table.compare(folders))
     if "to" in words.options:
         table.compare_figure(folders, Path(words.options["to"]))
@@ -90,8 +90,9 @@ def export(words: Words) -> int:
     from pinn.run.folder import open_run
 
     written = write(open_run(folder).path, Path(words.options["to"]))
-    for path in written.paths:
-        print(path)
+    print(written.paths[0])
+    if len(written.paths) > 1:
+        print(f"and {len(written.paths) - 1} files in {written.paths[-1].parent}")
     for note in written.notes:
         print(f"note: {note}", file=sys.stderr)
     return 0

@@ -27,7 +27,7 @@ class Configuration(Settings):
     seed : every random choice is a function of (seed, name, counter).
     precision : floating-point numbers of the field and the solver; the judge always uses float64.
     device : ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
-    threads : threads of one run.
+    threads : threads of one run; more than one pay off for wide networks only.
     derivatives : ``taylor`` propagates jets through the network, ``autograd`` differentiates repeatedly.
     accuracy : wanted relative L2 error; when it is missed the exit code is 4.
     weights : weights of terms by name, 1 where not named.
@@ -46,7 +46,7 @@ class Configuration(Settings):
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["float64", "float32"] = "float64"
     device: str = "cpu"
-    threads: int = setting(2, at_least=1, at_most=1024)
+    threads: int = setting(1, at_least=1, at_most=1024)
     derivatives: Literal["taylor", "autograd"] = "taylor"
     accuracy: float | None = setting(None, above=0)
     weights: Mapping = setting({})

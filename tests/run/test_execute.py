@@ -106,8 +106,9 @@ def test_a_folder_of_a_run_is_no_file_to_run(finished, capsys):
 
 
 def test_plot_compare_and_export_read_the_folder(finished, here, capsys):
-    assert main(["compare", str(finished), str(finished)]) == 0
+    assert main(["compare", str(finished), f"{finished}/../first", "--to", "errors.png"]) == 0
     assert capsys.readouterr().out.count("heat_1d") == 2
+    assert (here / "errors.png").exists()
     assert main(["export", str(finished), "--to", "u.vti"]) == 0
     assert main(["export", str(finished), "--to", "u.xyz"]) == 2
 
