@@ -7,13 +7,16 @@ A *surface* tree is what a person wrote (`pinn.problem.formula.parse` makes it a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, dataclass_transform
 
 Index = tuple[int, ...]
 """Derivative orders per coordinate, in the problem's order: u_tt in (x, t) is (0, 2)."""
 
 Operator = tuple[Index, ...]
 """The sum of the partial derivatives with these indices, sorted: u_t is ((0, 1),), the Laplacian in (x, y) ((0, 2), (2, 0))."""
+
+
+T = TypeVar("T")
 
 
 class Node:
@@ -27,7 +30,8 @@ class Node:
         return to_text(self)
 
 
-def _node(cls):
+@dataclass_transform(frozen_default=True)
+def _node(cls: type[T]) -> type[T]:
     """Make a frozen, slotted dataclass whose hash is computed once (trees share large subtrees)."""
     cls = dataclass(frozen=True, repr=True)(cls)
     plain = cls.__hash__
