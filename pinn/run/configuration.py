@@ -30,7 +30,7 @@ class Configuration(Settings):
     threads : threads of one run; more than one pay off for wide networks only.
     derivatives : ``taylor`` propagates jets through the network, ``autograd`` differentiates repeatedly.
     accuracy : wanted relative L2 error; when it is missed the exit code is 4.
-    weights : weights of terms by name, 1 where not named.
+    weights : factors of mean squares in the loss, by term, by condition, or for all ``equations`` or ``conditions``; else 1.
     hard : names of conditions that the field satisfies by construction.
     folder : where this run is kept; None is a new folder runs/NAME/DATE-TIME.
     version : version of `pinn` that wrote the record; empty for the present one.

@@ -97,7 +97,7 @@ def resume(path: str | Path, progress: Progress) -> Outcome:
             _refuse_changes(prepared, content["config"])
         begin = time.perf_counter()
         with _torch(prepared):
-            setup = _set_up(prepared)
+            setup = _set_up(prepared, content["state"].get("decisions") if content else None)
             return _guarded(folder, lambda: _go_on(setup, folder, content, notice, progress, begin))
 
 
@@ -132,12 +132,10 @@ def _torch(prepared: Prepared):
     return torch_settings(prepared.configuration.threads, prepared.configuration.device)
 
 
-def _set_up(prepared: Prepared) -> Setup:
+def _set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Setup:
     from pinn.run.training import set_up
 
-    setup = set_up(prepared)
-    setup.draw(0)
-    return setup
+    return set_up(prepared, decisions)
 
 
 def _guarded(folder: RunFolder, work) -> Outcome:

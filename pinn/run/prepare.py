@@ -66,8 +66,9 @@ def _at(node: Any, path: tuple) -> Any:
 def check_names(configuration: Configuration, problem: Problem) -> None:
     """Raise `BadInput` when weights or hard conditions name what the problem does not have."""
     terms = [residual.name for residual in problem.residuals]
-    _refuse_unknown("weights", "term", configuration.weights, terms)
-    _refuse_unknown("hard", "condition", configuration.hard, sorted({row.condition for row in problem.conditions}))
+    conditions = sorted({row.condition for row in problem.conditions})
+    _refuse_unknown("weights", "term", configuration.weights, list(dict.fromkeys([*terms, *conditions, "equations", "conditions"])))
+    _refuse_unknown("hard", "condition", configuration.hard, conditions)
 
 
 def _refuse_unknown(setting: str, kind: str, names: Any, known: Sequence[str]) -> None:

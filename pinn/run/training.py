@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from pinn.field.field import Field
+    from pinn.problem.problem import Residual
     from pinn.solver.rows import Rows
     from pinn.solver.state import State
 
@@ -43,16 +44,24 @@ def torch_settings(threads: int, device: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a solve works on: a field, and rows at the points of an epoch."""
+    """What a solve works on: a field, rows at the points of an epoch, and the choices that change bits.
+
+    ``decisions``: ``compiled``, whether activations run as compiled loops; ``chunk``, points that are evaluated together.
+    """
 
     prepared: Prepared
     field: Field
     draw: Callable[[int], Rows]
     theta: torch.Tensor
+    decisions: Mapping[str, Any]
 
 
-def set_up(prepared: Prepared) -> Setup:
+def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Setup:
     """Build the field, the first rows and the starting parameters.
+
+    Parameters
+    ----------
+    decisions : of the run that is continued, so that it goes on to the last bit; None decides anew.
 
     Raises
     ------
@@ -60,12 +69,22 @@ def set_up(prepared: Prepared) -> Setup:
     """
     configuration, problem = prepared
     field = configuration.network.field(  # type: ignore[attr-defined]
-        problem, configuration.derivatives, configuration.precision, configuration.device, configuration.hard
+        problem, configuration.derivatives, configuration.precision, configuration.device, configuration.hard, _compiled(decisions)
     )
-    return Setup(prepared, field, _drawer(prepared, field), field.initial(configuration.seed))
+    draw = _drawer(prepared, field, (decisions or {}).get("chunk"))
+    made = {"compiled": field.compiled, "chunk": draw(0).chunk}
+    return Setup(prepared, field, draw, field.initial(configuration.seed), made)
 
 
-def _drawer(prepared: Prepared, field: Field) -> Callable[[int], Rows]:
+def _compiled(decisions: Mapping[str, Any] | None) -> bool | None:
+    """Return whether the field must use compiled loops; without a compiler a run that had one goes on without, to rounding."""
+    from pinn.field import kernel
+
+    wanted = (decisions or {}).get("compiled")
+    return False if wanted and not kernel.is_available() else wanted
+
+
+def _drawer(prepared: Prepared, field: Field, chunk: int | None) -> Callable[[int], Rows]:
     """Return the rows of an epoch; the last ones are kept, since two stages in a row often ask for the same."""
     from pinn.solver.rows import Rows
 
@@ -75,13 +94,21 @@ def _drawer(prepared: Prepared, field: Field) -> Callable[[int], Rows]:
     def draw(epoch: int) -> Rows:
         if epoch not in drawn:
             sites = configuration.points.draw(problem, configuration.seed, epoch)  # type: ignore[attr-defined]
-            weights = configuration.weights
-            terms = [make_term(problem, row, sites[row.name], float(weights.get(row.name, 1.0))) for row in _kept(problem, field)]
+            terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in _kept(problem, field)]
             drawn.clear()
-            drawn[epoch] = Rows(field, terms)
+            drawn[epoch] = Rows(field, terms, chunk=chunk)
         return drawn[epoch]
 
     return draw
+
+
+def _weight(configuration: Configuration, row: Residual) -> float:
+    """Return the weight of a term: by its name, else by its condition, else by its kind, else 1."""
+    kind = "equations" if row.kind == "equation" else "conditions"
+    for name in (row.name, row.condition, kind):
+        if name in configuration.weights:
+            return float(configuration.weights[name])
+    return 1.0
 
 
 def _kept(problem: Any, field: Field) -> list[Any]:
@@ -122,7 +149,8 @@ def train(
     keeper = Keeper(setup, folder, saved)
     stages = configuration.solver.stages  # type: ignore[attr-defined]
     redraw = configuration.points.redraw  # type: ignore[attr-defined]
-    last = state or State(next(iter(stages)), setup.theta)
+    state = state or State(next(iter(stages)), setup.theta, decisions=dict(setup.decisions))
+    last = state
     try:
         for last in solve(configuration.solver, setup.draw, setup.theta, redraw, judge, state):  # type: ignore[arg-type]
             keeper.write(last)

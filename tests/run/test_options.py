@@ -47,7 +47,7 @@ def test_settings_survive_the_way_to_mappings_and_back():
     chosen = configuration("network.width=1e2", "weights.e=3")
     assert chosen.network.width == 100
     assert build(plain(chosen.network)) == chosen.network
-    assert chosen.weights == {"e": 3}
+    assert chosen.weights == {"conditions": 100, "e": 3}
 
 
 def test_only_settings_classes_are_on_the_closed_list():
@@ -125,3 +125,21 @@ def test_every_top_level_setting_is_in_the_file():
     listed = set(yaml.safe_load((config_folder() / "config.yaml").read_text())) - {"defaults"}
     grouped = {"problem", "network", "points", "solver", "reference", "report", "version"}
     assert listed | grouped == {field.name for field in dataclasses.fields(Configuration)}
+
+
+def test_weights_go_by_term_then_condition_then_kind():
+    from pinn.problem.language import read_problem
+    from pinn.run.training import _weight
+
+    problem = read_problem(
+        {
+            "coordinates": {"x": [0, 1], "t": [0, 1]},
+            "unknowns": ["u"],
+            "equations": {"wave": "u_tt = u_xx"},
+            "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x)", "u_t": 0}, "walls": {"at": "boundary", "u": 0}},
+        }
+    )
+    chosen = configuration("weights.initial=7", "weights.equations=3", "weights.walls=5")
+    found = {row.name: _weight(chosen, row) for row in problem.residuals}
+    assert found == {"wave": 3, "initial.u": 7, "initial.u_t": 7, "walls": 5}
+    assert _weight(configuration(), problem.conditions[0]) == 100
