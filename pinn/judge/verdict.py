@@ -48,8 +48,8 @@ def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = 
     """Return the verdict on a solution.
 
     The error is known from an exact solution, from a reference whose bar is at most 0.3 of the error, or from an accepted
-    estimate. When both judges answer they must agree: | |estimate| - |u_h - u_ref| | ≤ 0.3 estimate + bar for every
-    unknown, in the norm of the difference of the two error fields.
+    estimate. When both judges answer they must agree for every unknown: | |e| - |u_h - u_ref| | ≤ 0.3 |e| + bar for the
+    estimated error field e, and the two error fields must not be further apart than |e| + bar.
 
     Parameters
     ----------
@@ -97,8 +97,9 @@ def _disagreements(metrics: Metrics, reference: Reference, estimate: Estimate) -
         size = math.sqrt(float(np.sum(weights * np.square(metrics.reference[name])))) or 1.0
         apart = math.sqrt(float(np.sum(weights * np.square(estimated[name] - error)))) / size
         share = math.sqrt(float(np.sum(weights * np.square(estimated[name])))) / size
-        if not apart <= KNOWN * share + reference.relative_error[name] + 1e-12:
-            found = math.sqrt(float(np.sum(weights * np.square(error)))) / size
+        found = math.sqrt(float(np.sum(weights * np.square(error)))) / size
+        slack = reference.relative_error[name] + 1e-12
+        if not (abs(share - found) <= KNOWN * share + slack and apart <= share + slack):
             reasons.append(
                 f"the judges disagree on {name}: estimated error {share:.1e}, distance from the reference {found:.1e} "
                 "(a wrong text, a wrong exact solution, or another solution of the same problem)"

@@ -31,8 +31,8 @@ class Points(Settings):
     """
 
     rule: Rule = "sobol"
-    interior: int = setting(4096, at_least=1)
-    surface: int = setting(512, at_least=1)
+    interior: int = setting(1024, at_least=1)
+    surface: int = setting(256, at_least=1)
     redraw: int | None = setting(None, at_least=1)
 
     def draw(self, problem: Problem, seed: int, epoch: int = 0) -> dict[str, Sites]:

@@ -30,7 +30,7 @@ class Adam(Settings):
 
     resampling: ClassVar[Resampling] = "any step"
 
-    steps: int = setting(1000, at_least=0)
+    steps: int = setting(100, at_least=0)
     rate: float = setting(5e-3, above=0)
     warm_up: int = setting(50, at_least=0)
     decay: Literal["cosine", "exponential", "none"] = "cosine"

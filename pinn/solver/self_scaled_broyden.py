@@ -29,7 +29,7 @@ class SelfScaledBroyden(Settings):
 
     resampling: ClassVar[Resampling] = "any step"
 
-    steps: int = setting(5000, at_least=0)
+    steps: int = setting(2000, at_least=0)
     evaluations: int = setting(25, at_least=2)
 
     def start(self, rows: Objective, theta: Tensor, memory: Mapping[str, Any] | None = None) -> Process:
