@@ -18,8 +18,8 @@ from pinn.field.request import below, minus
 from pinn.problem import calculus
 from pinn.problem.calculus import ONE, ZERO
 from pinn.problem.problem import Piece, Problem, Residual
-from pinn.problem.program import Program
-from pinn.problem.randomness import generator
+from pinn.problem.program import Program, coordinate_values
+from pinn.problem.regions import sample
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.tree import Index, Jet, Name, Node, Normal, Number
 
@@ -90,9 +90,8 @@ class Constraint:
         if key not in self._programs:
             trees = [_derivatives(tree, indices, self.problem.names) for tree in (self.lift[unknown], self.distance[unknown])]
             self._programs[key] = Program([*trees[0], *trees[1]])
-        columns = _columns(self.problem, points)
         with np.errstate(all="ignore"):
-            values = self._programs[key](columns)
+            values = self._programs[key](coordinate_values(points, self.problem.names))
         table = np.stack([np.broadcast_to(np.asarray(value, dtype=float), len(points)) for value in values], axis=1)
         return table[:, : len(indices)], table[:, len(indices) :]
 
@@ -112,11 +111,10 @@ class Constraint:
         program = Program([tree, *self.lift.values()])
         worst, place = 0.0, np.zeros(self.problem.dim)
         for piece in residual.region:
-            points = _points_on(piece, self.problem)
+            points = sample(self.problem, piece, "hard", NUM_TRIALS)
+            known = coordinate_values(points, self.problem.names)
             with np.errstate(all="ignore"):
-                values, *sizes = (
-                    np.broadcast_to(np.asarray(v, dtype=float), len(points)) for v in program(_columns(self.problem, points))
-                )
+                values, *sizes = (np.broadcast_to(np.asarray(value, dtype=float), len(points)) for value in program(known))
             defects = np.abs(values) / (1.0 + max((np.nanmax(np.abs(size)) for size in sizes), default=0.0))
             if not defects.max() <= worst:
                 worst, place = float(defects.max()), points[np.argmax(defects)]
@@ -264,13 +262,3 @@ def _insert(tree: Node, lift: Mapping[str, Node], problem: Problem) -> Node:
     return calculus.replace(tree, leaf)
 
 
-def _columns(problem: Problem, points: np.ndarray) -> dict[Node, np.ndarray]:
-    return {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
-
-
-def _points_on(piece: Piece, problem: Problem) -> np.ndarray:
-    low, high = problem.box.T
-    points = low + (high - low) * generator(0, "hard").random((NUM_TRIALS, problem.dim))
-    for name, place in piece.fixed:
-        points[:, problem.names.index(name)] = place
-    return points

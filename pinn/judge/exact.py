@@ -12,9 +12,9 @@ from pinn.judge.reference import EXACT, Reference, no_reference
 from pinn.problem import calculus
 from pinn.problem.exact import apply_exact
 from pinn.problem.problem import Piece, Problem, Residual
-from pinn.problem.program import Program
-from pinn.problem.randomness import generator
-from pinn.problem.tree import Integral, Jet, Name, Node, Normal
+from pinn.problem.program import Program, coordinate_values
+from pinn.problem.regions import sample
+from pinn.problem.tree import Integral, Jet, Node, Normal
 
 Array = np.ndarray
 LARGEST_DEFECT = 1e-6
@@ -62,23 +62,17 @@ def worst_defect(problem: Problem) -> tuple[str, float]:
     for residual in problem.residuals:
         if any(isinstance(leaf, Integral) for leaf in calculus.leaves(residual.tree)):
             continue
-        for number, piece in enumerate(residual.region):
-            defect = _defect(problem, residual, piece, number)
+        for piece in residual.region:
+            defect = _defect(problem, residual, piece)
             if defect > worst[1]:
                 worst = (residual.name, defect)
     return worst
 
 
-def _defect(problem: Problem, residual: Residual, piece: Piece, number: int) -> float:
-    rng = generator(0, f"exact {residual.name}", number)
-    low, high = problem.box.T
-    points = low + (high - low) * rng.random((NUM_POINTS, problem.dim))
-    for name, place in piece.fixed:
-        points[:, problem.names.index(name)] = place
-    points = points[piece.keeps(points, problem.names)]
-    known: dict[Node, Any] = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
-    axis, sign = piece.outward or ("", 0)
-    known.update({Normal(name): float(sign) if name == axis else 0.0 for name in problem.space})
+def _defect(problem: Problem, residual: Residual, piece: Piece) -> float:
+    points = sample(problem, piece, f"exact/{residual.name}", NUM_POINTS)
+    known: dict[Node, Any] = coordinate_values(points, problem.names)
+    known.update({Normal(name): component for name, component in zip(problem.names, piece.normal(problem.names), strict=True)})
     jets = [leaf for leaf in calculus.leaves(residual.tree) if isinstance(leaf, Jet)]
     size = 0.0
     with np.errstate(all="ignore"):

@@ -328,6 +328,6 @@ def _rule(layout: Layout, axis) -> tuple[Array, Array]:
 
 def constant_place(place: Node, coordinate: str) -> float:
     """Return the constant position of a looked-up value along a coordinate, or raise `NoReference`."""
-    if isinstance(place, Number) and not isinstance(place.value, complex):
-        return float(place.value)
+    if isinstance(place, Number):
+        return place.value
     raise NoReference(f"a value is looked up at {coordinate} = {place}, a place that moves; only constant places are covered")

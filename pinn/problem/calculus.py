@@ -42,10 +42,11 @@ _FOLD: dict[str, Callable] = {
 
 
 def call(function: str, *arguments: Node) -> Node:
-    """Return ``Call(function, arguments)``, folded when all arguments are real numbers and the value is finite."""
-    if function in _FOLD and all(isinstance(a, Number) and not isinstance(a.value, complex) for a in arguments):
+    """Return ``Call(function, arguments)``, folded when all arguments are numbers and the value is finite."""
+    numbers = [argument.value for argument in arguments if isinstance(argument, Number)]
+    if function in _FOLD and len(numbers) == len(arguments):
         try:
-            value = _FOLD[function](*(a.value for a in arguments))
+            value = _FOLD[function](*numbers)
         except (ValueError, ZeroDivisionError, OverflowError):
             value = math.nan
         if isinstance(value, (int, float)) and math.isfinite(value):
@@ -139,7 +140,7 @@ def total(items: Iterable[Node]) -> Node:
     return result
 
 
-_BUILD = {"+": add, "-": subtract, "*": multiply, "/": divide, "**": power, "neg": negative}
+_BUILD: dict[str, Callable[..., Node]] = {"+": add, "-": subtract, "*": multiply, "/": divide, "**": power, "neg": negative}
 
 
 def build(function: str, *arguments: Node) -> Node:

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.calculus import jets, leaves, total
-from pinn.problem.expand import Namespace
+from pinn.problem.calculus import jets, leaves
+from pinn.problem.namespace import Namespace
 from pinn.problem.problem import Piece, Problem, Residual, jet_column
-from pinn.problem.program import Program
-from pinn.problem.randomness import generator
+from pinn.problem.program import Program, coordinate_values
+from pinn.problem.regions import sample
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
-from pinn.problem.tree import Call, Integral, Jet, Name, Node, Normal, Number
+from pinn.problem.tree import Call, Integral, Jet, Node, Normal, Number
 
 NUM_SAMPLES = 512
 EXACT_DEFECT = 1e-6
@@ -41,15 +41,6 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     _exact(problem)
     _unused(namespace, mapping)
     return [*_corners(problem), *_cartesian(problem, mapping)]
-
-
-def sample(problem: Problem, piece: Piece, name: str, num: int = NUM_SAMPLES) -> np.ndarray:
-    """Return random points of a piece, (points, dim); fewer than ``num`` where a cut drops some."""
-    low, high = problem.box.T
-    points = low + (high - low) * generator(0, f"check/{name}").uniform(0.001, 0.999, (num, problem.dim))
-    for coordinate, value in piece.fixed:
-        points[:, problem.names.index(coordinate)] = value
-    return points[piece.keeps(points, problem.names)]
 
 
 def _about(message: str, *path: str) -> BadInput:
@@ -85,20 +76,17 @@ def _finite(problem: Problem) -> None:
     """Every part of a formula that depends on coordinates only is a finite number wherever it is used."""
     for residual in problem.residuals:
         for piece in residual.region:
-            points = sample(problem, piece, residual.name)
+            points = sample(problem, piece, residual.name, NUM_SAMPLES)
             if not len(points):
                 raise _about("the selector chooses no points", *_home(residual))
-            values = _coordinate_values(problem, piece, points)
+            values = _known_values(problem, piece, points)
             for part in _known_parts(residual.tree):
                 _all_finite(problem, residual, part, points, values)
 
 
-def _coordinate_values(problem: Problem, piece: Piece, points: np.ndarray) -> dict[Node, np.ndarray]:
-    values: dict[Node, np.ndarray] = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
-    for name in problem.space:
-        along = piece.outward is not None and piece.outward[0] == name
-        values[Normal(name)] = np.full(len(points), float(piece.outward[1]) if along else 0.0)
-    return values
+def _known_values(problem: Problem, piece: Piece, points: np.ndarray) -> dict[Node, np.ndarray]:
+    normal = np.broadcast_to(piece.normal(problem.names), points.shape)
+    return coordinate_values(points, problem.names) | {Normal(name): normal[:, axis] for axis, name in enumerate(problem.names)}
 
 
 def _known_parts(tree: Node) -> Iterator[Node]:
@@ -134,7 +122,7 @@ def _coverage(problem: Problem) -> None:
                 for side, value in zip((-1, 1), problem.box[problem.names.index(axis)], strict=True):
                     _covered(problem, unknown, axis, side, value, needed)
         if problem.time is not None:
-            _started(problem, unknown, problem.order(unknown, problem.time))
+            _started(problem, unknown, problem.time, problem.order(unknown, problem.time))
 
 
 def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> None:
@@ -161,17 +149,17 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
         raise _about(f"no condition for {unknown} on {where}; add one, or say free: {unknown}", "conditions")
 
 
-def _started(problem: Problem, unknown: str, needed: int) -> None:
+def _started(problem: Problem, unknown: str, time: str, needed: int) -> None:
     found = sum(
         any(jet.unknown == unknown for jet in jets(condition.tree))
         for condition in problem.conditions
-        if any(name == problem.time for piece in condition.region for name, _ in piece.fixed)
+        if any(name == time for piece in condition.region for name, _ in piece.fixed)
     )
     found += sum(
-        any(coordinate == problem.time for coordinate, _ in piece.fixed) * needed for name, piece in problem.free if name == unknown
+        any(coordinate == time for coordinate, _ in piece.fixed) * needed for name, piece in problem.free if name == unknown
     )
     if found < needed:
-        time, start = problem.time, problem.box[problem.names.index(problem.time)][0]
+        start = problem.box[problem.names.index(time)][0]
         missing = unknown if found == 0 else f"{unknown}_{time * found}"
         order = "second" if needed == 2 else "first" if needed == 1 else f"{needed}th"
         advice = f"initial: {{at: {time} = {start:g}, {missing}: ...}}"
@@ -201,8 +189,7 @@ def _value_condition(residual: Residual) -> tuple[str, Node] | None:
             and not leaf.image
             and all(sum(index) == 0 for index in leaf.operator)
         ):
-            rest = total([residual.tree])
-            given = _solved_for(rest, leaf)
+            given = _solved_for(residual.tree, leaf)
             if given is not None:
                 return leaf.unknown, given
     return None
@@ -222,14 +209,15 @@ def _twice(problem: Problem) -> None:
     seen: dict[tuple[str, Any], str] = {}
     for condition in problem.conditions:
         given = _value_condition(condition)
-        for piece in condition.region if given else ():
+        if given is None:
+            continue
+        for piece in (piece for piece in condition.region if piece.cut is None):
             key = given[0], piece.fixed
-            if key in seen and piece.cut is None:
+            if key in seen:
                 place = " and ".join(f"{name} = {value:g}" for name, value in piece.fixed)
                 text = f"{given[0]} has two value conditions on {place}: '{seen[key]}' and '{condition.name}'"
                 raise _about(text, *_home(condition))
-            if piece.cut is None:
-                seen[key] = condition.name
+            seen[key] = condition.name
 
 
 # the exact solution --------------------------------------------------------------------------------------------------------
@@ -239,8 +227,8 @@ def _exact(problem: Problem) -> None:
     if not problem.exact:
         return
     for unknown, tree in problem.exact.items():
-        points = sample(problem, Piece(), f"exact/{unknown}")
-        values = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
+        points = sample(problem, Piece(), f"exact/{unknown}", NUM_SAMPLES)
+        values = coordinate_values(points, problem.names)
         with np.errstate(all="ignore"):
             (result,) = Program([tree])(values)
         if not np.isfinite(np.broadcast_to(result, len(points))).any():
@@ -249,9 +237,7 @@ def _exact(problem: Problem) -> None:
         if {jet.unknown for jet in jets(residual.tree)} <= set(problem.exact):
             for piece in residual.region:
                 points = sample(problem, piece, f"exact/{residual.name}", 128)
-                normals = np.zeros_like(points)
-                if piece.outward:
-                    normals[:, problem.names.index(piece.outward[0])] = piece.outward[1]
+                normals = np.tile(piece.normal(problem.names), (len(points), 1))
                 _solves(problem, residual, Sites(points, normals))
 
 
@@ -348,9 +334,8 @@ def _differ(
 ) -> Iterator[str]:
     points = sample(problem, edge, f"{first.name}/{second.name}", 64)
     points = points[pieces[0].keeps(points, problem.names) & pieces[1].keeps(points, problem.names)]
-    at = {Name(name): points[:, axis] for axis, name in enumerate(problem.names)}
     with np.errstate(all="ignore"):
-        a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(at))
+        a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
         gap = np.abs(a - b)
     size = max(_typical_value(problem, value, piece) for value, piece in zip(values, pieces, strict=True))
     if len(points) and np.nanmax(gap) > 1e-9 * size:
@@ -362,7 +347,7 @@ def _differ(
 def _typical_value(problem: Problem, tree: Node, piece: Piece) -> float:
     points = sample(problem, piece, "typical", 64)
     with np.errstate(all="ignore"):
-        (value,) = Program([tree])({Name(name): points[:, axis] for axis, name in enumerate(problem.names)})
+        (value,) = Program([tree])(coordinate_values(points, problem.names))
     return float(np.nanmax(np.abs(value), initial=1e-300))
 
 

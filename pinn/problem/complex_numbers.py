@@ -17,28 +17,30 @@ class Complex:
     real: Node
     imag: Node
 
-    def map(self, function: Callable[[Node], Node]) -> Complex | tuple:
+    def map(self, function: Callable[[Node], Node]) -> Complex:
         """Apply a real linear map (a derivative, a substitution, an integral) to both parts."""
-        parts = function(self.real), function(self.imag)
-        if isinstance(parts[0], tuple):
-            return tuple(Complex(a, b) for a, b in zip(*parts, strict=True))
-        return Complex(*parts)
+        return Complex(function(self.real), function(self.imag))
 
 
-def pair(value: Node | Complex) -> Complex:
+Scalar = Node | Complex
+"""A real scalar as a tree, or a complex one as a pair of trees."""
+
+
+def pair(value: Scalar) -> Complex:
     """Return any scalar as a pair."""
     return value if isinstance(value, Complex) else Complex(value, ZERO)
 
 
-def build_scalar(function: str, *arguments: Node | Complex) -> Node | Complex:
+def build_scalar(function: str, *arguments: Scalar) -> Scalar:
     """Return a call of a function of the language on real or complex scalars.
 
     Raises
     ------
     FormulaError : the function is not defined for complex values (``min``, ``sign``, ``erf``, ...).
     """
-    if not any(isinstance(argument, Complex) for argument in arguments):
-        return build(function, *arguments)
+    real = [argument for argument in arguments if isinstance(argument, Node)]
+    if len(real) == len(arguments):
+        return build(function, *real)
     if function not in _RULES:
         raise FormulaError(f"'{function}' is not defined for complex values; take real(...), imag(...) or abs(...)")
     result = _RULES[function](*map(pair, arguments))

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pinn.problem import calculus
-from pinn.problem.calculus import build, multiply, substitute, total
-from pinn.problem.complex_numbers import Complex, build_scalar, pair
+from pinn.problem.calculus import ZERO, build, multiply, substitute, total
+from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, pair
 from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
 from pinn.problem.namespace import Namespace, UnusableName, Value
 from pinn.problem.settings import nearest
-from pinn.problem.tree import At, Call, Integral, Jet, Name, Node, Normal, Number, Vector
+from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector
 
 MAX_ORDER = 4
 _SYMBOLS = {"e": "exp(1)", "i": "1j", "j": "1j"}
@@ -40,7 +40,7 @@ class Expander:
             raise FormulaError(f"a real number is needed here, '{tree}' is complex; take real(...), imag(...) or abs(...)")
         return value
 
-    def complex_scalar(self, tree: Node) -> Node | Complex:
+    def complex_scalar(self, tree: Node) -> Scalar:
         """Return the expanded scalar, real or complex; a vector is refused."""
         value = self.expand(tree)
         if isinstance(value, tuple):
@@ -54,8 +54,8 @@ class Expander:
         ------
         FormulaError : an unknown name, lengths that differ, a derivative of too high an order.
         """
-        if isinstance(tree, Number):
-            return Complex(Number(tree.value.real), Number(tree.value.imag)) if isinstance(tree.value, complex) else tree
+        if isinstance(tree, Imaginary):
+            return Complex(ZERO, Number(tree.value))
         if isinstance(tree, Name):
             return self._name(tree.name)
         if isinstance(tree, Vector):
@@ -91,14 +91,19 @@ class Expander:
         if name in space.vectors:
             return tuple(self._name(component) for component in space.vectors[name])
         if name in space.complex:
-            return Complex(*map(self._name, space.complex[name]))
+            real, imag = space.complex[name]
+            return Complex(self._plain(real), self._plain(imag))
         if name in space.unknowns:
-            return Jet(name, ((0,) * len(space.coordinates),))
+            return self._plain(name)
         if name in space.constants:
             return space.constants[name]
         if name in self.pending:
             raise UnusableName(f"definition '{name}' refers to itself", name=name)
         return replace(self, bound={}, pending=(*self.pending, name)).expand(space.definitions[name])
+
+    def _plain(self, unknown: str) -> Jet:
+        """Return the value of a scalar unknown, not differentiated."""
+        return Jet(unknown, ((0,) * len(self.namespace.coordinates),))
 
     def _suffixed(self, name: str) -> Value:
         space = self.namespace
@@ -144,10 +149,11 @@ class Expander:
 
     def _along(self, value: Value, run: tuple[str, ...]) -> Value:
         for name in run:
-            value = (
-                self._normal_derivative(value) if name == "n" else _by_component(lambda f, x=name: self._derivative(f, x), value)
-            )
+            value = self._normal_derivative(value) if name == "n" else self._slope(value, name)
         return value
+
+    def _slope(self, value: Value, coordinate: str) -> Value:
+        return _by_component(lambda f: self._derivative(f, coordinate), value)
 
     def _derivative(self, tree: Node, coordinate: str) -> Node:
         if _jumps_along(tree, coordinate):
@@ -164,11 +170,16 @@ class Expander:
 
     def _normal_derivative(self, value: Value) -> Value:
         self._needs_surface("n")
-        slopes = [_by_component(lambda f, x=x: multiply(Normal(x), self._derivative(f, x)), value) for x in self.namespace.space]
-        return _combine("+", *slopes) if len(slopes) > 1 else slopes[0]
+
+        def part(coordinate: str) -> Value:
+            return _by_component(lambda f: multiply(Normal(coordinate), self._derivative(f, coordinate)), value)
+
+        return _combine("+", *map(part, self.namespace.space))
 
     def _gradient(self, value: Value) -> Value:
-        return _by_component(lambda f: tuple(self._derivative(f, x) for x in self.namespace.space), value)
+        if isinstance(value, tuple):
+            return tuple(map(self._gradient, value))
+        return tuple(self._slope(value, x) for x in self.namespace.space)
 
     def _laplacian(self, tree: Node) -> Node:
         """Return the Laplacian; applied to an unknown it stays one whole operator, so that a field may sum as it goes."""
@@ -203,15 +214,21 @@ class Expander:
         if not (isinstance(test, Call) and test.function in ("<", "<=", ">", ">=", "and", "or", "not")):
             raise FormulaError("where(...) needs a comparison first")
         opposite = Call("not", (test,))
-        branches = [self.expand(yes), self.expand(no)]
-        guarded = [_by_component(lambda f, c=c: _guard(f, c), branch) for branch, c in zip(branches, (test, opposite), strict=True)]
+        guarded = [
+            _by_component(lambda f: _guard(f, test), self.expand(yes)),
+            _by_component(lambda f: _guard(f, opposite), self.expand(no)),
+        ]
 
-        def choose(a: Node | Complex, b: Node | Complex) -> Node | Complex:
-            if isinstance(a, Complex) or isinstance(b, Complex):
-                return Complex(choose(pair(a).real, pair(b).real), choose(pair(a).imag, pair(b).imag))
+        def choose(a: Node, b: Node) -> Node:
             return a if a == b else Call("where", (test, a, b))
 
-        return _combine_with(choose, *guarded)
+        def choose_scalar(a: Scalar, b: Scalar) -> Scalar:
+            if isinstance(a, Complex) or isinstance(b, Complex):
+                a, b = pair(a), pair(b)
+                return Complex(choose(a.real, b.real), choose(a.imag, b.imag))
+            return choose(a, b)
+
+        return _combine_with(choose_scalar, *guarded)
 
     def _diff_operator(self, quantity: Node, *along: Node) -> Value:
         run = []
@@ -236,8 +253,7 @@ class Expander:
             raise FormulaError(
                 f"div needs a vector of length {len(space)} (one component for each of {', '.join(space)}), got {got}"
             )
-        parts = [_by_component(lambda f, x=x: self._derivative(f, x), item) for item, x in zip(vector, space, strict=True)]
-        return _combine("+", *parts) if len(parts) > 1 else parts[0]
+        return _combine("+", *(self._slope(item, x) for item, x in zip(vector, space, strict=True)))
 
     def _laplacian_operator(self, quantity: Node) -> Value:
         return _by_component(self._laplacian, self.expand(quantity))
@@ -278,7 +294,7 @@ class Expander:
             raise FormulaError("integrals over a part of the domain need shapes, which are not supported yet")
         space = self.namespace
         fresh = {x: Name(f"{x}'{len(self.bound)}") for x in space.space}
-        over = tuple((fresh[x].name, *map(Number, space.box[x])) for x in space.space)
+        over = tuple((fresh[x].name, Number(space.box[x][0]), Number(space.box[x][1])) for x in space.space)
         return _by_component(lambda f: Integral(substitute(f, fresh), over, mean), self.expand(quantity))
 
     def _surface_integral_operator(self, *_: Node) -> Value:
@@ -307,7 +323,7 @@ class Expander:
         return _by_component(lambda f: substitute(f, places), self.expand(tree.quantity))
 
 
-def _by_component(function: Callable[[Node], Value], value: Value) -> Value:
+def _by_component(function: Callable[[Node], Node], value: Value) -> Value:
     """Apply a real linear map to a scalar, to both parts of a complex one, to every component of a vector."""
     if isinstance(value, tuple):
         return tuple(_by_component(function, item) for item in value)
@@ -324,7 +340,7 @@ def _combine(name: str, *values: Value) -> Value:
     return _combine_with(lambda *items: build_scalar(name, *items), *values)
 
 
-def _combine_with(function: Callable[..., Node], *values: Value) -> Value:
+def _combine_with(function: Callable[..., Scalar], *values: Value) -> Value:
     lengths = {len(value) for value in values if isinstance(value, tuple)}
     if not lengths:
         return function(*values)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tree import At, Call, Name, Node, Number, Vector
+from pinn.problem.tree import At, Call, Imaginary, Name, Node, Number, Vector
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 200
@@ -251,7 +251,8 @@ def _without_brackets(text: str) -> str:
 def _double_equals(text: str) -> tuple[str, list[int]]:
     """Write ``=`` outside argument lists as ``==`` so that Python reads a selector; return the columns of the inserted signs."""
     calls: list[bool] = []
-    out, inserted = [], []
+    out: list[str] = []
+    inserted: list[int] = []
     for column, sign in enumerate(text):
         if sign == "(":
             calls.append(bool(re.search(r"\w\s*$", text[:column])) and not re.search(r"\b(and|or|not)\s*$", text[:column]))
@@ -318,33 +319,33 @@ class _Walker:
 
     def _constant(self, node: ast.Constant) -> Node:
         value = node.value
-        if type(value) not in (int, float, complex):
+        if isinstance(value, bool) or not isinstance(value, (int, float, complex)):
             raise self.fail("this is not part of the language", node.col_offset)
         try:
-            number = value if isinstance(value, complex) else float(value)
+            size = value.imag if isinstance(value, complex) else float(value)
         except OverflowError:
-            number = math.inf
-        if not (math.isfinite(number.real) and math.isfinite(number.imag)):
+            size = math.inf
+        if not math.isfinite(size):
             raise self.fail("the number is too large for floating point", node.col_offset)
-        return Number(number)
+        return Imaginary(size) if isinstance(value, complex) else Number(size)
 
     def _arithmetic(self, node: ast.BinOp, depth: int) -> Node:
         left, right = self.walk(node.left, False, depth), self.walk(node.right, False, depth)
-        if isinstance(node.op, ast.Pow) and isinstance(right, Number) and abs(right.value) > MAX_EXPONENT:
+        if isinstance(node.op, ast.Pow) and isinstance(right, (Number, Imaginary)) and abs(right.value) > MAX_EXPONENT:
             raise self.fail(f"the exponent is larger than {MAX_EXPONENT}", node.right.col_offset)
         return Call(ARITHMETIC[type(node.op)], (left, right))
 
-    def _boolean(self, node: ast.AST, allowed: bool, depth: int) -> Node:
+    def _boolean(self, node: ast.Compare | ast.BoolOp | ast.UnaryOp, allowed: bool, depth: int) -> Node:
         if not allowed:
-            raise self.fail("a comparison stands only inside where(...) and in at:", getattr(node, "col_offset", 0))
+            raise self.fail("a comparison stands only inside where(...) and in at:", node.col_offset)
         if isinstance(node, ast.UnaryOp):
             return Call("not", (self.walk(node.operand, True, depth),))
         if isinstance(node, ast.BoolOp):
             word = "and" if isinstance(node.op, ast.And) else "or"
             return _chain(word, [self.walk(value, True, depth) for value in node.values])
         sides = [self.walk(side, False, depth) for side in (node.left, *node.comparators)]
-        signs = [COMPARISONS.get(type(op)) for op in node.ops]
-        if None in signs or ("=" in signs and not self.selector):
+        signs = [COMPARISONS.get(type(op), "") for op in node.ops]
+        if "" in signs or ("=" in signs and not self.selector):
             raise self.fail("compare with < <= > >= here", node.col_offset)
         return _chain("and", [Call(sign, (low, high)) for sign, low, high in zip(signs, sides[:-1], sides[1:], strict=True)])
 
@@ -371,10 +372,10 @@ class _Walker:
             raise self.fail(f"write every place as coordinate=value in {name}(...)", node.col_offset)
         if name in ELEMENTARY or name in OPERATORS:
             raise self.fail(f"'{name}' has no named arguments", node.col_offset)
-        names = [word.arg for word in node.keywords]
-        if len(set(names)) < len(names):
+        places = {word.arg: word.value for word in node.keywords if word.arg is not None}
+        if len(places) < len(node.keywords):
             raise self.fail("a coordinate is named twice", node.col_offset)
-        return At(Name(name), tuple((word.arg, self.walk(word.value, False, depth)) for word in node.keywords))
+        return At(Name(name), tuple((coordinate, self.walk(place, False, depth)) for coordinate, place in places.items()))
 
 
 def _chain(word: str, items: list[Node]) -> Node:

@@ -101,14 +101,14 @@ class _Reader:
         try:
             yield
         except BadInput as error:
-            if getattr(error, "placed", False):
+            if error.placed:
                 raise
             raise self._placed(error) from None
         finally:
             self.path = outer
 
     def _placed(self, error: BadInput) -> BadInput:
-        path = getattr(error, "path", self.path)
+        path = self.path if error.path is None else error.path
         offset = None if isinstance(error, BadKey) else error.column if isinstance(error, FormulaError) else 0
         position = self.where(path, offset) if self.where else None
         place = self.name if position is None else f"{Path(position.file).name} line {position.line}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from pinn.problem.complex_numbers import Complex
+from pinn.problem.complex_numbers import Scalar
 from pinn.problem.formula import FormulaError
 from pinn.problem.settings import BadInput
 from pinn.problem.tree import Node
 
-Value = Node | Complex | tuple
+Value = Scalar | tuple[Any, ...]
 """A scalar tree, a complex scalar, or a tuple of values: a vector, or a matrix as a tuple of rows."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pinn.problem.tree import At, Call, Integral, Jet, Name, Node, Normal, Number, Vector
+from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector
 
 _PRECEDENCE = {
     "or": 1,
@@ -34,6 +34,8 @@ def _print(tree: Node) -> tuple[str, int]:
     """Return the text and how tightly its outermost operator binds."""
     if isinstance(tree, Number):
         return _print_number(tree.value)
+    if isinstance(tree, Imaginary):
+        return f"{_print_number(tree.value)[0]}j", _ATOM
     if isinstance(tree, Name):
         return tree.name, _ATOM
     if isinstance(tree, Normal):
@@ -49,7 +51,7 @@ def _print(tree: Node) -> tuple[str, int]:
     if isinstance(tree, Integral):
         over = ", ".join(f"{name} from {low} to {high}" for name, low, high in tree.over)
         return f"{'mean' if tree.mean else 'integral'}({to_text(tree.integrand)}, {over})", _ATOM
-    return _print_call(tree)
+    return _print_call(tree) if isinstance(tree, Call) else (repr(tree), _ATOM)
 
 
 def _print_call(tree: Call) -> tuple[str, int]:
@@ -77,11 +79,7 @@ def _print_places(where: tuple[tuple[str, Node], ...]) -> str:
     return ", ".join(f"{name}={to_text(value)}" for name, value in where)
 
 
-def _print_number(value: float | complex) -> tuple[str, int]:
-    if isinstance(value, complex):
-        if value.real == 0 and value.imag >= 0:
-            return f"{_print_number(value.imag)[0]}j", _ATOM
-        return f"({to_text(Number(value.real))} + {value.imag!r}*1j)", _ATOM
+def _print_number(value: float) -> tuple[str, int]:
     if value < 0 or (value == 0 and math.copysign(1, value) < 0):
         return f"-{_print_number(-value)[0]}", _PRECEDENCE["neg"]
     return (str(int(value)) if value == int(value) and value < 1e16 else repr(value)), _ATOM

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from pinn.problem import calculus
-from pinn.problem.program import Program
-from pinn.problem.tree import Jet, Name, Node, Operator
+from pinn.problem.program import Program, coordinate_values
+from pinn.problem.tree import Jet, Node, Operator
 
 Request = tuple[tuple[str, Operator], ...]
 """What is wanted of a field at some points: pairs (unknown, operator), one column of values each."""
@@ -57,11 +57,16 @@ class Piece:
     cut: Node | None = None
     free: tuple[str, ...] = ()
 
+    def normal(self, coordinates: Sequence[str]) -> np.ndarray:
+        """Return the outward unit normal, (dim,); zero along time, and everywhere off walls."""
+        wall, side = self.outward or (None, 0)
+        return np.array([float(side) if name == wall else 0.0 for name in coordinates])
+
     def keeps(self, points: np.ndarray, coordinates: Sequence[str]) -> np.ndarray:
         """Return which ``points`` (points, dim) the cut keeps, (points,) booleans."""
         if self.cut is None:
             return np.ones(len(points), bool)
-        (value,) = Program([self.cut])({Name(name): points[:, axis] for axis, name in enumerate(coordinates)})
+        (value,) = Program([self.cut])(coordinate_values(points, coordinates))
         return np.broadcast_to(np.asarray(value, bool), len(points))
 
 
@@ -177,8 +182,7 @@ class Problem:
         KeyError : no exact formula is given for an unknown of the request.
         """
         out = np.empty((len(points), len(request)))
-        values = {Name(name): points[:, axis] for axis, name in enumerate(self.names)}
-        for column, value in enumerate(self._exact_program(request)(values)):
+        for column, value in enumerate(self._exact_program(request)(coordinate_values(points, self.names))):
             out[:, column] = value
         return out
 

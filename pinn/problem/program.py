@@ -6,11 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import erf
 
-from pinn.problem.tree import Call, Node, Number
+from pinn.problem.tree import Call, Name, Node, Number
 
 Functions = Mapping[str, Callable]
+
+
+def _erf(a: Any) -> Any:
+    from scipy.special import erf  # takes longer to import than everything else that reads a problem
+
+    return erf(a)
+
+
 
 NUMPY: Functions = {
     "+": np.add,
@@ -32,7 +39,7 @@ NUMPY: Functions = {
     "sinh": np.sinh,
     "cosh": np.cosh,
     "tanh": np.tanh,
-    "erf": erf,
+    "erf": _erf,
     "abs": np.abs,
     "sign": np.sign,
     "real": np.real,
@@ -51,6 +58,11 @@ NUMPY: Functions = {
     "integrate": lambda a, w: np.sum(a * w, axis=-1),
 }
 """What the functions of the language do to NumPy arrays. Another array library needs a table with the same keys."""
+
+
+def coordinate_values(points: np.ndarray, coordinates: Sequence[str]) -> dict[Node, np.ndarray]:
+    """Return what a program wants to know of ``points`` (points, dim): one column (points,) for the name of each coordinate."""
+    return {Name(name): points[:, axis] for axis, name in enumerate(coordinates)}
 
 
 class Instruction(NamedTuple):

@@ -46,7 +46,8 @@ def evaluate_quantity(problem: Problem, name: str, solution: SolutionLike, num_p
     points = np.repeat(problem.box[None, :, 0], num_places if free else 1, axis=0)
     if free:
         axis = problem.names.index(free[0])
-        points[:, axis] = np.linspace(*problem.box[axis], num_places)
+        low, high = problem.box[axis]
+        points[:, axis] = np.linspace(low, high, num_places)
     term = make_term(problem, Residual(name, "quantity", "", tree, (Piece(),)), Sites(points))
     columns = [solution(image.sites.points, image.request) for image in term.images]
     values = np.array(np.broadcast_to(np.asarray(term.evaluate(columns), float), len(points)))

@@ -16,7 +16,7 @@ from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
 
 if TYPE_CHECKING:
-    from pinn.problem.problem import Coordinate, Piece
+    from pinn.problem.problem import Coordinate, Piece, Problem
 
 Rule = Literal["sobol", "latin_hypercube", "uniform", "grid", "chebyshev"]
 """How points are placed: a scrambled Sobol sequence, one point per row and column of a fine raster, independently at random,
@@ -64,6 +64,18 @@ def draw(
     else:
         points = _kept(piece, coordinates, num, rule, rng, keep)
     return Sites(points, _normals(piece, coordinates, len(points)))
+
+
+def sample(problem: Problem, piece: Piece, name: str, num: int) -> np.ndarray:
+    """Return random points of a piece, (points, dim), a little off its edges; fewer than ``num`` where its cut drops some.
+
+    The draw is a function of ``name`` and ``num`` alone. Coordinates that are neither pinned nor free are drawn, too.
+    """
+    low, high = problem.box.T
+    points = low + (high - low) * generator(0, f"sample/{name}").uniform(0.001, 0.999, (num, problem.dim))
+    for coordinate, value in piece.fixed:
+        points[:, problem.names.index(coordinate)] = value
+    return points[piece.keeps(points, problem.names)]
 
 
 def measure(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep | None = None) -> float:
@@ -140,6 +152,4 @@ def _kept(
 def _normals(piece: Piece, coordinates: Sequence[Coordinate], num: int) -> np.ndarray | None:
     if piece.outward is None:
         return None
-    name, side = piece.outward
-    row = np.array([float(side) if coordinate.name == name else 0.0 for coordinate in coordinates])
-    return np.tile(row, (num, 1))
+    return np.tile(piece.normal([coordinate.name for coordinate in coordinates]), (num, 1))

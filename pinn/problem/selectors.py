@@ -42,11 +42,8 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     """
     tree = parse_selector(text)
     instant = _instant(tree, namespace)
-    if instant is not None:
-        pieces = _at_instant(tree, instant, namespace)
-    else:
-        pieces = [_restrict(face, tree, namespace) for face in walls(namespace)]
-    chosen = tuple(piece for piece in pieces if piece is not None)
+    pieces = walls(namespace) if instant is None else (Piece((instant,), None, None, namespace.space),)
+    chosen = tuple(kept for piece in pieces if (kept := _restrict(piece, tree, namespace)) is not None)
     corner = [f"{axis}={value:g}" for axis, value in (_pinned(item, namespace) for item in _equalities(tree))]
     if not chosen and len(corner) > 1:
         raise FormulaError(
@@ -69,8 +66,8 @@ def _equalities(tree: Node) -> list[Call]:
     return []
 
 
-def _instant(tree: Node, namespace: Namespace) -> float | None:
-    """Return the time at which the selector pins the space domain, or None when it chooses walls."""
+def _instant(tree: Node, namespace: Namespace) -> tuple[str, float] | None:
+    """Return (time coordinate, value) at which the selector pins the space domain, or None when it chooses walls."""
     if namespace.time is None:
         return None
     for equality in _equalities(tree):
@@ -79,14 +76,8 @@ def _instant(tree: Node, namespace: Namespace) -> float | None:
             low, high = namespace.box[axis]
             if not low - TOLERANCE * (high - low) <= value <= high + TOLERANCE * (high - low):
                 raise FormulaError(f"{axis} = {value:g} lies outside the range of {axis}, {low:g} to {high:g}")
-            return value
+            return axis, value
     return None
-
-
-def _at_instant(tree: Node, instant: float, namespace: Namespace) -> list[Piece | None]:
-    free = namespace.space
-    piece = Piece(((namespace.time, instant),), None, None, free)
-    return [_restrict(piece, tree, namespace)]
 
 
 def _pinned(equality: Call, namespace: Namespace) -> tuple[str, float]:

@@ -23,7 +23,15 @@ class BadInput(ValueError):
     message : what is wrong, without the name of the setting.
     setting : dotted name of the setting, ``""`` when the message names it itself.
     detail : further lines (a caret under a formula), printed below the message.
+
+    Attributes
+    ----------
+    path : keys of the text of a problem under which the fault stands; None while only the reader knows where it is.
+    placed : whether the message already tells the place.
     """
+
+    path: tuple[str, ...] | None = None
+    placed: bool = False
 
     def __init__(self, message: str, setting: str = "", detail: str = ""):
         super().__init__(message, setting, detail)

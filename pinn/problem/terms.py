@@ -11,7 +11,7 @@ import numpy as np
 
 from pinn.problem import calculus
 from pinn.problem.problem import Problem, Request, Residual, jet_column
-from pinn.problem.program import NUMPY, Functions, Program
+from pinn.problem.program import NUMPY, Functions, Program, coordinate_values
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
 from pinn.problem.tree import Integral, Jet, Name, Node, Normal
@@ -78,10 +78,11 @@ class Term:
         ----------
         columns : arrays (points, len(request)), one per image, of the library that ``functions`` belongs to.
         """
-        values = {}
+        values: dict[Node, Any] = {}
         for leaf in self.program.inputs:
-            column = columns[leaf.image][:, leaf.column]
-            values[leaf] = column if leaf.nodes is None else column.reshape(-1, leaf.nodes)
+            if isinstance(leaf, Column):
+                column = columns[leaf.image][:, leaf.column]
+                values[leaf] = column if leaf.nodes is None else column.reshape(-1, leaf.nodes)
         (result,) = self.program(values, functions)
         return result
 
@@ -124,7 +125,7 @@ def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float 
     """
     rows = len(sites.points)
     images = _Images()
-    known: dict[Node, Any] = {Name(name): sites.points[:, axis] for axis, name in enumerate(problem.names)}
+    known: dict[Node, Any] = coordinate_values(sites.points, problem.names)
     outer = dict(known)
     if sites.normals is not None:
         known.update({Normal(name): sites.normals[:, axis] for axis, name in enumerate(problem.names)})
@@ -217,7 +218,7 @@ def _quadrature(
     weights = np.ones((rows, 1))
     for factor in np.meshgrid(*[weight] * count, indexing="ij"):
         weights = weights * factor.reshape(1, -1) / 2
-    places = {}
+    places: dict[Node, np.ndarray] = {}
     for (name, low, high), grid in zip(node.over, grids, strict=True):
         a, b = (np.broadcast_to(value, (rows, 1)) for value in Program([low, high])(values))
         places[Name(name)] = (a + b) / 2 + (b - a) / 2 * grid.reshape(1, -1)

@@ -7,7 +7,7 @@ A *surface* tree is what a person wrote (`pinn.problem.formula.parse` makes it a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar, dataclass_transform
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 Index = tuple[int, ...]
 """Derivative orders per coordinate, in the problem's order: u_tt in (x, t) is (0, 2)."""
@@ -16,13 +16,11 @@ Operator = tuple[Index, ...]
 """The sum of the partial derivatives with these indices, sorted: u_t is ((0, 1),), the Laplacian in (x, y) ((0, 2), (2, 0))."""
 
 
-T = TypeVar("T")
+_Class = TypeVar("_Class")
 
 
 class Node:
-    """Base of all nodes."""
-
-    __slots__ = ()
+    """Base of all nodes; ``str`` prints the formula."""
 
     def __str__(self) -> str:
         from pinn.problem.printing import to_text
@@ -31,28 +29,38 @@ class Node:
 
 
 @dataclass_transform(frozen_default=True)
-def _node(cls: type[T]) -> type[T]:
-    """Make a frozen, slotted dataclass whose hash is computed once (trees share large subtrees)."""
-    cls = dataclass(frozen=True, repr=True)(cls)
-    plain = cls.__hash__
+def _node(cls: type[_Class]) -> type[_Class]:
+    """Make a frozen dataclass whose hash is computed once (trees share large subtrees) and not pickled (it differs by process)."""
+    cls = dataclass(frozen=True)(cls)
+    compute = cls.__hash__
 
-    def cached(self) -> int:
+    def cached_hash(self: Any) -> int:
         try:
             return self._hash
         except AttributeError:
-            object.__setattr__(self, "_hash", plain(self))
+            object.__setattr__(self, "_hash", compute(self))
             return self._hash
 
-    cls.__hash__ = cached
-    cls.__getstate__ = lambda self: {k: v for k, v in self.__dict__.items() if k != "_hash"}
+    def state(self: Any) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
+    for name, method in (("__hash__", cached_hash), ("__getstate__", state)):
+        setattr(cls, name, method)
     return cls
 
 
 @_node
 class Number(Node):
-    """A real constant, or a complex one when the formula is complex."""
+    """A real constant."""
 
-    value: float | complex
+    value: float
+
+
+@_node
+class Imaginary(Node):
+    """``value`` times the imaginary unit, written ``2j``; in surface trees only."""
+
+    value: float
 
 
 @_node

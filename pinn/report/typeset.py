@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pinn.problem.formula import parse, parse_equation, parse_selector
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import At, Call, Name, Node, Number, Vector
+from pinn.problem.tree import At, Call, Imaginary, Name, Node, Number, Vector
 from pinn.report.markup import Html, element, join
 from pinn.report.wording import GREEK, NAME_PARTS, is_number
 
@@ -15,6 +15,7 @@ _PREFIX, _ATOM = 8, 10
 _SIGNS = {"<=": "≤", ">=": "≥", "-": "−", "and": "and", "or": "or"}
 COORDINATE_LETTERS = set("xyztrsn")
 _INVISIBLE = "\u2062"
+_SHORT = (Name, Number, Imaginary)
 
 
 def equation(value: object) -> Html:
@@ -63,6 +64,8 @@ def _set(tree: Node) -> tuple[Html, int]:
     """Return the markup of a tree and how tightly its outermost operator binds."""
     if isinstance(tree, Number):
         return _number(tree.value), _ATOM
+    if isinstance(tree, Imaginary):
+        return _row(join([]) if tree.value == 1 else _number(tree.value), _upright("i")), _ATOM
     if isinstance(tree, Name):
         return _name(tree.name), _ATOM
     if isinstance(tree, Vector):
@@ -114,14 +117,14 @@ def _times(left: Node, right: Node) -> Html:
     """Return a dot where two numbers would run into each other, else an invisible sign with a little room."""
     if _starts_with_number(right):
         return _operator("·")
-    names = isinstance(left, (Name, Number)) and isinstance(right, (Name, Number))
+    names = isinstance(left, _SHORT) and isinstance(right, _SHORT)
     return join([_operator(_INVISIBLE), None if names else element("mspace", width="0.12em")])
 
 
 def _starts_with_number(tree: Node) -> bool:
     while isinstance(tree, Call) and tree.function in ("*", "**", "/"):
         tree = tree.arguments[0]
-    return isinstance(tree, Number)
+    return isinstance(tree, (Number, Imaginary))
 
 
 def _function(called: str, arguments: Sequence[Node]) -> tuple[Html, int]:
@@ -130,7 +133,7 @@ def _function(called: str, arguments: Sequence[Node]) -> tuple[Html, int]:
         return element("msqrt", _set(first)[0]), _ATOM
     if called == "abs":
         return _row(_operator("|"), _set(first)[0], _operator("|")), _ATOM
-    if called == "exp" and isinstance(first, (Name, Number, Call)) and not _tall(first):
+    if called == "exp" and isinstance(first, (*_SHORT, Call)) and not _tall(first):
         return element("msup", element("mi", "e", mathvariant="normal"), _set(first)[0]), _BINDS["**"]
     if called in ("laplacian", "grad", "div"):
         sign = {"laplacian": "Δ", "grad": "∇", "div": "∇·"}[called]
@@ -146,7 +149,7 @@ def _tall(tree: Node) -> bool:
     """Tell whether an exponent would be hard to read as one."""
     if isinstance(tree, Call):
         return tree.function not in ("+", "-", "neg", "*", "**", "/") or any(_tall(item) for item in tree.arguments)
-    return not isinstance(tree, (Name, Number))
+    return not isinstance(tree, _SHORT)
 
 
 def _derivative(of: Node, by: Sequence[Node]) -> Html:
@@ -182,10 +185,7 @@ def _commas(items: Sequence[Html]) -> Html:
     return join(parts[1:])
 
 
-def _number(value: float | complex) -> Html:
-    if isinstance(value, complex):
-        size = join([]) if value.imag == 1 else _number(value.imag)
-        return _row(size, _upright("i")) if value.real == 0 else element("mn", str(value).strip("()").replace("j", "i"))
+def _number(value: float) -> Html:
     if value == int(value) and abs(value) < 1e6:
         return element("mn", f"{int(value)}")
     mantissa, _, exponent = f"{value:.6g}".partition("e")

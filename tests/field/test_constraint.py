@@ -3,11 +3,12 @@ import pytest
 import torch
 from field_problems import PLATE, RING, WAVE, inside, read
 
-from pinn.field.constraint import Constraint, _points_on
+from pinn.field.constraint import NUM_TRIALS, Constraint
 from pinn.field.network.mlp import MLP
 from pinn.problem import calculus
 from pinn.problem.problem import Coordinate, Problem, Unknown
 from pinn.problem.program import Program
+from pinn.problem.regions import sample
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
@@ -30,7 +31,7 @@ def residuals(problem, field, theta, names):
         if residual.name not in names:
             continue
         for piece in residual.region:
-            term = make_term(problem, residual, Sites(_points_on(piece, problem)))
+            term = make_term(problem, residual, Sites(sample(problem, piece, "faces", NUM_TRIALS)))
             columns = [field.at(image.sites, image.request).jets(theta).numpy() for image in term.images]
             found[residual.name] = max(found.get(residual.name, 0.0), np.abs(term.evaluate(columns)).max())
     return found

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinn.problem.formula import ELEMENTARY, OPERATORS, FormulaError, parse, parse_equation, parse_selector
-from pinn.problem.tree import At, Call, Name, Number, Vector
+from pinn.problem.tree import At, Call, Imaginary, Name, Number, Vector
 
 NAMES = st.sampled_from(["x", "t", "u", "u_xx", "nu", "k_f", "theta", "d", "e", "i"])
 
 
 def trees():
-    numbers = st.floats(0, 1e12, allow_nan=False).map(Number) | st.floats(0, 9, allow_nan=False).map(lambda v: Number(complex(0, v)))
+    numbers = st.floats(0, 1e12, allow_nan=False).map(Number) | st.floats(0, 9, allow_nan=False).map(Imaginary)
     leaves = numbers | NAMES.map(Name)
 
     def extend(inner):
