@@ -45,9 +45,7 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
 
 def _about(message: str, *path: str) -> BadInput:
     """Return a complaint about what stands at a path of keys."""
-    error = BadInput(message)
-    error.path = path
-    return error
+    return BadInput(message).about(*path)
 
 
 def _home(residual: Residual) -> tuple[str, str]:

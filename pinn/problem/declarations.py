@@ -36,8 +36,8 @@ def declare(mapping: Mapping[str, Any], at: At) -> Declarations:
     ------
     BadInput : a name that is reserved, declared twice or hides a derivative; a range that is empty; a circle of constants.
     """
-    definitions = _mapping_of(mapping, "define", at)
-    namespace = Namespace(constants=_constants(_mapping_of(mapping, "constants", at), at))
+    definitions = section(mapping, "define", at, "formulas")
+    namespace = Namespace(constants=_constants(section(mapping, "constants", at, "values"), at))
     namespace = _coordinates(mapping, namespace, at)
     namespace, scales = _unknowns(mapping, namespace, at)
     namespace = replace(namespace, definitions=_definitions(definitions, at))
@@ -52,12 +52,18 @@ def declare(mapping: Mapping[str, Any], at: At) -> Declarations:
     return Declarations(namespace, scales)
 
 
-def _mapping_of(mapping: Mapping, key: str, at: At) -> Mapping[str, Any]:
-    given = mapping.get(key) or {}
+def section(mapping: Mapping[str, Any], key: str, at: At, wanted: str) -> Mapping[str, Any]:
+    """Return the mapping of names to ``wanted`` that stands under ``key``; empty when nothing does.
+
+    Raises
+    ------
+    BadInput : something else stands there.
+    """
+    given = mapping.get(key)
     with at(key):
-        if not isinstance(given, Mapping):
-            raise BadInput("must be a mapping of names to formulas")
-    return {str(name): value for name, value in given.items()}
+        if not (given is None or isinstance(given, Mapping)):
+            raise BadInput(f"must be a mapping of names to {wanted}, got {given!r}")
+    return given or {}
 
 
 def _constants(given: Mapping[str, Any], at: At) -> dict[str, Value]:
@@ -68,8 +74,12 @@ def _constants(given: Mapping[str, Any], at: At) -> dict[str, Value]:
         if name in done:
             return done[name]
         if name in pending:
-            raise BadInput(f"constant '{name}' is defined by itself: {' -> '.join((*pending[pending.index(name) :], name))}")
-        done[name] = read(given[name], (*pending, name))
+            circle = " -> ".join((*pending[pending.index(name) :], name))
+            raise BadInput(f"constant '{name}' is defined by itself: {circle}").about("constants", name)
+        try:
+            done[name] = read(given[name], (*pending, name))
+        except BadInput as error:  # may be about a constant that this one uses
+            raise (error if error.path else error.about("constants", name)) from None
         return done[name]
 
     def read(entry: Any, pending: tuple[str, ...]) -> Value:
@@ -109,7 +119,7 @@ def _all_numbers(value: Value) -> bool:
 
 def _bounds(entry: Any, namespace: Namespace) -> tuple[float, float]:
     if not isinstance(entry, list) or len(entry) != 2:
-        raise BadInput(f"a range is a list of two numbers, [low, high], got {entry!r}")
+        raise BadInput(f"a range is a list of two numbers, [low, high], got {'nothing' if entry is None else repr(entry)}")
     ends = []
     for item in entry:
         value = _number(parse(item), namespace, item)
@@ -122,10 +132,7 @@ def _bounds(entry: Any, namespace: Namespace) -> tuple[float, float]:
 
 
 def _coordinates(mapping: Mapping, namespace: Namespace, at: At) -> Namespace:
-    given = mapping["coordinates"]
-    with at("coordinates"):
-        if not isinstance(given, Mapping):
-            raise BadInput("must be a mapping of names to ranges, for instance {x: [0, 1], t: [0, 1]}")
+    given = section(mapping, "coordinates", at, "ranges, for instance {x: [0, 1], t: [0, 1]}")
     box: dict[str, tuple[float, float]] = {}
     vectors: dict[str, tuple[str, ...]] = {}
     for name, entry in given.items():
@@ -174,6 +181,8 @@ def _unknowns(mapping: Mapping, namespace: Namespace, at: At) -> tuple[Namespace
         if isinstance(given, str):
             given = [given]
         if isinstance(given, list):
+            if any(isinstance(name, (list, Mapping)) for name in given):
+                raise BadInput(f"must be a list of names, or a mapping of names to settings, got {given!r}")
             if len(set(map(str, given))) < len(given):
                 raise BadInput(f"a name is listed twice: {', '.join(map(str, given))}")
             given = dict.fromkeys(given)
@@ -207,7 +216,7 @@ def _unknown_settings(name: Any, settings: Any, namespace: Namespace) -> Mapping
     for key, what in _LATER.items():
         if (
             key in settings
-            and not (key == "of" and list(settings[key]) == list(namespace.coordinates))
+            and not (key == "of" and settings[key] == list(namespace.coordinates))
             and settings[key] is not False
         ):
             raise BadInput(f"'{key}': {what} are not supported yet")

@@ -159,15 +159,20 @@ def parse_equation(value: Any) -> tuple[Node, Node]:
 
 def _read(value: Any, boolean: bool, selector: bool) -> Node:
     text = _checked_text(value)
-    if text is None:
-        return _literal(value)
-    return _parse_text(text, text, 0, boolean, selector)
+    if text is None and selector:
+        raise FormulaError(f"a selector is text such as boundary or x = 0, got {_shown(value)}")
+    return _literal(value) if text is None else _parse_text(text, text, 0, boolean, selector)
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)
 
 
 def _literal(value: Any) -> Node:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        shown = {True: "true", False: "false"}.get(value, repr(value)) if isinstance(value, bool) else repr(value)
-        raise FormulaError(f"a formula is text or a number, got {'null' if value is None else shown}")
+        raise FormulaError(f"a formula is text or a number, got {_shown(value)}")
     try:
         number = float(value)
     except OverflowError:

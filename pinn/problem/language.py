@@ -12,7 +12,7 @@ from typing import Any
 from pinn.problem import checks, selectors
 from pinn.problem.calculus import has_unknowns, subtract
 from pinn.problem.complex_numbers import Complex, build_scalar
-from pinn.problem.declarations import Declarations, declare
+from pinn.problem.declarations import Declarations, declare, section
 from pinn.problem.exact import apply_exact, read_exact
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_equation
@@ -20,7 +20,7 @@ from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.source import caret
-from pinn.problem.text import read_text
+from pinn.problem.text import plain, read_text
 from pinn.problem.tree import Jet, Name, Node, Number, Position
 
 Where = Callable[[tuple, int | None], Position | None]
@@ -75,7 +75,8 @@ def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where
 
     Parameters
     ----------
-    mapping : what stands in the file: ``coordinates``, ``unknowns``, ``equations``, ``conditions`` and the optional keys.
+    mapping : what stands in the file: ``coordinates``, ``unknowns``, ``equations``, ``conditions`` and the optional keys. Tuples
+        and NumPy arrays count as lists; `Problem.source` holds a copy in plain values.
     name : short name used in tables and folders.
     where : tells where a value stands, for messages; without it the path of keys is shown.
 
@@ -84,7 +85,7 @@ def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where
     BadInput : one line that says what is wrong, with a caret under the formula it is about.
     """
     try:
-        return _Reader(mapping, name, where).problem()
+        return _Reader(plain(mapping, name), name, where).problem()
     except RecursionError:
         raise BadInput(f"{name}: a formula is nested too deep") from None
 
@@ -145,8 +146,6 @@ class _Reader:
         return replace(problem, warnings=tuple(warnings))
 
     def _check_keys(self) -> None:
-        if not isinstance(self.mapping, Mapping):
-            raise BadInput("a problem is a mapping with coordinates, unknowns, equations and conditions")
         for key in self.mapping:
             with self.at(key):
                 if key not in KEYS:
@@ -156,7 +155,7 @@ class _Reader:
                     raise BadKey(f"'{key}': {what}")
         for key in ("coordinates", "unknowns", "equations"):
             if not self.mapping.get(key):
-                raise BadInput(f"'{key}' is missing; a problem needs coordinates, unknowns, equations and conditions")
+                raise BadInput(f"'{key}' is missing or empty; a problem needs coordinates, unknowns, equations and conditions")
 
     # formulas --------------------------------------------------------------------------------------------------------
 
@@ -185,16 +184,12 @@ class _Reader:
     # parts -----------------------------------------------------------------------------------------------------------
 
     def _equations(self) -> Iterator[Residual]:
-        equations = self.mapping["equations"]
-        with self.at("equations"):
-            if not isinstance(equations, Mapping):
-                raise BadInput("must be a mapping of names to equations")
         region = (selectors.volume(self.namespace),)
-        forced = self.mapping.get("manufactured") or False
+        forced = self.mapping.get("manufactured")
         with self.at("manufactured"):
-            if not isinstance(forced, bool):
+            if not (forced is None or isinstance(forced, bool)):
                 raise BadInput(f"must be true or false, got {forced!r}")
-        for name, text in equations.items():
+        for name, text in section(self.mapping, "equations", self.at, "equations").items():
             with self.at("equations", name):
                 if isinstance(text, Mapping):
                     raise BadInput("equations on a part of the domain are not supported yet; write 'name: equation'")
@@ -215,14 +210,10 @@ class _Reader:
         return apply_exact(tree, self.exact, self.namespace.coordinates)
 
     def _with_conditions(self, problem: Problem) -> Problem:
-        conditions = self.mapping.get("conditions") or {}
-        with self.at("conditions"):
-            if not isinstance(conditions, Mapping):
-                raise BadInput("must be a mapping of names to conditions")
         rows: list[Residual] = []
         periodic: list[str] = []
         free: list[tuple[str, Piece]] = []
-        for name, entry in conditions.items():
+        for name, entry in section(self.mapping, "conditions", self.at, "conditions").items():
             with self.at("conditions", name):
                 self._register(str(name), "conditions")
                 if not isinstance(entry, Mapping):
@@ -252,8 +243,7 @@ class _Reader:
     def _periodic(self, name: str, entry: Mapping, problem: Problem) -> tuple[list[Residual], list[str]]:
         if set(entry) != {"periodic"}:
             raise BadInput("a periodic condition has no other key; write {periodic: x}")
-        axes = entry["periodic"] if isinstance(entry["periodic"], list) else [entry["periodic"]]
-        axes = [part for axis in axes for part in self.namespace.vectors.get(axis, (axis,))]
+        axes = [part for axis in _listed(entry["periodic"]) for part in self.namespace.vectors.get(axis, (axis,))]
         rows = []
         for axis in axes:
             if axis not in self.namespace.space:
@@ -280,13 +270,12 @@ class _Reader:
         return rows
 
     def _free(self, entry: Mapping) -> list[tuple[str, Piece]]:
-        unknowns = entry["free"] if isinstance(entry["free"], list) else [entry["free"]]
         if set(entry) - {"at", "free"} or "at" not in entry:
             raise BadInput("write {at: selector, free: u}")
-        pieces = self._select(entry["at"])
+        pieces, unknowns = self._select(entry["at"]), _listed(entry["free"])
         for unknown in unknowns:
             if not self.namespace.parts(unknown):
-                raise BadInput(f"'{unknown}' is not an unknown{nearest(str(unknown), self.namespace.unknowns)}")
+                raise BadInput(f"'{unknown}' is not an unknown{nearest(unknown, self.namespace.unknowns)}")
         return [(part, piece) for unknown in unknowns for part in self.namespace.parts(unknown) for piece in pieces]
 
     def _select(self, text: Any) -> tuple[Piece, ...]:
@@ -343,22 +332,23 @@ class _Reader:
         return None
 
     def _units(self) -> dict[str, str]:
-        given = self.mapping.get("units") or {}
-        with self.at("units"):
-            if not isinstance(given, Mapping):
-                raise BadInput("must be a mapping of names to labels, for instance {x: m, u: K}")
-        return {str(name): str(label) for name, label in given.items()}
+        given = section(self.mapping, "units", self.at, "labels, for instance {x: m, u: K}")
+        return {name: str(label) for name, label in given.items()}
 
     def _quantities(self) -> dict[str, Node]:
         trees = {}
-        given = self.mapping.get("quantities") or {}
-        with self.at("quantities"):
-            if not isinstance(given, Mapping):
-                raise BadInput("must be a mapping of names to formulas")
-        for name, text in given.items():
+        for name, text in section(self.mapping, "quantities", self.at, "formulas").items():
             with self.at("quantities", name), self._pointing(text):
-                trees[self._register(str(name), "quantities")] = Expander(self.namespace).scalar(parse(text))
+                trees[self._register(name, "quantities")] = Expander(self.namespace).scalar(parse(text))
         return trees
+
+
+def _listed(value: Any) -> list[str]:
+    """Return a name, or a list of names, as a list."""
+    names = value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str) for name in names):
+        raise BadInput(f"must be a name or a list of names, got {value!r}")
+    return names
 
 
 def _real_rows(value: Node | Complex) -> dict[str, Node]:

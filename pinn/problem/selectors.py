@@ -41,8 +41,7 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     FormulaError : a name that is no surface, an inner line, a corner, nothing chosen.
     """
     tree = parse_selector(text)
-    instant = _instant(tree, namespace)
-    pieces = walls(namespace) if instant is None else (Piece((instant,), None, None, namespace.space),)
+    pieces = (*walls(namespace), *(Piece((instant,), None, None, namespace.space) for instant in _instants(tree, namespace)))
     chosen = tuple(kept for piece in pieces if (kept := _restrict(piece, tree, namespace)) is not None)
     corner = [f"{axis}={value:g}" for axis, value in (_pinned(item, namespace) for item in _equalities(tree))]
     if not chosen and len(corner) > 1:
@@ -66,18 +65,18 @@ def _equalities(tree: Node) -> list[Call]:
     return []
 
 
-def _instant(tree: Node, namespace: Namespace) -> tuple[str, float] | None:
-    """Return (time coordinate, value) at which the selector pins the space domain, or None when it chooses walls."""
-    if namespace.time is None:
-        return None
+def _instants(tree: Node, namespace: Namespace) -> list[tuple[str, float]]:
+    """Return each (time coordinate, value) that the selector names; the space domain at that time may belong to what it chooses."""
+    found = []
     for equality in _equalities(tree):
         axis, value = _pinned(equality, namespace)
         if axis == namespace.time:
             low, high = namespace.box[axis]
             if not low - TOLERANCE * (high - low) <= value <= high + TOLERANCE * (high - low):
                 raise FormulaError(f"{axis} = {value:g} lies outside the range of {axis}, {low:g} to {high:g}")
-            return axis, value
-    return None
+            if (axis, value) not in found:
+                found.append((axis, value))
+    return found
 
 
 def _pinned(equality: Call, namespace: Namespace) -> tuple[str, float]:

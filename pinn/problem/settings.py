@@ -43,6 +43,12 @@ class BadInput(ValueError):
         other.setting = f"{parent}.{self.setting}" if self.setting else parent
         return other
 
+    def about(self, *path: str) -> BadInput:
+        """Return the same complaint about what stands under these keys of the text of a problem."""
+        other = copy.copy(self)
+        other.path = path
+        return other
+
     def __str__(self) -> str:
         head = f"{self.setting} {self.message}" if self.setting else self.message
         return f"{head}\n{self.detail}" if self.detail else head

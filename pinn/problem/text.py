@@ -113,7 +113,7 @@ def read_string(text: str | bytes, file: str = "text") -> Document:
 def plain(mapping: Mapping, name: str = "problem") -> dict[str, Any]:
     """Return a mapping given from Python as plain values, as if it had been read from a file.
 
-    Tuples become lists and NumPy numbers become Python's. ``name`` stands in front of the keys in messages.
+    Tuples and NumPy arrays become lists, NumPy numbers Python's. ``name`` stands in front of the keys in messages.
 
     Raises
     ------
@@ -127,6 +127,8 @@ def plain(mapping: Mapping, name: str = "problem") -> dict[str, Any]:
 def _plain(value: Any, name: str, depth: int) -> Any:
     if depth > DEEPEST:
         raise BadInput(f"is nested deeper than {DEEPEST} levels", name)
+    if hasattr(value, "tolist"):  # of NumPy
+        value = value.tolist()
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

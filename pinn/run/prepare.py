@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.text import Document, plain
+from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, read_configuration
@@ -37,7 +37,7 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
     """Return the same from settings that are composed already."""
     configuration = read_configuration(settings)
     where = None if given is None or given.document is None else _where(given.document, configuration.problem)
-    problem = read_problem(plain(configuration.problem), configuration.name, where)
+    problem = read_problem(configuration.problem, configuration.name, where)
     check_names(configuration, problem)
     return Prepared(configuration, problem)
 

@@ -10,6 +10,7 @@ from pinn.problem.language import read_problem
 from pinn.problem.namespace import Namespace
 from pinn.problem.problem import Piece
 from pinn.problem.program import Program
+from pinn.problem.selectors import select
 from pinn.problem.settings import BadInput
 from pinn.problem.tree import Jet, Name, Number
 
@@ -174,6 +175,8 @@ def test_the_solution_may_be_written_in_python_numbers():
     assert a.residuals == b.residuals
 
 
+NAMES = Namespace(coordinates=("x", "t"), time="t", box={"x": (0.0, 1.0), "t": (0.0, 1.0)}, unknowns={"u": ("x", "t")})
+
 REFUSED = [
     (with_changes(equations={"heat": "u_t = k*u_xx"}), "problem: equations.heat: unknown name 'k'; known: L, a, t, u, x"),
     (with_changes(equations={"heat": "u_t = a*uxx"}), "problem: equations.heat: unknown name 'uxx'; did you mean 'u_xx'?"),
@@ -222,6 +225,17 @@ REFUSED = [
     (plane(equations={"poisson": "(1, 2)*u_xx = 0"}), "problem: equations.poisson: a number is needed here"),
     (plane(define={"a": "b", "b": "a"}, equations={"p": "u_xx = a"}), "problem: define.a: definition 'a' refers to itself"),
     (plane(manufactured=True), "problem: equations.poisson: manufactured: true needs an exact formula for u"),
+    (with_changes(constants={"L": 1, "a": "b", "b": "1/0"}), "problem: constants.b: '1/0' is not a finite number"),
+    (with_changes(constants={"L": 1, "a": ["b", 1], "b": "c + 1"}), "problem: constants.b: unknown name 'c'"),
+    (plane(unknowns=[{"u": {"scale": 1}}]), "problem: unknowns: must be a list of names, or a mapping of names to settings, got [{'u'"),
+    (plane(unknowns={"u": {"of": 1}}), "problem: unknowns.u: 'of': unknowns of fewer coordinates are not supported yet"),
+    (plane(coordinates={"x": [0, 1], "y": {"dimension": 2}}), "problem: coordinates.y: a range is a list of two numbers, [low, high], got nothing"),
+    (plane(conditions={"walls": {"at": ["x = 0"], "u": 0}}), "problem: conditions.walls.at: a selector is text such as boundary or x = 0, got ['x = 0']"),
+    (plane(conditions={"wrap": {"periodic": {"x": 1}}}), "problem: conditions.wrap: must be a name or a list of names, got {'x': 1}"),
+    (plane(conditions={"open": {"at": "boundary", "free": {"u": 1}}}), "problem: conditions.open: must be a name or a list of names, got {'u': 1}"),
+    (plane(quantities=0), "problem: quantities: must be a mapping of names to formulas, got 0"),
+    (plane(manufactured=""), "problem: manufactured: must be true or false, got ''"),
+    (plane(coordinates={"x": (0, np.nan), "y": [0, 2]}), "problem.coordinates.x.1 must be a finite number, got nan"),
     (plane(time="s"), "problem: time: 's' is not a coordinate"),
     (plane(unknowns={"u": {"of": []}}), "problem: unknowns.u: 'of': unknowns of fewer coordinates are not supported yet"),
     (plane(equations={"poisson": "u_xx + max(1j*u, 0) = 0"}), "problem: equations.poisson: 'max' is not defined for complex values"),
@@ -233,6 +247,80 @@ def test_refusals_name_the_place_and_the_remedy(text, message):
     with pytest.raises(BadInput) as caught:
         read_problem(text)
     assert str(caught.value).startswith(message)
+
+
+ODD = [None, True, 0, 1.5, "", "x", "u", "n", "1/0", "1j", "t = 0", [], {}, [[]], [{}], {"a": {}}, ["u", "u"], [1, 0], {1: 2}, b"x", {"dimension": 2}]
+RICH = with_changes(
+    constants={"L": 1, "a": "0.4*L", "v": [1, 2]},
+    define={"f": "sum(v)*x"},
+    unknowns={"u": {"scale": 1, "of": ["x", "t"]}},
+    conditions={**HEAT["conditions"], "walls": {"at": "x = 0", "u": "exact"}, "open": {"at": "x = L", "free": ["u"]}},
+    manufactured=True,
+    quantities={"m": "mean(f*u)"},
+    units={"x": "m"},
+)
+
+
+def places(value, above=()):
+    yield above
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from places(inner, (*above, key))
+
+
+def replaced(value, place, odd):
+    if not place:
+        return odd
+    copy = value.copy()
+    copy[place[0]] = replaced(value[place[0]], place[1:], odd)
+    return copy
+
+
+@pytest.mark.parametrize("place", list(places(RICH)))
+def test_odd_values_are_refused_or_understood(place):
+    read_problem(RICH)
+    for odd in ODD:
+        try:
+            read_problem(replaced(RICH, place, odd))
+        except BadInput as error:
+            assert str(error)
+
+
+def test_tuples_and_arrays_count_as_lists():
+    text = with_changes(
+        coordinates={"x": (0, "L"), "t": np.array([0.0, 1.0])},
+        unknowns=("u",),
+        constants={"L": np.int64(1), "a": np.float64(0.4), "v": ((1, 2), (3, 4))},
+        equations={"heat": "u_t = a*u_xx + 0*sum(sum(v))"},
+        conditions={"initial": HEAT["conditions"]["initial"], "open": {"at": "boundary", "free": ("u",)}},
+    )
+    problem = read_problem(text)
+    assert [(x.low, x.high) for x in problem.coordinates] == [(0.0, 1.0), (0.0, 1.0)]
+    assert problem.source["coordinates"] == {"x": [0, "L"], "t": [0.0, 1.0]}
+    assert problem.source["constants"] == {"L": 1, "a": 0.4, "v": [[1, 2], [3, 4]]}
+    assert read_problem(problem.source) == problem
+    assert read_problem(plane(conditions={"wrap": {"periodic": ("x", "y")}, "level": "mean(u) = 0"})).periodic == ("x", "y")
+
+
+def test_a_problem_does_not_change_with_the_mapping_it_was_made_of():
+    text = with_changes(units={"x": "m"})
+    problem = read_problem(text)
+    text["units"]["x"] = "km"
+    assert problem.source["units"] == {"x": "m"}
+
+
+def test_a_selector_may_choose_walls_and_times():
+    def fixed(selector):
+        text = with_changes(conditions={"given": {"at": selector, "u": "exact"}, "rest": {"at": "boundary or t = 0", "u": "exact"}})
+        with pytest.raises(BadInput, match="two value conditions"):  # both hold somewhere; `given` is read first
+            read_problem(text)
+        return {piece.fixed for piece in select(selector, NAMES)}
+
+    assert fixed("x = 0 or t = 0") == {(("x", 0.0),), (("t", 0.0),)}
+    assert fixed("boundary or t = 0") == {(("x", 0.0),), (("x", 1.0),), (("t", 0.0),)}
+    assert fixed("t = 0 or 1 = t or t = 0") == {(("t", 0.0),), (("t", 1.0),)}
+    (part,) = select("t = 0 and x < 0.5", NAMES)
+    assert part.fixed == (("t", 0.0),) and str(part.cut) == "x < 0.5"
 
 
 def test_two_readings_of_a_derivative_are_refused():

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinn.problem.problem import Coordinate, Piece
+from pinn.problem.formula import parse_selector
+from pinn.problem.problem import Coordinate, Piece, Problem, Unknown
 from pinn.problem.randomness import generator
-from pinn.problem.regions import draw, measure, share, unit_points
+from pinn.problem.regions import draw, measure, sample, share, unit_points
 from pinn.problem.settings import BadInput
 
 BOX = (Coordinate("x", -1.0, 1.0), Coordinate("y", 0.0, 0.41), Coordinate("t", 10.0, 10.5))
@@ -46,6 +47,22 @@ def test_a_piece_without_free_coordinates_is_one_point_and_others_stand_in_the_m
     np.testing.assert_array_equal(sites(corner, 50).points, [[-1.0, 0.0, 10.25]])
     assert measure(corner, BOX) == 1.0
     assert (sites(Piece((("x", 0.3),), None, None, ("t",)), 5).points[:, :2] == [0.3, 0.205]).all()
+
+
+def test_sampled_points_lie_in_their_piece():
+    problem = Problem("box", BOX, (Unknown("u", ("x", "y", "t")),), ())
+    half = Piece(WALL.fixed, WALL.outward, parse_selector("x < 0"), WALL.free)
+    points = sample(problem, half, "some", 200)
+    assert 50 < len(points) < 150 and points.shape[1] == 3
+    assert (points[:, 1] == 0.41).all() and (points[:, 0] < 0).all() and (points > problem.box[:, 0]).all()
+    np.testing.assert_array_equal(points, sample(problem, half, "some", 200))
+    assert not np.array_equal(points, sample(problem, half, "other", 200)[: len(points)])
+
+
+def test_normals_point_outwards_on_walls_only():
+    names = ("x", "y", "t")
+    assert WALL.normal(names).tolist() == [0.0, 1.0, 0.0]
+    assert START.normal(names).tolist() == VOLUME.normal(names).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_measure():
