@@ -32,7 +32,10 @@ from pinn.problem.settings import Settings, setting
 TOLERANCE = 1e-4
 ROUNDING = 1e-14
 TINY = 1e-12
-STRICT_RESOLVED, STRICT_MASS = 0.25, 0.8
+STRICT_RESOLVED, STRICT_MASS, STRICT_AGREEMENT = 0.25, 0.8, 0.1
+NEAR_ROUNDING = 1e-8
+"""Estimates below this are tested for rounding."""
+LAST_DIGITS = 4 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,11 @@ class ErrorEstimate(Settings):
     resolved : largest part of the residual that the finer grid does not resolve.
     mass : the mean square of the residual as the grid sees it over the true one must lie between this and its inverse.
 
-    For equations of order above two ``resolved`` is at most 0.25 and ``mass`` at least 0.8.
+    For equations of order above two ``agreement`` is at most 0.1, ``resolved`` at most 0.25 and ``mass`` at least 0.8.
     """
 
     cells: int = setting(12, at_least=6, at_most=400)
-    size: float = setting(1.0, above=0)
+    size: float = setting(4.0, above=0)
     agreement: float = setting(0.2, above=0, below=1)
     resolved: float = setting(0.5, above=0, below=1)
     mass: float = setting(0.65, above=0, below=1)
@@ -120,6 +123,7 @@ class Estimator:
         self._levels: dict[int, _Level] = {}
         stiff = _high_order(problem)
         self._resolved = min(self.settings.resolved, STRICT_RESOLVED) if stiff else self.settings.resolved
+        self._agreement = min(self.settings.agreement, STRICT_AGREEMENT) if stiff else self.settings.agreement
         self._mass = max(self.settings.mass, STRICT_MASS) if stiff else self.settings.mass
 
     def __call__(self, solution: Solution) -> Estimate:
@@ -178,13 +182,25 @@ class Estimator:
             total = level.norm(second + level.field_between(solution, unknown))
             largest = min(max(level.norm(first), level.norm(second)), total)
             sizes[unknown] = level.norm(second) / total if total > 0 else math.inf
-            if largest > TINY * total and not level.norm(first - second) <= self.settings.agreement * largest:
+            if largest > TINY * total and not level.norm(first - second) <= self._agreement * largest:
                 reasons.append(f"two grids disagree on the error of {unknown} by {level.norm(first - second) / largest:.0%}")
         if not all(math.isfinite(size) for size in sizes.values()):
             reasons.append("the error is not finite")
         if not reasons:
             reasons = [reason for seen in level.look(solution, new) if (reason := self._unseen(seen))]
+        if not reasons and min(sizes.values()) < NEAR_ROUNDING:
+            reasons = self._rounded(level, new, solution)
         return (sizes, level.cells), reasons[0] if reasons else ""
+
+    def _rounded(self, level: _Level, new: Discrete, solution: Solution) -> list[str]:
+        """Say if rounding in the field's derivatives decides e: it then changes when the points move in their last digits."""
+        middle = self.problem.box.mean(axis=1)
+        moved = level.solve(lambda points, request: solution(points + LAST_DIGITS * (middle - points), request))
+        for unknown in self.problem.unknown_names:
+            first, second = new.on_grid(unknown, level.between, 4), moved.on_grid(unknown, level.between, 4)
+            if not level.norm(first - second) <= self._agreement / 2 * level.norm(first):
+                return [f"the error of {unknown} is not above the rounding in its derivatives"]
+        return []
 
     def _unseen(self, seen: Seen) -> str:
         """Why a residual is not seen well enough by the grid, or nothing."""
