@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from pinn.problem.settings import BadInput, nearest
 
-LARGEST_ORDER = 5
 Scaled = list[tuple[float, Any]]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pinn.problem.randomness import generator
 from pinn.problem.regions import Keep, Rule, draw, measure
 from pinn.problem.settings import BadInput, Settings, setting
-from pinn.problem.sites import Sites
+from pinn.problem.sites import Sites, join
 
 if TYPE_CHECKING:
     from pinn.problem.problem import Piece, Problem, Residual
@@ -100,15 +100,6 @@ def divide(num: int, sizes: Sequence[float], single: Sequence[bool]) -> list[int
         rest = num - counts[several].sum()
         counts[several[np.argsort(counts[several] - exact, kind="stable")[:rest]]] += 1
     return [int(count) for count in np.maximum(counts, 1)]
-
-
-def join(parts: Sequence[Sites]) -> Sites:
-    """Return the sites of several pieces as one; where only some have normals the others get zeros."""
-    points = np.concatenate([part.points for part in parts])
-    if all(part.normals is None for part in parts):
-        return Sites(points)
-    normals = [np.zeros_like(part.points) if part.normals is None else part.normals for part in parts]
-    return Sites(points, np.concatenate(normals))
 
 
 def redraw_by_score(

@@ -80,9 +80,9 @@ def setting(
 class Settings:
     """Base of every settings class: values only, checked and normalised against the annotations when made.
 
-    Understood annotations: ``int float bool str``, ``Literal[...]``, ``tuple[int, ...]``, ``tuple[str, ...]``,
-    ``Mapping``, another `Settings` class, and unions of these with ``None``. Text that spells a number is accepted as that
-    number (``"1e3"`` is the whole number 1000), so a configuration file and a Python call mean the same.
+    Understood annotations: ``int float bool str``, ``Literal[...]``, ``tuple[int, ...]``, ``tuple[str, ...]``, ``Mapping``, another
+    `Settings` class (for which a mapping of its settings will do), and unions of these with ``None``. Text that spells a number is
+    accepted as that number (``"1e3"`` is the whole number 1000), so a configuration file and a Python call mean the same.
 
     Raises
     ------
@@ -115,7 +115,20 @@ def normalise(value: Any, kind: Any, limits: Mapping[str, float]) -> Any:
     plain = origin or kind
     if isinstance(plain, type) and isinstance(value, plain):
         return value
-    raise BadInput(f"must be {_words(kind)}, got {value!r}")
+    if isinstance(plain, type) and issubclass(plain, Settings) and isinstance(value, Mapping):
+        return _from_mapping(plain, value)
+    raise BadInput(f"must be {_words(kind)}, got {_shown(value)}")
+
+
+def _from_mapping(kind: type[Settings], given: Mapping) -> Settings:
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    for name in given:
+        if name not in known:
+            raise BadInput(f"is not a setting; known are {', '.join(known)}{nearest(name, known)}", str(name))
+    for name, field in known.items():
+        if name not in given and field.default is MISSING and field.default_factory is MISSING:
+            raise BadInput("has no value", name)
+    return kind(**given)
 
 
 def _union(value: Any, kinds: tuple, limits: Mapping[str, float]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,3 +23,18 @@ class Sites(NamedTuple):
     normals: np.ndarray | None = None
     side: np.ndarray | None = None
     columns: Mapping[str, np.ndarray] = {}
+
+
+def join(parts: Sequence[Sites]) -> Sites:
+    """Return the points of several sites as one, without further columns.
+
+    Where only some have normals the others get zeros; either all or none have sides.
+    """
+    points = np.concatenate([part.points for part in parts])
+    normals = [np.zeros_like(part.points) if part.normals is None else part.normals for part in parts]
+    sides = [part.side for part in parts if part.side is not None]
+    return Sites(
+        points,
+        None if all(part.normals is None for part in parts) else np.concatenate(normals),
+        np.concatenate(sides) if sides else None,
+    )

@@ -96,24 +96,21 @@ class _Images:
 
     def __init__(self):
         self.points: list[np.ndarray] = []
-        self.normals: list[np.ndarray | None] = []
         self.columns: list[dict] = []
         self._known: dict[Any, int] = {}
 
-    def column(self, key: Any, jet: Jet, points: Callable[[], np.ndarray], normals: np.ndarray | None = None) -> tuple[int, int]:
+    def column(self, key: Any, jet: Jet, points: Callable[[], np.ndarray]) -> tuple[int, int]:
+        """Return the image to which ``key`` belongs, at ``points()`` if it is new, and the column of the jet there."""
         if key not in self._known:
             self._known[key] = len(self.points)
             self.points.append(points())
-            self.normals.append(normals)
             self.columns.append({})
         image = self._known[key]
         return image, self.columns[image].setdefault(jet_column(jet), len(self.columns[image]))
 
     def finish(self) -> tuple[Image, ...]:
-        return tuple(
-            Image(Sites(points, normals), tuple(columns))
-            for points, normals, columns in zip(self.points, self.normals, self.columns, strict=True)
-        )
+        pairs = zip(self.points, self.columns, strict=True)
+        return tuple(Image(Sites(points), tuple(columns)) for points, columns in pairs)
 
 
 def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float = 1.0, quadrature: int = QUADRATURE_NODES) -> Term:
@@ -133,7 +130,7 @@ def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float 
 
     def leaf(node: Node) -> Node:
         if isinstance(node, Jet):
-            return Column(*images.column(node.image, node, lambda: _image_points(problem, residual, sites, node, outer), None))
+            return Column(*images.column(node.image, node, lambda: _image_points(problem, residual, sites, node, outer)))
         if isinstance(node, Integral):
             return _integral(problem, residual, node, images, known, rows, next(integrals), quadrature)
         return node

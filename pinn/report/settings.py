@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pinn.problem.settings import BadInput, Settings, nearest, setting
+from pinn.problem.settings import Settings, setting
 
 FigureName = Literal["solution", "cuts", "residual", "history", "points", "frontier", "estimate"]
 """Kinds of figures; each is a file or several in ``figures/`` whose names begin with this word."""
@@ -34,26 +32,10 @@ class Report(Settings):
     figures : kinds of figures to draw; one with nothing to show (no reference, no time) is left out.
     animation : write ``figures/animation.gif`` for problems in time with one or two space coordinates.
     html : write ``report.html``, one page with everything in it.
-    classical : budget of the comparison with finite differences; also accepted as a mapping; ``None`` leaves it out.
+    classical : budget of the comparison with finite differences; ``None`` leaves it out.
     """
 
     figures: tuple[FigureName, ...] = ("solution", "cuts", "residual", "history", "points", "frontier", "estimate")
     animation: bool = True
     html: bool = True
-    classical: Classical | Mapping | None = dataclasses.field(default_factory=Classical)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if isinstance(self.classical, Mapping):
-            object.__setattr__(self, "classical", _classical(self.classical))
-
-
-def _classical(given: Mapping) -> Classical:
-    known = [field.name for field in dataclasses.fields(Classical)]
-    for name in given:
-        if name not in known:
-            raise BadInput(f"is not a setting; known are {', '.join(known)}{nearest(name, known)}", f"classical.{name}")
-    try:
-        return Classical(**given)
-    except BadInput as error:
-        raise error.under("classical") from None
+    classical: Classical | None = Classical()

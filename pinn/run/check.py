@@ -51,14 +51,14 @@ def size(prepared: Prepared) -> Size:
     """Estimate how large a run is; memory and time to within a factor of three or so."""
     configuration, problem = prepared
     points, network, solver = configuration.points, configuration.network, configuration.solver
-    rows = [points.interior if row.kind == "equation" else points.surface for row in problem.residuals]  # type: ignore[attr-defined]
+    rows = [points.interior if row.kind == "equation" else points.surface for row in problem.residuals]
     carried = _channels(prepared)
-    params = network.num_parameters(problem)  # type: ignore[attr-defined]
+    params = network.num_parameters(problem)
     bytes_per_number = 8 if configuration.precision == "float64" else 4
     held = sum(rows) * len(carried) * (problem.dim + 2) * bytes_per_number * 2
-    stages = list(solver.stages.values())  # type: ignore[attr-defined]
+    stages = list(solver.stages.values())
     memory = max(numbers_of(stage, params) for stage in stages) * bytes_per_number * 1.5
-    chunk = network.memory(min(sum(rows), CHUNK_POINTS), carried, configuration.precision)  # type: ignore[attr-defined]
+    chunk = network.memory(min(sum(rows), CHUNK_POINTS), carried, configuration.precision)
     operations = 6.0 * sum(rows) * len(carried) * params
     return Size(
         sum(rows), sum(rows), params, sum(stage.steps for stage in stages),
@@ -104,7 +104,7 @@ def refuse_too_large(prepared: Prepared) -> Size:
 def megabytes_on_disk(prepared: Prepared) -> float:
     """Return about how much a run writes: two checkpoints, tables, fields and figures, MB."""
     expected = size(prepared)
-    stages = prepared.configuration.solver.stages.values()  # type: ignore[attr-defined]
+    stages = prepared.configuration.solver.stages.values()
     saved = max(numbers_of(stage, expected.num_parameters) for stage in stages) * 8 * 3
     return 10.0 + (saved + expected.steps * 200.0) / 1e6
 
@@ -117,7 +117,7 @@ def validate(prepared: Prepared) -> Size:
     BadInput : a solver that cannot use these points, more memory than there is.
     """
     configuration = prepared.configuration
-    configuration.solver.check_points(configuration.points.redraw)  # type: ignore[attr-defined]
+    configuration.solver.check_points(configuration.points.redraw)
     return refuse_too_large(prepared)
 
 
@@ -128,7 +128,7 @@ def command(words: Words) -> int:
     prepared = prepare(words.names[0] if words.names else None, words.settings)
     expected = validate(prepared)
     configuration, problem = prepared
-    stages = configuration.solver.stages.items()  # type: ignore[attr-defined]
+    stages = configuration.solver.stages.items()
     longest = duration(expected.steps * expected.seconds_per_step)
     print(f"{configuration.name}: {problem.title}")
     print(f"  terms       {', '.join(row.name for row in problem.residuals)}")
@@ -137,7 +137,7 @@ def command(words: Words) -> int:
     print(f"  solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}")
     print(f"  memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB")
     print(f"  time        at most about {longest} with {configuration.threads} threads")
-    for warning in (*problem.warnings, *configuration.points.warnings()):  # type: ignore[attr-defined]
+    for warning in (*problem.warnings, *configuration.points.warnings()):
         print(f"  note        {warning}")
     print("ok")
     return 0

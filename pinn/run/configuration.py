@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pinn
+from pinn.field.network.network import Network
+from pinn.problem.points import Points
 from pinn.problem.settings import BadInput, Settings, setting
+from pinn.report.settings import Report
 from pinn.run.build import build, make, plain
+from pinn.solver.staged import Staged
 
 LARGEST_SEED = 2**32 - 1
 GROUPS = ("network", "points", "solver", "reference", "report")
@@ -38,11 +42,11 @@ class Configuration(Settings):
 
     name: str
     problem: Mapping
-    network: Settings
-    points: Settings
-    solver: Settings
+    network: Network
+    points: Points
+    solver: Staged
     reference: Settings
-    report: Settings
+    report: Report
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["float64", "float32"] = "float64"
     device: str = "cpu"

@@ -198,7 +198,7 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
 
 
 def _warnings(prepared: Prepared) -> list[str]:
-    return [*prepared.problem.warnings, *prepared.configuration.points.warnings()]  # type: ignore[attr-defined]
+    return [*prepared.problem.warnings, *prepared.configuration.points.warnings()]
 
 
 def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds: dict, progress: Progress) -> Outcome:

@@ -16,8 +16,6 @@ from pinn.problem.settings import BadInput
 from pinn.problem.text import read_text
 from pinn.run import atomic
 
-STATES = ("running", "finished", "diverged", "interrupted", "failed")
-
 
 @dataclass(frozen=True)
 class RunFolder:

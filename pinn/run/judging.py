@@ -72,7 +72,7 @@ class Judge:
         configuration, problem = self.setup.prepared.configuration, self.problem
         return {
             "problem": problem.name, "name": problem.title,
-            "solver": "+".join(configuration.solver.stages),  # type: ignore[attr-defined]
+            "solver": "+".join(configuration.solver.stages),
             "num_parameters": self.setup.field.num_params, "num_rows": self.setup.draw(state.points["epoch"]).num_rows,
             "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
             "loss": state.loss, "terms": dict(state.losses),
@@ -91,7 +91,7 @@ class Judge:
 
     def compare_with_classical(self, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the classical line against a solution with the error in ``found`` that took so many seconds."""
-        wanted = self.setup.prepared.configuration.report.classical  # type: ignore[attr-defined]
+        wanted = self.setup.prepared.configuration.report.classical
         if wanted is None or not wanted.seconds:
             return Classical((), why="not asked for").record()
         error = found["error"]["relative_l2"]

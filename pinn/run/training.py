@@ -68,7 +68,7 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Se
     BadInput : a device that is not there, a hard condition that cannot be one, points outside the domain.
     """
     configuration, problem = prepared
-    field = configuration.network.field(  # type: ignore[attr-defined]
+    field = configuration.network.field(
         problem, configuration.derivatives, configuration.precision, configuration.device, configuration.hard, _compiled(decisions)
     )
     draw = _drawer(prepared, field, (decisions or {}).get("chunk"))
@@ -93,7 +93,7 @@ def _drawer(prepared: Prepared, field: Field, chunk: int | None) -> Callable[[in
 
     def draw(epoch: int) -> Rows:
         if epoch not in drawn:
-            sites = configuration.points.draw(problem, configuration.seed, epoch)  # type: ignore[attr-defined]
+            sites = configuration.points.draw(problem, configuration.seed, epoch)
             terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in _kept(problem, field)]
             drawn.clear()
             drawn[epoch] = Rows(field, terms, chunk=chunk)
@@ -147,12 +147,12 @@ def train(
     if state is not None:
         state.theta = state.theta.to(setup.field.device)
     keeper = Keeper(setup, folder, saved)
-    stages = configuration.solver.stages  # type: ignore[attr-defined]
-    redraw = configuration.points.redraw  # type: ignore[attr-defined]
+    stages = configuration.solver.stages
+    redraw = configuration.points.redraw
     state = state or State(next(iter(stages)), setup.theta, decisions=dict(setup.decisions))
     last = state
     try:
-        for last in solve(configuration.solver, setup.draw, setup.theta, redraw, judge, state):  # type: ignore[arg-type]
+        for last in solve(configuration.solver, setup.draw, setup.theta, redraw, judge, state):
             keeper.write(last)
             steps, loss = stages[last.stage].steps, float(last.loss or 0.0)
             progress.step(last.stage, last.step, steps, loss, last.losses, keeper.error(label))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pinn.problem.problem import Request
-from pinn.problem.sites import Sites
+from pinn.problem.sites import Sites, join
 from pinn.problem.terms import Image, Term
 from pinn.solver.functions import TORCH
 
@@ -146,12 +146,6 @@ def read(jets: Sequence[Tensor], source: Source) -> Tensor:
     """Return the jets of one image, (points, len(request))."""
     values = jets[source.evaluation][source.points]
     return values if source.columns == tuple(range(values.shape[1])) else values[:, list(source.columns)]
-
-
-def join(members: Sequence[Sites]) -> Sites:
-    """Return the points of several sites as one; all of them have sides or none has."""
-    sides = None if members[0].side is None else np.concatenate([sites.side for sites in members])
-    return Sites(np.concatenate([sites.points for sites in members]), None, sides)
 
 
 class Chunk:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from pinn.problem.points import Points, divide, join, redraw_by_score
+from pinn.problem.points import Points, divide, redraw_by_score
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.randomness import generator
 from pinn.problem.regions import draw
 from pinn.problem.settings import BadInput
-from pinn.problem.sites import Sites
+from pinn.problem.sites import Sites, join
 from pinn.problem.tree import Call, Name, Number
 
 ZERO = Number(0.0)

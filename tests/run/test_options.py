@@ -103,6 +103,8 @@ def test_entry_points_extend_the_closed_list(monkeypatch):
         ({"weights": {"e": "inf"}}, "weights.e must be"),
         ({"network": "mlp"}, "network must be"),
         ({"network": None}, "network must be"),
+        ({"solver": {"_target_": "pinn.Adam"}}, "solver must be settings of Staged, got Adam("),
+        ({"points": {"_target_": "pinn.MLP"}}, "points must be settings of Points, got MLP("),
         ({"problem": "heat"}, "problem must be the text of a problem"),
         ({"extra": 3}, "unknown setting 'extra'"),
         ({"sede": 3}, "unknown setting 'sede'; did you mean 'seed'?"),
