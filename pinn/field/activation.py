@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 from pinn.problem.settings import BadInput, nearest
 
+LARGEST_ORDER = 5
+"""Of the derivatives that every activation has: four for equations, and one more for the gradient."""
+
 Scaled = list[tuple[float, Any]]
 
 

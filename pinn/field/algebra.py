@@ -28,7 +28,7 @@ class JetAlgebra:
         self.carried, self.compiled = carried, compiled
 
     def dense(self, x: Jet, weight: Tensor, bias: Tensor, activation: str) -> Jet:
-        """Return σ(x W + b)."""
+        """Return σ(x W + b) for a jet x of (points, inputs), W (inputs, outputs) and b (outputs,), or one of each per point."""
         plan = composition(self.carried, x.present)
         step = compiled_step(plan, activation, weight.dtype) if self.compiled and plan.num_outputs else EagerStep(plan, activation)
         if torch.is_grad_enabled():
@@ -38,7 +38,7 @@ class JetAlgebra:
         return Jet(value, rest, tuple(range(plan.num_outputs)))
 
     def linear(self, x: Jet, weight: Tensor, bias: Tensor) -> Jet:
-        """Return x W + b."""
+        """Return x W + b, with shapes as in `dense`."""
         value, rest = _Linear.apply(weight, bias, x.value, x.rest)
         return Jet(value, rest, x.present)
 

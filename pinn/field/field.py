@@ -89,7 +89,7 @@ class Field:
         return Evaluation(self, sites, request)
 
     def solution(self, theta: Tensor) -> Solution:
-        """Return the field with its parameters as a function of NumPy points."""
+        """Return the field with parameters ``theta`` (params,) as a function of NumPy points (points, dim)."""
         return Solution(self, theta)
 
     def chunk(self, request: Request) -> int:
@@ -100,7 +100,7 @@ class Field:
         return min(max(CACHE_NUMBERS // (len(carried) * self.network.width), 256), 2**13)
 
     def tensor(self, values: np.ndarray) -> Tensor:
-        """Return an array as a tensor with the precision and on the device of the field."""
+        """Return an array of any shape as a tensor with the precision and on the device of the field."""
         return torch.as_tensor(np.ascontiguousarray(values)).to(device=self.device, dtype=self.dtype)
 
     def _can_compile(self) -> bool:
@@ -164,7 +164,7 @@ class TaylorChannels:
         return torch.cat([value[None], rest])
 
     def leaf(self, theta: Tensor) -> Tensor:
-        """Return one copy of θ per point, so that one reverse pass gives the gradient of every point on its own."""
+        """Return copies of θ (points, params), so that one reverse pass gives the gradient of every point on its own."""
         return theta.expand(len(self.features.value), -1)
 
 
@@ -185,7 +185,7 @@ class NestedChannels:
         return differentiate(network, self.points, self.carried, tape)
 
     def leaf(self, theta: Tensor) -> Tensor:
-        """Return θ as it is: the network may be anything."""
+        """Return θ (params,) as it is: the network may be anything."""
         return theta
 
 

@@ -222,7 +222,7 @@ class CompiledStep:
         self._calls = {name: _prototype(library[name]) for name in ("forward", "backward", "backward_rows")}
 
     def forward(self, z: Tensor, rest: Tensor, tape: bool) -> tuple[Tensor, Tensor, tuple]:
-        """Return the value, the other channels, and what `backward` needs."""
+        """Return the value, the other channels, and what `backward` needs; shapes as in `EagerStep.forward`."""
         bases = self.bases(z, self.plan.order + tape)
         value, out = torch.empty_like(z), z.new_empty(self.plan.num_outputs, *z.shape)
         self._call("forward", z.shape, bases, rest, None, None, value, out)

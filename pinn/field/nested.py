@@ -28,19 +28,19 @@ class ValueAlgebra:
     """What a network is made of, on plain tensors (points, width)."""
 
     def dense(self, x: Tensor, weight: Tensor, bias: Tensor, activation: str) -> Tensor:
-        """Return σ(x W + b)."""
+        """Return σ(x W + b), (points, outputs), for x (points, inputs), W (inputs, outputs) and b (outputs,)."""
         return ACTIVATIONS[activation](torch.addmm(bias, x, weight))
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return x W + b."""
+        """Return x W + b, with shapes as in `dense`."""
         return torch.addmm(bias, x, weight)
 
     def add(self, a: Tensor, b: Tensor, factor: float = 1.0) -> Tensor:
-        """Return a + factor · b."""
+        """Return a + factor · b of equal shapes."""
         return torch.add(a, b, alpha=factor)
 
     def multiply(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return a · b."""
+        """Return a · b of equal shapes."""
         return a * b
 
 

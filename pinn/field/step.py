@@ -28,7 +28,14 @@ class EagerStep:
         self.plan, self.activation = plan, ACTIVATIONS[activation]
 
     def forward(self, z: Tensor, rest: Tensor, tape: bool) -> tuple[Tensor, Tensor, Any]:
-        """Return the value, the other channels, and what `backward` needs if there is a tape."""
+        """Return the value (points, width), the other channels (outputs, points, width), and what `backward` needs.
+
+        Parameters
+        ----------
+        z : value of the argument, (points, width).
+        rest : its present other channels, (channels, points, width), or (channels, 1, width) where they do not vary with the point.
+        tape : whether `backward` will be called.
+        """
         slopes = self.activation(z, self.plan.order + tape)
         out, nodes, combinations = _compose(self.plan, slopes, rest)
         return slopes[0][1], out, (slopes[1:], nodes, combinations)

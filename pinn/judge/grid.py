@@ -104,7 +104,7 @@ def tensor_points(axes: tuple[Array, ...]) -> Array:
 
 
 def trapezoid_weights(nodes: Array, period: float | None = None) -> Array:
-    """Return weights of the trapezoidal rule on rising nodes, sum 1; one node weighs 1."""
+    """Return weights (nodes,) of the trapezoidal rule on rising nodes (nodes,), sum 1; one node weighs 1."""
     if len(nodes) == 1:
         return np.ones(1)
     gaps = np.diff(nodes if period is None else np.append(nodes, nodes[0] + period))

@@ -66,7 +66,7 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
 
 
 def relative_l2(values: Array, truth: Array, weights: Array | float = 1.0) -> float:
-    """Return |values - truth| / |truth| with the given weights; where the truth vanishes the numerator alone."""
+    """Return |values - truth| / |truth| of arrays of one shape, weighted; where the truth vanishes the numerator alone."""
     known = np.isfinite(truth)
     with np.errstate(over="ignore", invalid="ignore"):
         error = np.sqrt(np.sum(np.where(known, weights * np.square(values - truth), 0.0)))

@@ -105,7 +105,7 @@ def interpolation_weights(nodes: Array, at: Array, width: int, period: float | N
 
 
 def chebyshev_nodes(cells: int, low: float, high: float) -> Array:
-    """Return the ``cells + 1`` extreme points of a Chebyshev polynomial, rising from ``low`` to ``high``."""
+    """Return the extreme points (cells + 1,) of a Chebyshev polynomial, rising from ``low`` to ``high``."""
     nodes = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(np.pi * np.arange(cells + 1) / cells)
     nodes[0], nodes[-1] = low, high
     return nodes

@@ -65,7 +65,7 @@ class LimitedMemory:
         return gamma * (gradient - in_slots[1] @ self._changes[:stored]) + in_slots[0] @ self._moves[:stored]
 
     def update(self, move: Tensor, change: Tensor, curvature: float) -> None:
-        """Store a pair in the place of the oldest; pairs with hardly any curvature are left out."""
+        """Store a pair (params,) in the place of the oldest; pairs with hardly any curvature are left out."""
         eps = torch.finfo(move.dtype).eps
         if float(torch.dot(move, change)) <= eps * float(change.square().sum()):
             return

@@ -27,7 +27,7 @@ class InverseHessian(Protocol):
         """Return H g, (params,)."""
 
     def update(self, move: Tensor, change: Tensor, curvature: float) -> None:
-        """Learn from s = ``move``, y = ``change`` of the gradient and the curvature sᵀH⁻¹s; yᵀs is positive."""
+        """Learn from s = ``move`` and y = ``change`` of the gradient, (params,) each, and the curvature sᵀH⁻¹s; yᵀs is positive."""
 
     def reset(self) -> None:
         """Forget everything."""

@@ -112,13 +112,8 @@ class Rows:
             squares += [p.detach() for p in plain]
         return Value(loss, gradient, self._average @ torch.stack(squares))
 
-    def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Return |r|² (), and its gradient (params,)."""
-        value = self.evaluate(theta)
-        return value.loss, value.gradient
-
     def losses(self, theta: Tensor) -> dict[str, float]:
-        """Return the mean square of each term without its weight."""
+        """Return the mean square of each term at ``theta`` (params,), without its weight."""
         by_name = self.unweighted(theta)
         return {term.name: float(by_name[term.name].square().sum()) / term.count for term in self.terms}
 

@@ -40,7 +40,7 @@ class SelfScaling:
         return gradient.clone() if self._matrix is None else self._matrix @ gradient
 
     def update(self, move: Tensor, change: Tensor, curvature: float) -> None:
-        """Learn from a pair; updates whose numbers overflow or vanish are left out."""
+        """Learn from a pair (params,); updates whose numbers overflow or vanish are left out."""
         inner = float(torch.dot(move, change))
         if self._matrix is None:
             scale = inner / float(torch.dot(change, change))

@@ -68,7 +68,7 @@ class Network(Settings, ABC):
 
     @abstractmethod
     def draw(self, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Return starting values of all parameters."""
+        """Return starting values of all parameters by name, float64 with the given shapes."""
 
     @abstractmethod
     def apply(self, parameters: Mapping[str, Any], features: Any, algebra: Any) -> Any:
