@@ -1,7 +1,7 @@
 """How well the error estimate knows the error, where the truth is known: estimated over true error of real networks.
 
-Every shipped problem with an exact solution, three networks each: all zero, badly trained (a hundred steps of Adam) and well trained
-(the default solver). The estimate sees the equation and the conditions, never the exact solution.
+Every shipped problem with an exact solution, three networks each: all zero, badly trained (a hundred steps of Adam) and
+well trained (the default solver). The estimate sees the equation and the conditions, never the exact solution.
 
     python experiments/effectivity.py [PROBLEM ...]
 """

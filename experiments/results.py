@@ -1,5 +1,7 @@
 """Solve shipped problems with default settings and print the table of the README.
 
+On the command line:
+
     python experiments/results.py                        all problems, seed 0
     python experiments/results.py heat_1d --seeds 0 1 2  medians over seeds, worst in brackets
     python experiments/results.py --write                put the table into README.md
