@@ -39,8 +39,16 @@ def write(path: Path, fill: Callable[[BinaryIO], None], previous: Path | None = 
         os.replace(temporary, path)
         _flush_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise cannot_write(path, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left in ``folder``; nobody else may be writing there."""
+    for path in folder.glob(".*"):
+        if path.suffix[1:].isdigit() and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -57,6 +65,26 @@ def cannot_write(path: Path, error: OSError) -> BadInput:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return BadInput(f"cannot write {path}: the disk is full, {free_megabytes(path.parent):.0f} MB free")
     return BadInput(f"cannot write {path}: {(error.strerror or str(error)).lower()}")
+
+
+OUTSIDE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EMFILE, errno.ENFILE,
+}  # fmt: skip
+"""Faults of the file system around us, which no program can prevent."""
+
+
+def fault_outside(error: OSError) -> BadInput | None:
+    """Return what to tell a person about an error that the file system is to blame for, None for any other."""
+    if error.errno not in OUTSIDE:
+        return None
+    name = str(error.filename or "")
+    shown = name if len(name) <= LONGEST else name[:LONGEST] + "..."
+    return BadInput(f"cannot use {shown or 'a file'}: {(error.strerror or str(error)).lower()}")
+
+
+LONGEST = 100
+"""Characters of a name that a message repeats."""
 
 
 def free_megabytes(folder: Path) -> float:

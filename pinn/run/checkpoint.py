@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from pinn.problem.settings import BadInput
 from pinn.run import atomic
@@ -31,7 +33,36 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
     """
     import torch
 
-    atomic.write(path, lambda file: torch.save({"version": VERSION, **content}, file), previous(path))
+    def fill(file: BinaryIO) -> None:
+        writer = _Writer(file)
+        try:
+            torch.save({"version": VERSION, **content}, cast(BinaryIO, writer))
+        except RuntimeError:
+            if writer.error is None:
+                raise
+        if writer.error is not None:
+            raise writer.error
+
+    atomic.write(path, fill, previous(path))
+
+
+class _Writer:
+    """Hands bytes on and remembers why that failed: torch tells of a full disk as of an inner error of its own."""
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        """Write ``content``; torch takes a short count for a failure."""
+        try:
+            return self.file.write(content)
+        except OSError as error:
+            self.error = self.error or error
+            return 0
+
+    def flush(self) -> None:
+        """Leave that to the file's owner."""
 
 
 def previous(path: Path) -> Path:
@@ -73,9 +104,16 @@ def _read(path: Path) -> dict[str, Any] | None:
             if archive.testzip() is not None:
                 return None
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError):
+    except DAMAGED:
         return None
     return content if isinstance(content, dict) else None
+
+
+DAMAGED = (
+    OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError, MemoryError,
+    struct.error, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError,
+)  # fmt: skip
+"""What the readers of archives and of their parts raise when bytes are wrong."""
 
 
 class Schedule:

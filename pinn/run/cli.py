@@ -81,6 +81,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return OK
+    except OSError as error:
+        from pinn.run.atomic import fault_outside
+
+        outside = fault_outside(error)
+        if outside is None:
+            return _report_bug(error)
+        print(f"pinn: {outside}", file=sys.stderr)
+        return BAD_INPUT
     except Exception as error:  # a bug: say so in one line, keep the traceback for whoever repairs it
         return _report_bug(error)
 

@@ -7,6 +7,7 @@ and exit codes are not ours. A Hydra application that we are called from is set 
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -155,6 +156,10 @@ class Job:
 @contextmanager
 def _hydra(source: Source) -> Iterator[None]:
     """Initialise Hydra on the shipped configuration; whatever was initialised before is there again afterwards."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise BadInput("the working folder does not exist any more; change to another one") from None
     base = version.VersionBase.instance()
     outer, before, job = GlobalHydra.instance().hydra, base.version_base, JobRuntime.instance().get("name")
     GlobalHydra.instance().clear()

@@ -18,7 +18,7 @@ from pinn.run.configuration import changes, record
 from pinn.run.folder import RunFolder
 from pinn.run.prepare import Prepared, prepare_settings
 from pinn.run.progress import Progress, duration
-from pinn.run.signals import Interruption
+from pinn.run.signals import Interruption, terminable
 
 if TYPE_CHECKING:
     from pinn.run.training import Setup
@@ -58,7 +58,7 @@ def start(prepared: Prepared, line: str, progress: Progress, path: Path | None =
     refuse_too_large(prepared)
     path = path if path is not None else folders.place(configuration.folder, configuration.name)
     begin = time.perf_counter()
-    with _torch(prepared):
+    with terminable(), _torch(prepared):
         setup = _set_up(prepared)
         folder = folders.create(path, megabytes_on_disk(prepared))
         with folder.locked():
@@ -96,7 +96,7 @@ def resume(path: str | Path, progress: Progress) -> Outcome:
         if content is not None:
             _refuse_changes(prepared, content["config"])
         begin = time.perf_counter()
-        with _torch(prepared):
+        with terminable(), _torch(prepared):
             setup = _set_up(prepared, content["state"].get("decisions") if content else None)
             return _guarded(folder, lambda: _go_on(setup, folder, content, notice, progress, begin))
 
@@ -147,12 +147,16 @@ def _guarded(folder: RunFolder, work) -> Outcome:
     except Diverged as problem:
         outcome = Outcome(folder, DIVERGED, _about_divergence(problem), {})
     except KeyboardInterrupt:
-        folder.set_status("interrupted", message="stopped at once; the last checkpoint is kept", code=INTERRUPTED)
+        _leave_status(folder, "stopped at once; the last checkpoint is kept", INTERRUPTED, "interrupted")
         raise
     except BadInput as error:
         _leave_status(folder, str(error), 2)
         raise
     except Exception as error:
+        outside = atomic.fault_outside(error) if isinstance(error, OSError) else None
+        if outside is not None:
+            _leave_status(folder, str(outside), 2)
+            raise outside from None
         folder.log(traceback.format_exc())
         _leave_status(folder, f"{type(error).__name__}: {error}", 1)
         error.run_log = folder / "run.log"  # type: ignore[attr-defined]
@@ -164,10 +168,10 @@ def _guarded(folder: RunFolder, work) -> Outcome:
     return outcome
 
 
-def _leave_status(folder: RunFolder, message: str, code: int) -> None:
+def _leave_status(folder: RunFolder, message: str, code: int, state: str = "failed") -> None:
     """Write the status of a failure; when even that fails, what went wrong first is what counts."""
     try:
-        folder.set_status("failed", message=message, code=code)
+        folder.set_status(state, message=message, code=code)
     except BadInput:
         return
 
@@ -190,7 +194,7 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     seconds = {"setup": time.perf_counter() - begin}
     with Interruption() as interruption:
         state = train(setup, folder, saved, judge.of_theta, interruption, progress, judge.label)
-        if interruption.requested and not state.is_final:
+        if interruption.requested:
             message = f"interrupted at {state.stage} step {state.step}, saved; go on with pinn resume {folder.path}"
             return Outcome(folder, INTERRUPTED, message, {})
     seconds["solve"] = state.seconds

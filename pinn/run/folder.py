@@ -75,6 +75,7 @@ class RunFolder:
             except OSError as error:
                 raise atomic.cannot_write(lock, error) from None
         try:
+            atomic.remove_unfinished(self.path)
             yield
         finally:
             lock.unlink(missing_ok=True)
@@ -150,7 +151,7 @@ def create(path: Path, megabytes: float = 0.0) -> RunFolder:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"cannot make {path}: {(error.strerror or str(error)).lower()}", "folder") from None
+        raise BadInput(f"cannot make {path}: {(error.strerror or str(error)).lower()}") from None
     if any(path.iterdir()):
         raise BadInput(f"{path} exists and is not empty; choose another folder", "folder")
     return RunFolder(path)

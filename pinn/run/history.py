@@ -51,8 +51,16 @@ class Table:
         return self.path.stat().st_size
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file.
+
+        Raises
+        ------
+        BadInput : the disk is full.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise atomic.cannot_write(self.path, error) from None
 
 
 def _text(value: object) -> str:

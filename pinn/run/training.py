@@ -210,5 +210,7 @@ class Keeper:
 
     def close(self) -> None:
         """Close the tables."""
-        self.history.close()
-        self.timing.close()
+        try:
+            self.history.close()
+        finally:
+            self.timing.close()

@@ -1,11 +1,14 @@
 """Checkpoints: whole or not there, the one before as a reserve, data only."""
 
+import errno
+import random
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from pinn.problem.settings import BadInput  # noqa: E402
-from pinn.run import checkpoint  # noqa: E402
+from pinn.run import atomic, checkpoint  # noqa: E402
 
 
 @pytest.fixture
@@ -84,3 +87,38 @@ def test_saving_takes_at_most_its_share_of_the_time():
             schedule.timed(save)
     assert saved >= 10
     assert spent <= 0.021 * now[0]
+
+
+class Full:
+    """The file of a disk that is full."""
+
+    def write(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_as_such_and_the_last_checkpoint_stays(path, monkeypatch):
+    checkpoint.save(path, content(1))
+    before = path.read_bytes()
+    real = atomic.write
+    monkeypatch.setattr(atomic, "write", lambda path, fill, previous: real(path, lambda file: fill(Full()), previous))
+    with pytest.raises(BadInput, match="the disk is full"):
+        checkpoint.save(path, content(2))
+    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.pt"]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_damage_is_taken_for_a_bug(path, seed):
+    checkpoint.save(path, content(1))
+    rng, data = random.Random(seed), bytearray(path.read_bytes())
+    for _ in range(20):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    for _ in range(3):
+        data[-rng.randrange(1, 600)] = rng.randrange(256)
+    path.write_bytes(bytes(data))
+    try:
+        loaded, _ = checkpoint.load(path)
+    except BadInput as error:
+        assert "cannot be read" in str(error)
+    else:
+        assert torch.equal(loaded["state"]["theta"], content(1)["state"]["theta"])

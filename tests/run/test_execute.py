@@ -264,3 +264,61 @@ def test_a_run_in_use_is_left_alone(here, often, capsys):
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_table_on_a_full_disk_says_so_also_when_it_is_closed():
+    from pinn.problem.settings import BadInput
+    from pinn.run.history import Table
+
+    table = Table(Path("/dev/full"), ["step"])
+    with pytest.raises(BadInput, match="the disk is full"):
+        table.close()
+
+
+def test_terminating_while_the_solution_is_judged_leaves_a_run_to_resume(here, small, capsys, monkeypatch):
+    def terminated(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    monkeypatch.setattr("pinn.run.judging.Judge.conclude", terminated)
+    assert main(["run", "heat_1d", *small, "folder=run"]) == 130
+    assert read("run/status.json")["state"] == "interrupted"
+    assert not Path("run/lock").exists()
+    monkeypatch.undo()
+    os.chdir(here)
+    assert main(["resume", "run"]) == 0
+
+
+def test_a_signal_at_the_last_step_is_not_lost(here, small, monkeypatch):
+    from pinn.run import training
+
+    real = training.Keeper.save
+
+    def save(self, state):
+        if state.is_final:
+            os.kill(os.getpid(), signal.SIGINT)
+        real(self, state)
+
+    monkeypatch.setattr(training.Keeper, "save", save)
+    assert main(["run", "heat_1d", *small, "folder=run"]) == 130
+    monkeypatch.undo()
+    os.chdir(here)
+    assert main(["resume", "run"]) == 0
+
+
+def test_names_that_no_file_can_have_and_places_nobody_can_write_are_no_bugs(finished, here, capsys):
+    assert main(["check", "x" * 3000]) == 2
+    (here / "file").write_text("")
+    assert main(["export", str(finished), "--to", "file/u.vti"]) == 2
+    assert main(["compare", str(finished), "--to", "file/u.png"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_folder_that_is_gone_is_told(here, capsys):
+    (here / "gone").mkdir()
+    os.chdir(here / "gone")
+    (here / "gone").rmdir()
+    assert main(["check", "heat_1d"]) == 2
+    assert "working folder does not exist" in capsys.readouterr().err
+    os.chdir(here)

@@ -150,3 +150,27 @@ def test_only_folders_of_runs_are_opened(tmp_path):
         open_run(tmp_path / "none")
     with pytest.raises(BadInput, match="not the folder of a run"):
         open_run(tmp_path)
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    (tmp_path / ".checkpoint.pt.4312").write_bytes(b"half")
+    (tmp_path / ".notes").write_text("mine")
+    with RunFolder(tmp_path).locked():
+        assert {path.name for path in tmp_path.iterdir()} == {".notes", "lock"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("inside")])
+def test_a_write_that_is_stopped_leaves_nothing(tmp_path, error):
+    def stops(file):
+        file.write(b"half")
+        raise error
+
+    with pytest.raises(type(error)):
+        atomic.write(tmp_path / "a", stops)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_faults_of_the_file_system_are_not_bugs():
+    told = atomic.fault_outside(OSError(errno.EROFS, "Read-only file system", "x" * 3000))
+    assert str(told).startswith("cannot use xxx") and str(told).endswith("...: read-only file system")
+    assert atomic.fault_outside(FileNotFoundError(errno.ENOENT, "No such file or directory", "a")) is None
