@@ -19,6 +19,8 @@ PROBLEM_KEYS = (
 OPEN = ("problem.constants", "problem.conditions", "problem.define", "problem.quantities")
 OPTIONAL = ("experiment",)
 REPLACED = re.compile(r"problem\.(conditions|equations|unknowns|coordinates|constants|define)\.\w+$")
+TEXTS = ("folder", "name")
+"""Settings that may hold any text, also what looks like a bracket left open."""
 LAUNCHING = re.compile(r"hydra[./](launcher|sweeper)([./]|$)")
 WORD = re.compile(r"(?P<sign>\+\+|\+|~)?(?P<key>[A-Za-z_][\w/.@ -]*?)(=(?P<value>.*))?$", re.DOTALL)
 
@@ -135,9 +137,10 @@ def _quoted(override: Override, parses: Callable[[str], bool]) -> str:
     if parses(word):
         return word
     value = (override.value or "").strip()
-    _check_brackets(value, f"{override.key}={value}")
-    if override.key.startswith(("problem.", "weights.")):
-        literal = _literal(value) if value[:1] in ("{", "[") else quoted(value)
+    if override.key not in TEXTS:
+        _check_brackets(value, f"{override.key}={value}")
+    if override.key.startswith(("problem.", "weights.")) or override.key in TEXTS:
+        literal = _literal(value) if value[:1] in ("{", "[") and override.key not in TEXTS else quoted(value)
         word = f"{override.sign}{override.key}={literal}"
         if parses(word):
             return word

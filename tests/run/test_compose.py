@@ -160,3 +160,8 @@ def test_somebody_elses_hydra_application_goes_on_undisturbed(tmp_path):
 def test_groups_are_read_from_the_tree():
     assert list(groups())[0] == "problem"
     assert {"network", "points", "solver", "solver/until", "stage", "reference", "report"} <= set(groups())
+
+
+@pytest.mark.parametrize("text", ["sp ace é", "a, [b", "x=1", "(", "it's"])
+def test_a_folder_may_have_any_name(text):
+    assert composed(f"folder={text}")["folder"] == text
