@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,12 @@ from torch import Tensor
 
 from pinn.field.activation import ACTIVATIONS, Scaled
 from pinn.field.jet import Plan
+from pinn.field.step import EagerStep
 
 FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 TYPES = {torch.float64: "double", torch.float32: "float"}
+LOG = logging.getLogger(__name__)
+FAILURES = (OSError, RuntimeError, subprocess.SubprocessError)
 
 
 class Symbol:
@@ -163,13 +168,18 @@ def is_available() -> bool:
         return False
     try:
         compile_library("int one(void) { return 1; }")
-    except (OSError, subprocess.CalledProcessError):
+    except FAILURES:
         return False
     return True
 
 
 def cache_folder() -> Path:
-    """Return the folder of compiled code, which only its owner can enter."""
+    """Return the folder of compiled code, which only its owner can enter.
+
+    Raises
+    ------
+    OSError, RuntimeError : it cannot be made; there is no home folder.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
     folder = (Path(base) if base else Path.home() / ".cache") / "pinn" / "kernels"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -179,20 +189,43 @@ def cache_folder() -> Path:
 def compile_library(code: str) -> ctypes.CDLL:
     """Return the loaded library of C code, compiled unless it was before by the same compiler for the same machine.
 
+    Where the user's cache folder cannot be written it is compiled for this process only. A kept library that does not load (it
+    was damaged) is made again.
+
     Raises
     ------
-    OSError, subprocess.CalledProcessError : there is no place to keep it, or the compiler fails.
+    OSError, RuntimeError, subprocess.SubprocessError : there is no place to compile, or the compiler fails.
     """
     words = [code, compiler(), *FLAGS, platform.machine(), _processor()]
-    folder = cache_folder()
-    path = folder / f"{hashlib.sha256(' '.join(map(str, words)).encode()).hexdigest()[:32]}.so"
-    if not path.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            text, made = Path(place) / "kernel.c", Path(place) / "kernel.so"
-            text.write_text(code)
-            subprocess.run([str(compiler()), *FLAGS, str(text), "-o", str(made)], check=True, capture_output=True)
-            made.replace(path)
-    return ctypes.CDLL(str(path))
+    name = f"{hashlib.sha256(' '.join(map(str, words)).encode()).hexdigest()[:32]}.so"
+    try:
+        folder = cache_folder()
+        if not (folder / name).exists():
+            _compile(code, folder / name)
+        return ctypes.CDLL(str(folder / name))
+    except FAILURES:
+        with tempfile.TemporaryDirectory() as place:
+            _compile(code, Path(place) / name)
+            library = ctypes.CDLL(str(Path(place) / name))
+            _keep(Path(place) / name)
+            return library
+
+
+def _compile(code: str, path: Path) -> None:
+    """Compile beside ``path`` and move there what is complete and on the disk."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as place:
+        text, made = Path(place) / "kernel.c", Path(place) / "kernel.so"
+        text.write_text(code)
+        subprocess.run([str(compiler()), *FLAGS, str(text), "-o", str(made)], check=True, capture_output=True, timeout=300)
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
+        made.replace(path)
+
+
+def _keep(made: Path) -> None:
+    """Put a library in place of a damaged one, if the cache folder can be written at all."""
+    with suppress(OSError, RuntimeError), tempfile.TemporaryDirectory(dir=cache_folder()) as place:
+        shutil.copyfile(made, Path(place) / made.name).replace(cache_folder() / made.name)
 
 
 @lru_cache(maxsize=1)
@@ -206,9 +239,13 @@ def _processor() -> str:
 
 
 @lru_cache(maxsize=256)
-def compiled_step(plan: Plan, activation: str, dtype: torch.dtype) -> CompiledStep:
-    """Return the compiled step, made at the first call."""
-    return CompiledStep(plan, activation, dtype)
+def compiled_step(plan: Plan, activation: str, dtype: torch.dtype) -> CompiledStep | EagerStep:
+    """Return the compiled step, made at the first call; where that fails (a full disk), the eager one, with a warning."""
+    try:
+        return CompiledStep(plan, activation, dtype)
+    except FAILURES as error:
+        LOG.warning("derivatives go on without compiled loops, more slowly: %s", error)
+        return EagerStep(plan, activation)
 
 
 class CompiledStep:

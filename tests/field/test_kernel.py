@@ -91,21 +91,56 @@ def test_code_is_compiled_once(cache, monkeypatch):
     assert kernel.compile_library(code)["one"]() == 1
 
 
-@pytest.mark.parametrize("what", ["no compiler", "compiler fails", "no place"])
+@pytest.mark.parametrize("what", ["no compiler", "compiler fails"])
 def test_without_compiled_code_a_field_works_as_well(what, monkeypatch, tmp_path):
     monkeypatch.undo()
     if what == "no compiler":
         monkeypatch.setattr(kernel, "compiler", lambda: None)
-    elif what == "compiler fails":
-        monkeypatch.setattr(kernel, "compiler", lambda: "false")
     else:
-        (tmp_path / "file").write_text("")
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setattr(kernel, "compiler", lambda: "false")
     kernel.is_available.cache_clear()
     try:
         assert not MLP(width=4).field(read(WAVE)).compiled
     finally:
         kernel.is_available.cache_clear()
+
+
+@pytest.mark.parametrize("home", ["a file", "nobody's"])
+def test_without_a_place_to_keep_it_code_is_compiled_for_the_process(home, monkeypatch, tmp_path):
+    def nobody():
+        raise RuntimeError("no home folder")
+
+    if home == "a file":
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    else:
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(kernel.Path, "home", nobody)
+    assert kernel.compile_library("int two(void) { return 2; }")["two"]() == 2
+
+
+def test_a_damaged_library_is_made_again(monkeypatch, tmp_path):
+    code = "int three(void) { return 3; }"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "first"))
+    kernel.compile_library(code)
+    (sound,) = kernel.cache_folder().iterdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "second"))
+    damaged = kernel.cache_folder() / sound.name
+    damaged.write_bytes(b"damaged")
+    assert kernel.compile_library(code)["three"]() == 3
+    assert damaged.stat().st_size == sound.stat().st_size
+
+
+def test_a_compiler_that_stops_working_costs_speed_only(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kernel, "compiler", lambda: "false")
+    kernel.compiled_step.cache_clear()
+    carried = channels(BURGERS, 2)
+    step = kernel.compiled_step(composition(carried, (0, 1)), "tanh", torch.float64)
+    kernel.compiled_step.cache_clear()
+    assert isinstance(step, EagerStep)
+    assert "without compiled loops" in caplog.text
 
 
 def test_where_there_is_a_compiler_it_is_used(cache, monkeypatch):
