@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +23,9 @@ NUM_SAMPLES = 512
 EXACT_DEFECT = 1e-6
 """Largest defect of the exact solution in a residual, relative to the size of the residual's parts."""
 
-_CURVILINEAR = {"r", "rho", "theta", "phi"}
 
-
-def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) -> list[str]:
-    """Run all checks and return the warnings.
+def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) -> None:
+    """Run all checks.
 
     Raises
     ------
@@ -40,7 +38,6 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     _twice(problem)
     _exact(problem)
     _unused(namespace, mapping)
-    return [*_corners(problem), *_cartesian(problem, mapping)]
 
 
 def _about(message: str, *path: str) -> BadInput:
@@ -148,6 +145,7 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
 
 
 def _started(problem: Problem, unknown: str, time: str, needed: int) -> None:
+    _no_later_start(problem, unknown, time, needed)
     found = sum(
         any(jet.unknown == unknown for jet in jets(condition.tree))
         for condition in problem.conditions
@@ -165,6 +163,22 @@ def _started(problem: Problem, unknown: str, time: str, needed: int) -> None:
         raise _about(text, "conditions")
 
 
+def _no_later_start(problem: Problem, unknown: str, time: str, needed: int) -> None:
+    """Nothing is given at the start of a derivative that the equations themselves determine."""
+    place = problem.names.index(time)
+    for condition in problem.conditions:
+        if any(piece.fixed == ((time, problem.box[place][0]),) for piece in condition.region):
+            for jet in jets(condition.tree):
+                order = max(index[place] for index in jet.operator)
+                if jet.unknown == unknown and order >= max(needed, 1):
+                    order_of = "hold no derivative of" if needed == 0 else f"are of order {needed} in {time} for"
+                    raise _about(
+                        f"the equations {order_of} {unknown}, so {unknown}_{time * order} is not given at the start: "
+                        "they determine it",
+                        *_home(condition),
+                    )
+
+
 def _level(problem: Problem) -> None:
     """An unknown that occurs only differentiated is fixed up to a constant."""
     for unknown in problem.unknown_names:
@@ -178,7 +192,7 @@ def _level(problem: Problem) -> None:
             raise _about(f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0", "conditions")
 
 
-def _value_condition(residual: Residual) -> tuple[str, Node] | None:
+def prescribed_value(residual: Residual) -> tuple[str, Node] | None:
     """Return (unknown, prescribed tree) for a condition u: g without unknowns in g."""
     for leaf in leaves(residual.tree):
         if (
@@ -206,7 +220,7 @@ def _solved_for(tree: Node, leaf: Node) -> Node | None:
 def _twice(problem: Problem) -> None:
     seen: dict[tuple[str, Any], str] = {}
     for condition in problem.conditions:
-        given = _value_condition(condition)
+        given = prescribed_value(condition)
         if given is None:
             continue
         for piece in (piece for piece in condition.region if piece.cut is None):
@@ -280,12 +294,12 @@ def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: 
         return np.broadcast_to(np.asarray(term.evaluate(columns), float), len(sites.points))
 
 
-# names and warnings --------------------------------------------------------------------------------------------------------
+# names --------------------------------------------------------------------------------------------------------
 
 
 def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     constants = {str(name): value for name, value in (mapping.get("constants") or {}).items()}
-    text = " ".join(_strings({key: value for key, value in mapping.items() if key not in ("title", "citation", "units")}))
+    text = " ".join(texts({key: value for key, value in mapping.items() if key not in ("title", "citation", "units")}))
     words = re.findall(r"[A-Za-z]\w*", text)
     known = {*words} | {word.rpartition("_")[0] for word in words}
     for group, names in (("constant", constants), ("definition", namespace.definitions)):
@@ -296,60 +310,17 @@ def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
                 raise _about(f"{group} '{name}' is never used{nearest(name, others)}", key, name)
 
 
-def _strings(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
     """Yield every text inside, keys of conditions included, names of declarations left out."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key in ("constants", "define") and isinstance(item, Mapping):
-                yield from (text for entry in item.values() for text in _strings(entry))
+                yield from (text for entry in item.values() for text in texts(entry))
             else:
                 yield str(key)
-                yield from _strings(item)
+                yield from texts(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _strings(item)
+            yield from texts(item)
     elif isinstance(value, str):
         yield value
-
-
-def _corners(problem: Problem) -> Iterator[str]:
-    """Warn where two prescribed values of one unknown differ on the edge that their pieces share."""
-    given = [
-        (condition, piece, found)
-        for condition in problem.conditions
-        if (found := _value_condition(condition))
-        for piece in condition.region
-    ]
-    for number, (first, piece, (unknown, value)) in enumerate(given):
-        for second, other, (name, opposite) in given[number + 1 :]:
-            fixed = dict(piece.fixed) | dict(other.fixed)
-            if name == unknown and len(fixed) == len(piece.fixed) + len(other.fixed):
-                yield from _differ(problem, first, second, Piece(tuple(fixed.items())), (value, opposite), (piece, other))
-
-
-def _differ(
-    problem: Problem, first: Residual, second: Residual, edge: Piece, values: Sequence[Node], pieces: Sequence[Piece]
-) -> Iterator[str]:
-    points = sample(problem, edge, f"{first.name}/{second.name}", 64)
-    points = points[pieces[0].keeps(points, problem.names) & pieces[1].keeps(points, problem.names)]
-    with np.errstate(all="ignore"):
-        a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
-        gap = np.abs(a - b)
-    size = max(_typical_value(problem, value, piece) for value, piece in zip(values, pieces, strict=True))
-    if len(points) and np.nanmax(gap) > 1e-9 * size:
-        worst = int(np.nanargmax(gap))
-        place = ", ".join(f"{name}={value:g}" for name, value in edge.fixed)
-        yield f"'{first.name}' and '{second.name}' differ by {gap[worst]:.2g} at {place}; expect an error there"
-
-
-def _typical_value(problem: Problem, tree: Node, piece: Piece) -> float:
-    points = sample(problem, piece, "typical", 64)
-    with np.errstate(all="ignore"):
-        (value,) = Program([tree])(coordinate_values(points, problem.names))
-    return float(np.nanmax(np.abs(value), initial=1e-300))
-
-
-def _cartesian(problem: Problem, mapping: Mapping[str, Any]) -> Iterator[str]:
-    found = sorted(_CURVILINEAR & set(problem.space))
-    if found and re.search(r"\b(laplacian|div|grad)\(", " ".join(_strings(mapping))):
-        yield f"laplacian, div and grad are Cartesian; with the coordinate {', '.join(found)} write the polar form out"

@@ -214,11 +214,7 @@ def _unknown_settings(name: Any, settings: Any, namespace: Namespace) -> Mapping
         raise BadInput(f"settings of an unknown are a mapping, got {settings!r}")
     _known_keys(settings, ("of", "complex", "at", "start", "bounds", "positive", "scale", "dimension"))
     for key, what in _LATER.items():
-        if (
-            key in settings
-            and not (key == "of" and settings[key] == list(namespace.coordinates))
-            and settings[key] is not False
-        ):
+        if key in settings and not (key == "of" and settings[key] == list(namespace.coordinates)) and settings[key] is not False:
             raise BadInput(f"'{key}': {what} are not supported yet")
     return settings
 

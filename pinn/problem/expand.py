@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -134,6 +135,10 @@ class Expander:
         space = self.namespace
         if name in _SYMBOLS:
             return f"; write {_SYMBOLS[name]}"
+        rate = re.fullmatch(r"[dD](\w+)", name)
+        if rate and rate[1] in {*space.unknowns, *space.coordinates}:
+            unknown, coordinate = next(iter(space.unknowns)), space.coordinates[-1]
+            return f"; a derivative is written {unknown}_{coordinate} or diff({unknown}, {coordinate})"
         if name in ("inf", "nan", "infinity"):
             return "; every number must be finite"
         for unknown in space.unknowns:

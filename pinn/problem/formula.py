@@ -20,33 +20,8 @@ MAX_DEPTH = 200
 MAX_BRACKETS = 60
 MAX_EXPONENT = 64
 
-ELEMENTARY = {
-    **dict.fromkeys(
-        [
-            "sqrt",
-            "exp",
-            "log",
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "erf",
-            "abs",
-            "sign",
-            "real",
-            "imag",
-            "conj",
-        ],
-        1,
-    ),
-    **dict.fromkeys(("atan2", "min", "max"), 2),
-    "where": 3,
-}
+_OF_ONE = "sqrt exp log sin cos tan asin acos atan sinh cosh tanh erf abs sign real imag conj"
+ELEMENTARY = {name: 1 for name in _OF_ONE.split()} | {"atan2": 2, "min": 2, "max": 2, "where": 3}
 """Functions that act by component, with their number of arguments."""
 
 OPERATORS = {
@@ -85,10 +60,26 @@ _REFUSED = [  # (pattern, what to write instead)
     (r"(?<![\w.])\d+_[\d_]+", "write a plain decimal number"),
     (r"(?<![\w.])(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?!j\b)[A-Za-df-zA-DF-Z_]\w*", "write * between a number and a name"),
     (r"(?<![\w.])\d+\.?\d*[eE](?![+-]?\d)\w*", "write * between a number and a name"),
+    (r"\b(?:np|numpy|math|torch|jnp|sp|sympy)\s*\.", "write the function alone, as in sin(x)"),
     (r"[A-Za-z_)]\s*\.\s*[A-Za-z_]", "dotted names are not allowed"),
     (r"__", "names have single underscores"),
     (r"\b_|_\b", "a name starts with a letter and does not end in an underscore"),
 ]
+_ELSEWHERE = {
+    "ln": "log(...)",
+    "arctan": "atan(...)",
+    "arcsin": "asin(...)",
+    "arccos": "acos(...)",
+    "arctan2": "atan2(y, x)",
+    "Derivative": "diff(u, x)",
+    "gradient": "grad(...)",
+    "divergence": "div(...)",
+    "lap": "laplacian(...)",
+    "Abs": "abs(...)",
+    "heaviside": "where(x > 0, 1, 0)",
+}
+"""Functions by the names that other languages give them."""
+
 _LOOKALIKES = {
     "\u2212": "-",
     "\u00b7": "*",
@@ -364,7 +355,8 @@ class _Walker:
             return self._elsewhere(node, name, depth)
         arity = (ELEMENTARY[name],) * 2 if name in ELEMENTARY else OPERATORS.get(name)
         if arity is None:
-            hint = nearest(name, [*ELEMENTARY, *OPERATORS]) or f"; a quantity elsewhere is written {name}(x=...)"
+            other = f"; write {_ELSEWHERE[name]}" if name in _ELSEWHERE else nearest(name, [*ELEMENTARY, *OPERATORS])
+            hint = other or f"; a quantity elsewhere is written {name}(x=...)"
             raise self.fail(f"unknown function '{name}'{hint}", node.col_offset)
         if not arity[0] <= len(node.args) <= arity[1]:
             wanted = f"{arity[0]}" if arity[0] == arity[1] else f"{arity[0]} to {arity[1]}"

@@ -17,6 +17,7 @@ from pinn.problem.exact import apply_exact, read_exact
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_equation
 from pinn.problem.namespace import BadKey, Namespace, point_at
+from pinn.problem.notes import notes
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.source import caret
@@ -59,6 +60,10 @@ _LATER = {
 }
 
 
+_SETTINGS = ("network", "solver", "points", "weights", "hard", "seed", "device", "precision", "accuracy", "report", "threads")
+"""Words that belong to a run, which people write into problems."""
+
+
 def load_problem(path: str | Path) -> Problem:
     """Read a problem file.
 
@@ -68,6 +73,13 @@ def load_problem(path: str | Path) -> Problem:
     """
     document = read_text(path)
     return read_problem(document.mapping, Path(path).stem, document.position)
+
+
+def _advice(key: str) -> str:
+    """Return what to do about an unknown key."""
+    if key in _SETTINGS:
+        return f": a problem says what is asked; '{key}' is a setting of the run, given after the file: pinn run FILE {key}..."
+    return f"{nearest(key, KEYS)}; keys: {', '.join(KEYS)}"
 
 
 def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where | None = None) -> Problem:
@@ -142,14 +154,14 @@ class _Reader:
         problem = self._with_conditions(problem)
         problem = replace(problem, quantities=self._quantities())
         with self.at():
-            warnings = checks.check(problem, self.namespace, self.mapping)
-        return replace(problem, warnings=tuple(warnings))
+            checks.check(problem, self.namespace, self.mapping)
+        return replace(problem, warnings=tuple(notes(problem, self.mapping)))
 
     def _check_keys(self) -> None:
         for key in self.mapping:
             with self.at(key):
                 if key not in KEYS:
-                    raise BadKey(f"unknown key '{key}'{nearest(str(key), KEYS)}; keys: {', '.join(KEYS)}")
+                    raise BadKey(f"unknown key '{key}'{_advice(str(key))}")
                 if key in _LATER and self.mapping[key] not in (None, {}, []):
                     what = f"{_LATER[key]} are not supported yet; this version solves forward problems on coordinate boxes"
                     raise BadKey(f"'{key}': {what}")

@@ -18,7 +18,6 @@ def _erf(a: Any) -> Any:
     return erf(a)
 
 
-
 NUMPY: Functions = {
     "+": np.add,
     "-": np.subtract,

@@ -51,6 +51,9 @@ FORMULAS = [  # the right side of an equation on line 5, and what is said about 
     ("u_t = (a*u_xx", "'(' was never closed"),
     ("u_t = a*u_xx)", "')' was never opened"),
     ("u_t = a*u_xx + __import__('os').system('id')", "'__' is not allowed"),
+    ("u_t = a*u_xx + np.sin(x)", "'np.' is not allowed: write the function alone, as in sin(x)"),
+    ("u_t = a*u_xx + ln(x)", "unknown function 'ln'; write log(...)"),
+    ("du/dt = a*u_xx", "unknown name 'du'; a derivative is written u_t or diff(u, t)"),
     ("u_t = a*u_xx + x.real", "'x.r' is not allowed: dotted names are not allowed"),
     ("u_t = a*u_xx + sin(x)(t)", "only plain function calls are allowed"),
     ("u_t = a*u_xx + x[0]", "'[' is not allowed: only round brackets"),
@@ -144,6 +147,11 @@ PROBLEMS = [  # text, the start of the message
     ),
     (equation("u_t = a*u_xx + sqrt(x - 0.5)"), "my.yaml line 5: equations.heat: not a finite number at x="),
     (heat(equatons="{}"), "my.yaml line 8: unknown key 'equatons'; did you mean 'equations'?"),
+    (heat(network="{width: 64}"), "my.yaml line 8: unknown key 'network': a problem says what is asked; 'network' is a setting of the run"),
+    (
+        conditions("\n  initial: {at: t = 0, u: 0, u_t: 0}\n  walls: {at: boundary, u: 0}"),
+        "my.yaml line 6: conditions.initial: the equations are of order 1 in t for u, so u_t is not given at the start",
+    ),
     (heat(equations=None), "my: 'equations' is missing"),
     (heat(equations="[u_t = a*u_xx]"), "my.yaml line 4: equations: must be a mapping of names to equations"),
     (conditions(START + "\n  left: {at: x = 0, u: 0}"), "my.yaml line 6: conditions: no condition for u on x = 1; add one, or say free: u"),
@@ -260,6 +268,10 @@ WARNINGS = [
             conditions=START + "\n  w: {at: boundary, u: 0}",
         ),
         "laplacian, div and grad are Cartesian; with the coordinate r write the polar form out",
+    ),
+    (
+        heat(equations="{heat: u_t = a*u_xx, still: u_t = 0}", conditions=START + "\n  w: {at: boundary, u: 0}"),
+        "2 equations for 1 unknown: they are met as well as they can be together, and no finite-difference reference can be made",
     ),
 ]
 

@@ -1,0 +1,74 @@
+"""What is said of a problem that is accepted all the same: data that jump at corners, too many equations, polar names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pinn.problem.checks import prescribed_value, texts
+from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.program import Program, coordinate_values
+from pinn.problem.regions import sample
+from pinn.problem.tree import Node
+
+_CURVILINEAR = {"r", "rho", "theta", "phi"}
+
+
+def notes(problem: Problem, mapping: Mapping[str, Any]) -> list[str]:
+    """Return one line for everything in a problem that a person should know before a run."""
+    return [*_corners(problem), *_overdetermined(problem), *_cartesian(problem, mapping)]
+
+
+def _corners(problem: Problem) -> Iterator[str]:
+    """Warn where two prescribed values of one unknown differ on the edge that their pieces share."""
+    given = [
+        (condition, piece, found)
+        for condition in problem.conditions
+        if (found := prescribed_value(condition))
+        for piece in condition.region
+    ]
+    for number, (first, piece, (unknown, value)) in enumerate(given):
+        for second, other, (name, opposite) in given[number + 1 :]:
+            fixed = dict(piece.fixed) | dict(other.fixed)
+            if name == unknown and len(fixed) == len(piece.fixed) + len(other.fixed):
+                yield from _differ(problem, first, second, Piece(tuple(fixed.items())), (value, opposite), (piece, other))
+
+
+def _differ(
+    problem: Problem, first: Residual, second: Residual, edge: Piece, values: Sequence[Node], pieces: Sequence[Piece]
+) -> Iterator[str]:
+    points = sample(problem, edge, f"{first.name}/{second.name}", 64)
+    points = points[pieces[0].keeps(points, problem.names) & pieces[1].keeps(points, problem.names)]
+    with np.errstate(all="ignore"):
+        a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
+        gap = np.abs(a - b)
+    size = max(_typical_value(problem, value, piece) for value, piece in zip(values, pieces, strict=True))
+    if len(points) and np.nanmax(gap) > 1e-9 * size:
+        worst = int(np.nanargmax(gap))
+        place = ", ".join(f"{name}={value:g}" for name, value in edge.fixed)
+        yield f"'{first.name}' and '{second.name}' differ by {gap[worst]:.2g} at {place}; expect an error there"
+
+
+def _typical_value(problem: Problem, tree: Node, piece: Piece) -> float:
+    points = sample(problem, piece, "typical", 64)
+    with np.errstate(all="ignore"):
+        (value,) = Program([tree])(coordinate_values(points, problem.names))
+    return float(np.nanmax(np.abs(value), initial=1e-300))
+
+
+def _overdetermined(problem: Problem) -> Iterator[str]:
+    have, need = len(problem.equations), len(problem.unknowns)
+    if have > need:
+        yield (
+            f"{have} equations for {need} unknown{'s' if need > 1 else ''}: they are met as well as they can be together, "
+            "and no finite-difference reference can be made"
+        )
+
+
+def _cartesian(problem: Problem, mapping: Mapping[str, Any]) -> Iterator[str]:
+    found = sorted(_CURVILINEAR & set(problem.space))
+    if found and re.search(r"\b(laplacian|div|grad)\(", " ".join(texts(mapping))):
+        yield f"laplacian, div and grad are Cartesian; with the coordinate {', '.join(found)} write the polar form out"
