@@ -53,6 +53,7 @@ FORMULAS = [  # the right side of an equation on line 5, and what is said about 
     ("u_t = a*u_xx + __import__('os').system('id')", "'__' is not allowed"),
     ("u_t = a*u_xx + np.sin(x)", "'np.' is not allowed: write the function alone, as in sin(x)"),
     ("u_t = a*u_xx + ln(x)", "unknown function 'ln'; write log(...)"),
+    ("u_t = a*u_xx + integral(u, x)", "write integral(f) for the whole space domain, and integral(f, x, a, b) along one coordinate"),
     ("du/dt = a*u_xx", "unknown name 'du'; a derivative is written u_t or diff(u, t)"),
     ("u_t = a*u_xx + x.real", "'x.r' is not allowed: dotted names are not allowed"),
     ("u_t = a*u_xx + sin(x)(t)", "only plain function calls are allowed"),
