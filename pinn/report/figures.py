@@ -15,15 +15,15 @@ from pinn.report.history import history_figures
 from pinn.report.points_figure import points_figures
 from pinn.report.residual import residual_figures
 from pinn.report.settings import Report
-from pinn.report.solution_figure import solution_figures
+from pinn.report.solution_figure import quantity_figures, solution_figures
 from pinn.report.style import DPI, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAKERS: dict[str, Callable[[RunData], Iterator[tuple[str, Figure]]]] = {
-    "solution": solution_figures, "cuts": cut_figures, "estimate": estimate_figures, "residual": residual_figures,
-    "history": history_figures, "points": points_figures, "frontier": frontier_figures,
+    "solution": solution_figures, "cuts": cut_figures, "quantities": quantity_figures, "estimate": estimate_figures,
+    "residual": residual_figures, "history": history_figures, "points": points_figures, "frontier": frontier_figures,
 }  # fmt: skip
 """By kind of figure, in the order of the report."""
 

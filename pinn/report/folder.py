@@ -187,6 +187,20 @@ class RunData:
             raise BadInput(f"{self.folder} has no solution of '{name}'.")
         return Fields(values, *(self.field(f"{name}.{kind}") for kind in ("reference", "error", "estimate")))
 
+    def functions(self) -> dict[str, tuple[Grid, Fields]]:
+        """Return the quantities that are functions, by name: where they are known, and their values, reference and error."""
+        stored, found = _arrays(self.folder / "quantities.npz"), {}
+        for name, item in self.metric("quantities", {}).items():
+            names = _mapping(item).get("coordinates") or []
+            if name not in stored or not names or any(f"{name}.{x}" not in stored for x in names):
+                continue
+            time = self.meta.get("time", self.problem.get("time", "t"))
+            grid = Grid({x: stored[f"{name}.{x}"] for x in names}, time if time in names else None)
+            reference = stored.get(f"{name}.reference")
+            error = None if reference is None or item.get("error") is None else stored[name] - reference
+            found[name] = grid, Fields(stored[name], reference, error)
+        return found
+
     @property
     def title(self) -> str:
         """Title of the problem, else its name, else the folder's name."""
@@ -259,10 +273,14 @@ def _table(path: Path, texts: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     if not rows:
         return {}
     header, body = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
-    return {
-        name: np.array(column) if name in texts else np.array([_real(text) for text in column])
-        for name, column in zip(header, zip(*body, strict=True), strict=True)
-    } if body else {}
+    return (
+        {
+            name: np.array(column) if name in texts else np.array([_real(text) for text in column])
+            for name, column in zip(header, zip(*body, strict=True), strict=True)
+        }
+        if body
+        else {}
+    )
 
 
 def _real(text: str) -> float:

@@ -27,6 +27,7 @@ from pinn.report.wording import (
 CAPTIONS = {
     "solution": "Solution, what it is compared with, and the error. Solution and reference share one colour scale.",
     "cuts": "Cuts through the solution, and the error along them.",
+    "quantities": "Quantities that were asked for, as functions of what they depend on.",
     "estimate": "The error known from the reference and the error estimated without it, on one colour scale.",
     "residual": "How far the equations are from being satisfied; the size of a residual is not the size of the error.",
     "history": "Training: mean square of the residual by term, and the errors that were checked.",
@@ -140,14 +141,24 @@ def _reference(data: RunData) -> Iterator[str]:
 
 
 def _quantities(data: RunData) -> Html | None:
-    found = data.metric("quantities", {})
-    rows = [(name, _value(item), _value(item, "error")) for name, item in found.items()]
-    return _section("Quantities", table(("quantity", "value", "error"), rows, numbers=(1, 2))) if rows else None
+    found = {name: item for name, item in data.metric("quantities", {}).items() if isinstance(item, Mapping)}
+    if not found:
+        return None
+    rows = [(name, _value(item), _error_of(item), number(item.get("relative_error"))) for name, item in found.items()]
+    return _section("Quantities", table(("quantity", "value", "largest error", "relative error"), rows, numbers=(3,)))
 
 
-def _value(item: Any, key: str = "value") -> str:
-    value = item.get(key) if isinstance(item, Mapping) else item if key == "value" else None
-    return number(value, 6 if key == "value" else 2)
+def _value(item: Mapping[str, Any]) -> str:
+    if not item.get("coordinates"):
+        return number(item.get("value"), 6)
+    over = ", ".join(item["coordinates"])
+    return f"{number(item.get('lowest'), 4)} to {number(item.get('highest'), 4)}, a function of {over}"
+
+
+def _error_of(item: Mapping[str, Any]) -> str:
+    if is_number(item.get("error")):
+        return number(item["error"])
+    return f"not known: {item['why']}" if item.get("why") else "not known"
 
 
 def _classical(data: RunData) -> Html | None:
@@ -172,15 +183,19 @@ def _terms(data: RunData) -> Html | None:
     if not squares:
         return None
     formulas = {**data.metric("equations", {}), **data.metric("conditions", {})}
-    weights = data.config.get("weights") or {}
+    weights = data.metric("weights", {})
     points = {name: len(array) for name, array in data.points()}
     rows = []
     for name, square in squares.items():
         text = formulas.get(name, formulas.get(name.partition(".")[0], ""))
         size = number(square**0.5) if is_number(square) and square >= 0 else "–"
-        rows.append((name, element("code", text), count(points.get(name)), number(weights.get(name, 1)), size))
+        rows.append((name, element("code", text), count(points.get(name)), _weight(weights.get(name)), size))
     head = ("term", "formula", "points", "weight", "root mean square of residual")
     return _section("Terms of the loss", table(head, rows, numbers=(2, 3, 4)))
+
+
+def _weight(value: Any) -> str:
+    return f"{value:g}" if is_number(value) else "–"
 
 
 def _work(data: RunData) -> Html | None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pinn.problem.settings import Settings, setting
 
-FigureName = Literal["solution", "cuts", "residual", "history", "points", "frontier", "estimate"]
+FigureName = Literal["solution", "cuts", "quantities", "residual", "history", "points", "frontier", "estimate"]
 """Kinds of figures; each is a file or several in ``figures/`` whose names begin with this word."""
 
 
@@ -35,7 +35,9 @@ class Report(Settings):
     classical : budget of the comparison with finite differences; ``None`` leaves it out.
     """
 
-    figures: tuple[FigureName, ...] = ("solution", "cuts", "residual", "history", "points", "frontier", "estimate")
+    figures: tuple[FigureName, ...] = (
+        "solution", "cuts", "quantities", "residual", "history", "points", "frontier", "estimate",
+    )  # fmt: skip
     animation: bool = True
     html: bool = True
     classical: Classical | None = Classical()

@@ -1,11 +1,11 @@
-"""The solution, its reference and its error beside each other; one figure for every unknown."""
+"""The solution, its reference and its error beside each other; one figure for every unknown, and for every quantity that varies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pinn.report.folder import Grid, RunData
+from pinn.report.folder import Fields, Grid, RunData
 from pinn.report.lines import Bundle, Line, stack
 from pinn.report.panels import Column, mosaic
 from pinn.report.style import SOLUTION, error_label, error_scale, escaped, field_scale, label
@@ -25,8 +25,16 @@ def solution_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     if data.grid is None:
         return
     for name in data.unknowns:
-        figure = _lines(data, data.grid, name) if len(data.grid.names) == 1 else _images(data, data.grid, name)
+        figure = _figure(data, data.grid, name, data.fields(name), heading(data, name))
         yield (f"solution_{name}" if len(data.unknowns) > 1 else "solution"), figure
+
+
+def quantity_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
+    """Yield a name and a figure for every quantity that is a function, drawn as solutions are."""
+    formulas = data.problem.get("quantities") or {}
+    for name, (grid, fields) in data.functions().items():
+        formula = f"{name} = {formulas[name]}" if name in formulas else name
+        yield f"quantities_{name}", _figure(data, grid, name, fields, escaped(f"{data.title} — {formula}"))
 
 
 def heading(data: RunData, name: str) -> str:
@@ -34,14 +42,15 @@ def heading(data: RunData, name: str) -> str:
     return f"{escaped(data.title)} — {escaped(error_words(data, known_error(data, name)))}"
 
 
-def _lines(data: RunData, grid: Grid, name: str) -> Figure:
-    line = Line("network", SOLUTION, *data.fields(name))
-    bundle = Bundle(grid.names[0], grid.axes[grid.names[0]], [line])
-    return stack([bundle], name, data.units, heading(data, name), dots=False, reference=reference_words(data))
+def _figure(data: RunData, grid: Grid, name: str, fields: Fields, title: str) -> Figure:
+    if len(grid.names) > 1:
+        return _images(data, grid, name, fields, title)
+    bundle = Bundle(grid.names[0], grid.axes[grid.names[0]], [Line("network", SOLUTION, *fields)])
+    return stack([bundle], name, data.units, title, dots=False, reference=reference_words(data))
 
 
-def _images(data: RunData, grid: Grid, name: str) -> Figure:
-    values, reference, error, estimate = data.fields(name)
+def _images(data: RunData, grid: Grid, name: str, fields: Fields, title: str) -> Figure:
+    values, reference, error, estimate = fields
     shown = label(name)
     scale, colours = field_scale(values, reference)
     bar = error_label(name, data.units, estimated=error is None)
@@ -52,4 +61,4 @@ def _images(data: RunData, grid: Grid, name: str) -> Figure:
         columns.append(Column("|error|", error, *error_scale(error), bar, size=True))
     elif estimate is not None:
         columns.append(Column("estimated |error|", estimate, *error_scale(estimate), bar, size=True))
-    return mosaic(columns, views(grid, values), grid, data.units, heading(data, name))
+    return mosaic(columns, views(grid, values), grid, data.units, title)

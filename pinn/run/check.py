@@ -11,6 +11,7 @@ from pinn.problem.settings import BadInput
 from pinn.run.environment import memory_gigabytes
 from pinn.run.prepare import Prepared, prepare
 from pinn.run.progress import duration
+from pinn.run.quantities import dependence
 from pinn.run.words import Words
 from pinn.solver.lbfgs import LBFGS
 from pinn.solver.self_scaled_broyden import SelfScaledBroyden
@@ -132,6 +133,8 @@ def command(words: Words) -> int:
     longest = duration(expected.steps * expected.seconds_per_step)
     print(f"{configuration.name}: {problem.title}")
     print(f"  terms       {', '.join(row.name for row in problem.residuals)}")
+    if problem.quantities:
+        print(f"  quantities  {', '.join(dependence(problem, name) for name in problem.quantities)}")
     print(f"  points      {expected.num_points}")
     print(f"  parameters  {expected.num_parameters} ({type(configuration.network).__name__})")
     print(f"  solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}")

@@ -14,11 +14,11 @@ from pinn.judge.metrics import Metrics, metrics
 from pinn.judge.reference import Reference, reference
 from pinn.judge.verdict import Verdict, verdict
 from pinn.problem.problem import Problem
-from pinn.problem.quantities import evaluate_quantity
 from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
 from pinn.run.folder import RunFolder
-from pinn.run.results import write_diagnostics, write_solution
+from pinn.run.quantities import arrays, quantities
+from pinn.run.results import write_diagnostics, write_quantities, write_solution
 
 if TYPE_CHECKING:
     from pinn.run.training import Setup
@@ -60,34 +60,28 @@ class Judge:
         judged = verdict(found, self.truth, estimate, configuration.accuracy)
         write_solution(folder, self.problem, found, estimate.on_grid(found.axes) if estimate.accepted else {})
         write_diagnostics(folder, self.setup, state, found.axes)
+        wanted = quantities(self.problem, solution, self.truth, found.axes)
+        write_quantities(folder, arrays(wanted))
         return {
             **self._described(state),
             "seconds": {**seconds, "judge": time.perf_counter() - begin},
             "peak_memory_mb": peak_memory_megabytes(),
             **_judged(found, self.truth, estimate, judged),
-            "quantities": self._quantities(solution),
+            "quantities": {quantity.name: quantity.record() for quantity in wanted},
         }
 
     def _described(self, state: State) -> dict[str, Any]:
         configuration, problem = self.setup.prepared.configuration, self.problem
+        rows = self.setup.draw(state.points["epoch"])
         return {
             "problem": problem.name, "name": problem.title,
             "solver": "+".join(configuration.solver.stages),
-            "num_parameters": self.setup.field.num_params, "num_rows": self.setup.draw(state.points["epoch"]).num_rows,
+            "num_parameters": self.setup.field.num_params, "num_rows": rows.num_rows,
             "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
-            "loss": state.loss, "terms": dict(state.losses),
+            "loss": state.loss, "terms": dict(state.losses), "weights": {term.name: term.weight for term in rows.terms},
             "equations": {row.name: row.text for row in problem.equations},
             "conditions": {row.name: row.text for row in problem.conditions},
         }  # fmt: skip
-
-    def _quantities(self, solution: Any) -> dict[str, Any]:
-        """Return the quantities that are numbers, each with its value and, where the exact solution is known, its error."""
-        found: dict[str, Any] = {}
-        for name in self.problem.quantities:
-            quantity = evaluate_quantity(self.problem, name, solution)
-            if np.size(quantity.values) == 1:
-                found[name] = {"value": float(np.ravel(quantity.values)[0])}
-        return found
 
     def compare_with_classical(self, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the classical line against a solution with the error in ``found`` that took so many seconds."""

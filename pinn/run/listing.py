@@ -9,6 +9,7 @@ from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.settings import BadInput
 from pinn.run.options import config_folder, groups
 from pinn.run.prepare import prepare
+from pinn.run.quantities import dependence
 from pinn.run.words import Words
 
 HIDDEN = ("problem", "stage")
@@ -73,6 +74,9 @@ def describe(problem: Problem) -> str:
         exact = problem.source.get("exact")
         given = exact if isinstance(exact, dict) else {problem.unknown_names[0]: exact}
         lines += ["exact", table([(name, f"= {formula}") for name, formula in given.items()])]
+    formulas = problem.source.get("quantities") or {}
+    if formulas:
+        lines += ["quantities", table([(dependence(problem, name), f"= {formula}") for name, formula in formulas.items()])]
     return "\n".join([*lines, *(f"note: {warning}" for warning in problem.warnings)])
 
 

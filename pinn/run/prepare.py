@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.source import caret
 from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, read_configuration
+from pinn.run.quantities import check_quantity
 from pinn.run.sources import Given, read_source
 
 
@@ -39,6 +42,7 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
     where = None if given is None or given.document is None else _where(given.document, configuration.problem)
     problem = read_problem(configuration.problem, configuration.name, where)
     check_names(configuration, problem)
+    check_quantities(problem, where)
     return Prepared(configuration, problem)
 
 
@@ -61,6 +65,18 @@ def _at(node: Any, path: tuple) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return node
+
+
+def check_quantities(problem: Problem, where: Where | None = None) -> None:
+    """Raise `BadInput` about the first quantity that cannot be evaluated, with its place in the file when that is known."""
+    for name in problem.quantities:
+        try:
+            check_quantity(problem, name)
+        except BadInput as error:
+            path = ("quantities", name)
+            position = where(path, 0) if where else None
+            place = f"{Path(position.file).name} line {position.line}: " if position else ""
+            raise BadInput(f"{place}quantities.{name}: {error.message}", detail=caret(position) if position else "") from None
 
 
 def check_names(configuration: Configuration, problem: Problem) -> None:

@@ -41,6 +41,12 @@ def write_solution(folder: RunFolder, problem: Problem, found: Metrics, estimate
         raise atomic.cannot_write(folder / "solution.nc", error) from None
 
 
+def write_quantities(folder: RunFolder, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write quantities.npz when there are quantities that are functions."""
+    if arrays:
+        atomic.write_npz(folder / "quantities.npz", arrays)
+
+
 def write_diagnostics(folder: RunFolder, setup: Setup, state: State, axes: Sequence[np.ndarray]) -> None:
     """Write the points and residuals of every term, and the residuals of the equations on the evaluation grid."""
     rows = setup.draw(state.points["epoch"])

@@ -2,6 +2,7 @@ import html.parser
 import json
 import re
 
+import numpy as np
 import pytest
 from report_runs import build_run
 
@@ -70,7 +71,9 @@ def test_figures_stand_in_order_with_one_caption_for_each_kind(tmp_path):
 
 
 def test_nothing_in_a_run_becomes_markup(tmp_path):
-    folder = build_run(tmp_path / "run", "ode", size=5, verdict=EVIL, verdict_reasons=[EVIL], warnings=[EVIL], solver=EVIL, terms={EVIL: 1.0})
+    folder = build_run(
+        tmp_path / "run", "ode", size=5, verdict=EVIL, verdict_reasons=[EVIL], warnings=[EVIL], solver=EVIL, terms={EVIL: 1.0}
+    )
     config = json.loads((folder / "config.yaml").read_text())
     config["problem"].update(title=EVIL, citation=EVIL, equations={EVIL: EVIL}, constants={EVIL: EVIL})
     (folder / "config.yaml").write_text(json.dumps(config))
@@ -82,15 +85,34 @@ def test_nothing_in_a_run_becomes_markup(tmp_path):
 def test_unfinished_run_is_told_as_such(tmp_path):
     folder = build_run(tmp_path / "run", "ode", size=5)
     (folder / "metrics.json").unlink()
-    (folder / "status.json").write_text(json.dumps({"state": "diverged", "stage": "adam", "step": 12, "message": "term 'oscillator' at step 12"}))
+    (folder / "status.json").write_text(
+        json.dumps({"state": "diverged", "stage": "adam", "step": 12, "message": "term 'oscillator' at step 12"})
+    )
     text = Reader(write_page(folder).read_text(encoding="utf-8")).text
     assert "no verdict: the run is diverged" in text and "term 'oscillator' at step 12" in text and "error not known" in text
 
 
 def test_quantities_are_shown_with_their_error_where_known(tmp_path):
-    folder = build_run(tmp_path / "run", "ode", size=5, quantities={"drag": {"value": 1.234567, "error": 2e-5}, "lift": {"value": 0.5}})
+    quantities = {
+        "drag": {"value": 1.234567, "reference": 1.2345, "error": 2e-5, "relative_error": 1.6e-5, "why": ""},
+        "lift": {"value": 0.5, "error": None, "relative_error": None, "why": "there is no reference"},
+        "flux": {"coordinates": ["t"], "lowest": -3.1, "highest": 0.0, "error": 0.01, "relative_error": 0.003, "why": ""},
+    }
+    folder = build_run(tmp_path / "run", "ode", size=5, quantities=quantities)
+    places = np.linspace(0, 1, 9)
+    np.savez(folder / "quantities.npz", flux=places - 3.1, **{"flux.t": places, "flux.reference": places - 3.09})
+    assert [path.name for path in make_figures(folder, Report(figures=["quantities"], animation=False))] == ["quantities_flux.png"]
     text = Reader(write_page(folder).read_text(encoding="utf-8")).text
-    assert "drag1.234572.0×10⁻⁵" in text and "lift0.500000–" in text
+    assert "drag1.234572.0×10⁻⁵1.6×10⁻⁵" in text and "lift0.500000not known: there is no reference–" in text
+    assert "flux-3.100 to 0, a function of t0.01" in text and "Quantities that were asked for" in text
+
+
+def test_the_weights_are_those_of_the_run(tmp_path):
+    folder = build_run(
+        tmp_path / "run", "ode", size=5, terms={"oscillator": 1e-4, "start.u": 1e-6}, weights={"oscillator": 1.0, "start.u": 100.0}
+    )
+    text = Reader(write_page(folder).read_text(encoding="utf-8")).text
+    assert "omega_0**2*u = 01,50010.010" in text and "u = 12001001.0×10⁻³" in text
 
 
 def test_known_but_large_error_is_not_shown_as_success(tmp_path):
@@ -105,7 +127,10 @@ def test_known_but_large_error_is_not_shown_as_success(tmp_path):
 def test_withheld_estimate_and_missing_reference_are_told(tmp_path):
     folder = build_run(tmp_path / "run", "ode", size=5, reference="none", estimate=False)
     text = Reader(write_page(folder).read_text(encoding="utf-8")).text
-    assert "There is no reference: the domain is not a box" in text and "The estimate was withheld: not resolved on the largest grid" in text
+    assert (
+        "There is no reference: the domain is not a box" in text
+        and "The estimate was withheld: not resolved on the largest grid" in text
+    )
     assert "error not known" in text and "verified" not in text.replace("not verified", "")
 
 
