@@ -53,6 +53,7 @@ Exit codes: 0 ok, 1 a bug, 2 bad input, 3 diverged, 4 accuracy target missed, 13
         "pinn.run.commands:compare",
         "RUN RUN ... [--to FIGURE]",
         "runs side by side",
+        "\nRUN is the folder of a run, or of several: a sweep, or runs/PROBLEM with all runs of a problem."
         "\n--to FIGURE also draws error against time into that file.",
         {"to": True},
     ),

@@ -52,9 +52,9 @@ def compare(words: Words) -> int:
     if not words.names:
         raise BadInput("pinn compare needs folders of runs; see pinn compare --help")
     from pinn.report import table
-    from pinn.run.folder import open_run
+    from pinn.run.folder import runs_below
 
-    folders = [open_run(name).path for name in dict.fromkeys(words.names)]
+    folders = list(dict.fromkeys(run for name in words.names for run in runs_below(name)))
     print(table.compare(folders))
     if "to" in words.options:
         table.compare_figure(folders, Path(words.options["to"]))

@@ -157,6 +157,33 @@ def create(path: Path, megabytes: float = 0.0) -> RunFolder:
     return RunFolder(path)
 
 
+def runs_below(path: str | Path) -> list[Path]:
+    """Return ``path`` if it is the folder of a run, else the runs in it (a sweep holds one in each folder), in their order.
+
+    Raises
+    ------
+    BadInput : there is no run.
+    """
+    path = Path(path)
+    found = _search(path, DEEPEST) if path.is_dir() else []
+    return found or [open_run(path).path]
+
+
+def _search(path: Path, depth: int) -> list[Path]:
+    if (path / "config.yaml").exists():
+        return [path]
+    inner = [item for item in path.iterdir() if item.is_dir() and not item.name.startswith(".")] if depth else []
+    return [run for item in sorted(inner, key=_in_order) for run in _search(item, depth - 1)]
+
+
+def _in_order(path: Path) -> tuple[int, str]:
+    return (int(path.name) if path.name.isdecimal() else -1, path.name)
+
+
+DEEPEST = 3
+"""Levels of folders between a folder and the runs that are looked for in it: runs/NAME/DATE-TIME/NUMBER below runs."""
+
+
 def open_run(path: str | Path) -> RunFolder:
     """Return the folder of an existing run.
 

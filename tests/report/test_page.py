@@ -10,7 +10,7 @@ from pinn.report.figures import make_figures
 from pinn.report.markup import Html, element, join
 from pinn.report.page import write_page
 from pinn.report.settings import Report
-from pinn.report.table import compare, compare_figure
+from pinn.report.table import compare, compare_figure, names_of
 
 EVIL = "<script>alert('1')</script> & \"more\""
 
@@ -149,3 +149,19 @@ def test_runs_are_compared_in_a_table_and_a_figure(heat, tmp_path):
     assert "least_squares" in lines[3] and "p 2.0×10⁻³, v 2.0×10⁻³" in lines[3] and lines[4].endswith("finished")
     assert lines[2].index("verified") == lines[0].index("verdict")
     assert compare_figure([heat, other, unfinished], tmp_path / "compare.png").stat().st_size > 10_000
+
+
+def test_compared_runs_are_told_apart_by_name_and_by_what_differs(tmp_path):
+    for name, seed in (("a/0", 0), ("b/0", 1), ("b/10", 1)):
+        config = json.loads((build_run(tmp_path / name, "ode", size=5) / "config.yaml").read_text()) | {
+            "seed": seed,
+            "solver": {"steps": 10},
+        }
+        (tmp_path / name / "config.yaml").write_text(json.dumps(config))
+    folders = [tmp_path / name for name in ("a/0", "b/0", "b/10")]
+    assert names_of(folders) == ["a/0", "b/0", "b/10"]
+    assert names_of([tmp_path / "b" / "0", tmp_path / "b" / "10"]) == ["0", "10"]
+    assert names_of([tmp_path / "a", tmp_path / "b"]) == ["a", "b"]
+    lines = compare(folders).splitlines()
+    assert lines[0].endswith("settings") and [line.split()[-1] for line in lines[2:]] == ["seed=0", "seed=1", "seed=1"]
+    assert compare(folders[1:]).splitlines()[0].endswith("verdict")

@@ -12,7 +12,7 @@ import pytest
 from pinn.problem.settings import BadInput
 from pinn.problem.text import read_string
 from pinn.run import atomic
-from pinn.run.folder import RunFolder, create, open_run, place
+from pinn.run.folder import RunFolder, create, open_run, place, runs_below
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -57,7 +57,7 @@ def test_what_is_written_as_yaml_is_read_back_by_the_strict_reader():
         "unknowns": ["NO", "on", "u"],
         "conditions": {"walls": {"at": "x = 0 or x = 1", "u": "max(x, 0)"}, "p(x=0, y=0)": "0"},
         "numbers": {"rate": 1e-05, "text": "1e-3", "odd": "010", "none": None, "flag": False},
-        "title": "It's \"quoted\": {yes}, #1 – ünïcode",
+        "title": 'It\'s "quoted": {yes}, #1 – ünïcode',
     }
     assert read_string(atomic.to_yaml(content)).mapping == content
 
@@ -142,7 +142,13 @@ def test_status_says_where_a_run_stands(tmp_path):
     assert folder.status() == {}
     folder.set_status("diverged", "adam", 812, "diverged at step 812", 3)
     status = folder.status()
-    assert (status["state"], status["stage"], status["step"], status["exit_code"], status["pid"]) == ("diverged", "adam", 812, 3, os.getpid())
+    assert (status["state"], status["stage"], status["step"], status["exit_code"], status["pid"]) == (
+        "diverged",
+        "adam",
+        812,
+        3,
+        os.getpid(),
+    )
 
 
 def test_only_folders_of_runs_are_opened(tmp_path):
@@ -174,3 +180,17 @@ def test_faults_of_the_file_system_are_not_bugs():
     told = atomic.fault_outside(OSError(errno.EROFS, "Read-only file system", "x" * 3000))
     assert str(told).startswith("cannot use xxx") and str(told).endswith("...: read-only file system")
     assert atomic.fault_outside(FileNotFoundError(errno.ENOENT, "No such file or directory", "a")) is None
+
+
+def test_the_runs_of_a_sweep_are_found_in_their_order(tmp_path):
+    for name in ("once", "sweep/2", "sweep/10", "sweep/2/figures", "deep/a/b/c", "deep/a/b/c/d", ".cache/x"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("once", "sweep/2", "sweep/10", "deep/a/b/c/d", ".cache/x"):
+        (tmp_path / name / "config.yaml").write_text("a: 1")
+    assert runs_below(tmp_path / "once") == [tmp_path / "once"]
+    assert runs_below(tmp_path / "sweep") == [tmp_path / "sweep" / "2", tmp_path / "sweep" / "10"]
+    assert [path.name for path in runs_below(tmp_path)] == ["once", "2", "10"]
+    with pytest.raises(BadInput, match="not the folder of a run"):
+        runs_below(tmp_path / "sweep" / "2" / "figures")
+    with pytest.raises(BadInput, match="does not exist"):
+        runs_below(tmp_path / "none")
