@@ -17,7 +17,7 @@ CHUNK = 200_000
 
 
 def evaluation_axes(problem: Problem, points: int | None = None) -> tuple[Array, ...]:
-    """Return the points along every coordinate, in the problem's order: both ends, and irregular places between.
+    """Return the points along every coordinate, in the problem's order: ends and quarters, and irregular places between.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ def evaluation_axes(problem: Problem, points: int | None = None) -> tuple[Array,
 
 def _irregular(low: float, high: float, count: int, name: str) -> Array:
     shift = generator(0, f"evaluation {name}").uniform(-0.25, 0.25, count)
-    shift[0] = shift[-1] = 0.0
+    quarters = np.arange(5) * (count - 1) / 4
+    shift[quarters[quarters % 1 == 0].astype(int)] = 0.0
     axis = low + (high - low) * (np.arange(count) + shift) / (count - 1)
     axis[-1] = high
     return axis
