@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ def names_of(folders: Sequence[Path]) -> list[str]:
 
     A bare number, as the runs of a sweep have it, tells nothing beside runs from elsewhere.
     """
-    parts = [folder.absolute().parts for folder in folders]
+    parts = [Path(os.path.abspath(folder)).parts for folder in folders]
     bare = len({part[:-1] for part in parts}) > 1 and any(part[-1].isdecimal() for part in parts)
     for num in range(1 + bare, max(map(len, parts), default=1)):
         names = ["/".join(part[-num:]) for part in parts]

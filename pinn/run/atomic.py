@@ -47,8 +47,13 @@ def write(path: Path, fill: Callable[[BinaryIO], None], previous: Path | None = 
 def remove_unfinished(folder: Path) -> None:
     """Remove what processes that were killed while they wrote have left in ``folder``; nobody else may be writing there."""
     for path in folder.glob(".*"):
-        if path.suffix[1:].isdigit() and path.is_file():
+        if is_unfinished(path):
             path.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Return whether a file is one that `write` had begun, by its name ``.NAME.PROCESS``."""
+    return path.name.startswith(".") and path.suffix[1:].isdigit() and path.is_file()
 
 
 def _flush_folder(folder: Path) -> None:
@@ -96,6 +101,7 @@ def free_megabytes(folder: Path) -> float:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content``; errors as `write`."""
+
     def fill(file: BinaryIO) -> None:
         file.write(content)
 
@@ -127,9 +133,7 @@ class _Dumper(yaml.SafeDumper):
 
 def to_yaml(content: Mapping[str, Any]) -> str:
     """Return ``content`` as YAML that the strict reader takes, keys in order."""
-    return yaml.dump(
-        dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=10**6
-    )
+    return yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=10**6)
 
 
 def write_yaml(path: Path, content: Mapping[str, Any], comment: str = "") -> None:

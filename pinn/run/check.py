@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
+from pathlib import Path
 from typing import Any
 
 from pinn.problem.calculus import jets
 from pinn.problem.settings import BadInput
 from pinn.run.environment import memory_gigabytes
+from pinn.run.folder import refuse_unusable
 from pinn.run.prepare import Prepared, prepare
 from pinn.run.progress import duration
 from pinn.run.quantities import dependence
@@ -115,10 +117,17 @@ def validate(prepared: Prepared) -> Size:
 
     Raises
     ------
-    BadInput : a solver that cannot use these points, more memory than there is.
+    BadInput : a solver that cannot use these points, a folder that is taken, a device that is not there, more memory than there
+        is.
     """
     configuration = prepared.configuration
     configuration.solver.check_points(configuration.points.redraw)
+    if configuration.folder is not None:
+        refuse_unusable(Path(configuration.folder))
+    if configuration.device not in ("cpu", "auto"):
+        from pinn.field.device import choose_device
+
+        choose_device(configuration.device, configuration.precision)  # imports torch, so the cpu is not asked
     return refuse_too_large(prepared)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,12 +56,15 @@ def start(prepared: Prepared, line: str, progress: Progress, path: Path | None =
     """
     configuration = prepared.configuration
     refuse_too_large(prepared)
-    path = path if path is not None else folders.place(configuration.folder, configuration.name)
+    path = Path(configuration.folder) if path is None and configuration.folder is not None else path
+    if path is not None:
+        folders.refuse_unusable(path)
     begin = time.perf_counter()
     with terminable(), _torch(prepared):
         setup = _set_up(prepared)
-        folder = folders.create(path, megabytes_on_disk(prepared))
+        folder = folders.create(path, configuration.name, megabytes_on_disk(prepared))
         with folder.locked():
+            folders.refuse_unusable(folder.path)  # a short run of another process may have begun and ended here meanwhile
             return _guarded(folder, lambda: _begin(setup, folder, line, progress, begin))
 
 
@@ -87,7 +90,7 @@ def resume(path: str | Path, progress: Progress) -> Outcome:
     folder = folders.open_run(path)
     status = folder.status()
     if status.get("state") == "finished":
-        return Outcome(folder, OK, f"{folder.path} is finished; nothing to resume", _json(folder / "metrics.json"))
+        return _finished(folder, status)
     if status.get("state") == "diverged":
         raise BadInput(f"{folder.path} diverged ({status.get('message')}); change a setting and start again")
     prepared = prepare_settings(folder.read_config())
@@ -99,6 +102,13 @@ def resume(path: str | Path, progress: Progress) -> Outcome:
         with terminable(), _torch(prepared):
             setup = _set_up(prepared, content["state"].get("decisions") if content else None)
             return _guarded(folder, lambda: _go_on(setup, folder, content, notice, progress, begin))
+
+
+def _finished(folder: RunFolder, status: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of a run that has ended, with the exit code it had."""
+    missed = status.get("exit_code") == MISSED
+    message = f"{folder.path} is finished; nothing to resume" + ("; it missed the wanted accuracy" if missed else "")
+    return Outcome(folder, MISSED if missed else OK, message, _json(folder / "metrics.json"))
 
 
 def _go_on(setup: Setup, folder: RunFolder, content: dict | None, notice: str, progress: Progress, begin: float) -> Outcome:
@@ -215,9 +225,13 @@ def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds
     metrics["classical"] = judge.compare_with_classical(metrics, seconds["setup"] + seconds["solve"])
     atomic.write_json(folder / "metrics.json", metrics)
     folder.set_status("running", "report", state.total)
-    for line in report(folder, configuration.report):
+    failed = report(folder, configuration.report)
+    for line in failed:
         progress.say(f"note: {line}")
         folder.log(f"note: {line}")
+    if failed:
+        metrics["warnings"] += failed
+        atomic.write_json(folder / "metrics.json", metrics)
     error = largest_error(metrics)
     missed = configuration.accuracy is not None and (error is None or error > configuration.accuracy)
     message = summary(metrics, folder) + (f"; wanted {configuration.accuracy:.1e}" if missed else "")
@@ -244,19 +258,32 @@ def summary(metrics: Mapping[str, Any], folder: RunFolder) -> str:
 def report(folder: RunFolder, settings: Any) -> list[str]:
     """Draw the figures and write the page; return a line for each that failed. The numbers are on the disk already."""
     failed: list[str] = []
-    try:
-        from pinn.report.figures import make_figures
-
-        if settings.figures or settings.animation:
-            make_figures(folder.path, settings, failed)
-        if settings.html:
-            from pinn.report.page import write_page
-
-            write_page(folder.path)
-    except Exception as error:  # a picture must not cost a result; the traceback is kept
-        folder.log(traceback.format_exc())
-        failed.append(f"report: {type(error).__name__}: {error}; see {folder / 'run.log'}")
+    if settings.figures or settings.animation:
+        _attempt("figures", folder, failed, lambda: _draw(folder, settings, failed))
+    if settings.html:
+        _attempt("report.html", folder, failed, lambda: _write_page(folder, failed))
     return failed
+
+
+def _draw(folder: RunFolder, settings: Any, failed: list[str]) -> None:
+    from pinn.report.figures import make_figures
+
+    make_figures(folder.path, settings, failed)
+
+
+def _write_page(folder: RunFolder, failed: list[str]) -> None:
+    from pinn.report.page import write_page
+
+    write_page(folder.path, warnings=failed)
+
+
+def _attempt(what: str, folder: RunFolder, failed: list[str], make: Callable[[], None]) -> None:
+    """Make a part of the report; a picture must not cost a result, so a failure is a line in ``failed`` and in the log."""
+    try:
+        make()
+    except Exception as error:
+        folder.log(traceback.format_exc())
+        failed.append(f"{what}: {type(error).__name__}: {error}; see {folder / 'run.log'}")
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pinn.problem.settings import BadInput
 from pinn.problem.text import read_text
-from pinn.run import atomic
+from pinn.run import atomic, lock
+
+LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -61,74 +62,13 @@ class RunFolder:
         ------
         BadInput : another process works in this folder.
         """
-        lock = self / "lock"
-        while True:
-            try:
-                with lock.open("x", encoding="utf-8") as file:
-                    json.dump(_this_process(), file)
-                break
-            except FileExistsError:
-                owner = _owner(lock)
-                if owner is not None and _alive(owner):
-                    raise BadInput(f"{self.path} is in use by process {owner.get('pid')}") from None
-                lock.unlink(missing_ok=True)
-            except OSError as error:
-                raise atomic.cannot_write(lock, error) from None
-        try:
+        with lock.held(self / LOCK):
             atomic.remove_unfinished(self.path)
             yield
-        finally:
-            lock.unlink(missing_ok=True)
 
 
-def _this_process() -> dict[str, Any]:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "started": _started(os.getpid())}
-
-
-def _started(pid: int) -> str | None:
-    """Return when a process started, in the kernel's ticks, where that can be read: process numbers are used again."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
-def _owner(lock: Path) -> Mapping[str, Any] | None:
-    try:
-        owner = json.loads(lock.read_text(encoding="utf-8"))
-        return owner if isinstance(owner, dict) and isinstance(owner.get("pid"), int) else None
-    except (OSError, ValueError):
-        return None
-
-
-def _alive(owner: Mapping[str, Any]) -> bool:
-    """Return whether the process that holds a lock lives; on another machine it has to be believed."""
-    if owner.get("host") != socket.gethostname():
-        return True
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    started = _started(owner["pid"])
-    return started is None or owner.get("started") in (None, started)
-
-
-def place(folder: str | None, name: str, now: float | None = None) -> Path:
-    """Return where a new run goes: ``folder``, which must not exist or be empty, else a new runs/NAME/DATE-TIME.
-
-    Raises
-    ------
-    BadInput : something stands there.
-    """
-    if folder is not None:
-        path = Path(folder)
-        if path.is_dir() and (path / "config.yaml").exists():
-            raise BadInput(f"{path} holds a run already; use pinn resume {path}, or another folder")
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise BadInput(f"{path} exists and is not empty; choose another folder", "folder")
-        return path
+def place(name: str, now: float | None = None) -> Path:
+    """Return where a new run goes that was given no folder: runs/NAME/DATE-TIME, with a number when that exists."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     first, number = Path("runs", name, stamp), 1
     path = first
@@ -138,23 +78,45 @@ def place(folder: str | None, name: str, now: float | None = None) -> Path:
     return path
 
 
-def create(path: Path, megabytes: float = 0.0) -> RunFolder:
-    """Make the folder of a new run after a look at the free space.
+def refuse_unusable(path: Path) -> None:
+    """Raise `BadInput` when something stands where a new run shall go, or nothing can be written there; writes nothing."""
+    if path.is_dir() and (path / "config.yaml").exists():
+        raise BadInput(f"{path} holds a run already; use pinn resume {path}, or another folder")
+    if path.exists() and not _is_free(path):
+        raise BadInput(f"{path} exists and is not empty; choose another folder", "folder")
+    above = path
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if above.is_dir() and not os.access(above, os.W_OK | os.X_OK):
+        raise BadInput(f"cannot make {path}: permission denied in {above}", "folder")
+
+
+def _is_free(path: Path) -> bool:
+    """Return whether nothing is in a folder but what a run leaves that was killed before it began."""
+    return path.is_dir() and all(item.name == LOCK or atomic.is_unfinished(item) for item in path.iterdir())
+
+
+def create(path: Path | None, name: str, megabytes: float = 0.0) -> RunFolder:
+    """Make the folder of a new run after a look at the free space: ``path``, or a new one for runs of ``name``.
 
     Raises
     ------
     BadInput : less than ``megabytes`` are free, the folder cannot be made, or somebody else made it meanwhile.
     """
-    free = atomic.free_megabytes(path)
+    wanted = place(name) if path is None else path
+    free = atomic.free_megabytes(wanted)
     if free < megabytes:
-        raise BadInput(f"{path} needs about {megabytes:.0f} MB, {free:.0f} MB free")
+        raise BadInput(f"{wanted} needs about {megabytes:.0f} MB, {free:.0f} MB free")
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        wanted.mkdir(parents=True, exist_ok=path is not None)
+    except FileExistsError:
+        if path is None:  # another run began in the same second
+            return create(None, name, megabytes)
+        raise BadInput(f"{wanted} is a file; choose another folder", "folder") from None
     except OSError as error:
-        raise BadInput(f"cannot make {path}: {(error.strerror or str(error)).lower()}") from None
-    if any(path.iterdir()):
-        raise BadInput(f"{path} exists and is not empty; choose another folder", "folder")
-    return RunFolder(path)
+        raise BadInput(f"cannot make {wanted}: {(error.strerror or str(error)).lower()}") from None
+    refuse_unusable(wanted)
+    return RunFolder(wanted)
 
 
 def runs_below(path: str | Path) -> list[Path]:
@@ -192,6 +154,8 @@ def open_run(path: str | Path) -> RunFolder:
     BadInput : there is no run.
     """
     path = Path(path)
+    if path.is_dir() and (path / LOCK).exists() and not (path / "config.yaml").exists():
+        raise BadInput(f"{path} has no settings yet: its run was stopped before it began; start it again, with folder={path}")
     if not (path / "config.yaml").exists():
         what = "is not the folder of a run (no config.yaml in it)" if path.is_dir() else "does not exist"
         raise BadInput(f"{path} {what}")

@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+Known = tuple[str, float | None]
+"""What the judge calls its number, and the number; None when it was withheld."""
+
 RENEW, PIPE = 0.2, 10.0
 """Seconds between lines on a terminal and in a pipe."""
 
@@ -30,16 +33,14 @@ class Progress:
         self._begin: tuple[str, float, int] = ("", clock(), 0)
         self._shown = False
 
-    def step(
-        self, stage: str, step: int, steps: int, loss: float, terms: Mapping[str, float], error: tuple[str, float] | None
-    ) -> None:
+    def step(self, stage: str, step: int, steps: int, loss: float, terms: Mapping[str, float], error: Known | None) -> None:
         """Show a step if it is time.
 
         Parameters
         ----------
         stage : name of the stage; step, steps : where it stands, of how many.
         loss : what is made small; terms : mean squares by name.
-        error : (``"error"`` or ``"estimate"``, relative L2) when one is known.
+        error : (``"error"`` or ``"estimate"``, relative L2 or None when it was withheld); None before the first look.
         """
         now = self.clock()
         if self._begin[0] != stage:
@@ -91,13 +92,11 @@ class Silence(Progress):
         """Show nothing."""
 
 
-def line(
-    stage: str, step: int, steps: int, loss: float, terms: Mapping[str, float], error: tuple[str, float] | None, pace: float
-) -> str:
+def line(stage: str, step: int, steps: int, loss: float, terms: Mapping[str, float], error: Known | None, pace: float) -> str:
     """Return the line of a step: what matters most stands first, since the end may be cut off."""
     parts = [f"{stage} {step}/{steps}" if steps else f"{stage} {step}"]
     if error is not None:
-        parts.append(f"{error[0]} {error[1]:.1e}")
+        parts.append(f"{error[0]} withheld" if error[1] is None else f"{error[0]} {error[1]:.1e}")
     parts.append(f"loss {loss:.2e}")
     if pace > 0:
         left = f", {duration((steps - step) / pace)} left" if steps > step else ""

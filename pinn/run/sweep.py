@@ -16,7 +16,7 @@ from typing import Any
 from pinn.problem.settings import BadInput
 from pinn.run.check import validate
 from pinn.run.compose import Source, multirun, uses_shipped_sweeper
-from pinn.run.folder import place
+from pinn.run.folder import create, refuse_unusable
 from pinn.run.overrides import read
 from pinn.run.prepare import prepare_settings
 from pinn.run.progress import Progress
@@ -38,10 +38,12 @@ def sweep(name: str | None, words: Sequence[str], line: str) -> int:
     """
     source = read_source(name).source
     words, folder = _without_folder(words)
-    path = place(folder, source.name or "sweep").resolve()
+    if folder is not None:
+        refuse_unusable(Path(folder))
     if uses_shipped_sweeper(words):
         _validate_all(source, words)
     workers = _workers(words)
+    path = create(None if folder is None else Path(folder), source.name or "sweep").path.resolve()
     shown = _relative(path)
     print(f"sweep in {shown}")
     multirun(source, words, Work(line, max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None), path)
@@ -133,5 +135,3 @@ class Work:
             raise KeyboardInterrupt
         known = largest_error(outcome.metrics)
         return float("inf") if known is None else known
-
-

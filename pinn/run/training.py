@@ -14,7 +14,7 @@ from pinn.run.configuration import Configuration, record
 from pinn.run.folder import RunFolder
 from pinn.run.history import Table
 from pinn.run.prepare import Prepared
-from pinn.run.progress import Progress
+from pinn.run.progress import Known, Progress
 from pinn.run.signals import Interruption
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from pinn.problem.problem import Residual
     from pinn.solver.rows import Rows
     from pinn.solver.state import State
+
+
+Judging = Callable[[Any], float | None]
+"""The error of θ (params,), None when it is withheld."""
 
 
 @contextlib.contextmanager
@@ -127,7 +131,7 @@ def train(
     setup: Setup,
     folder: RunFolder,
     saved: dict[str, Any] | None,
-    judge: Callable[[Any], float | None] | None,
+    judge: Judging | None,
     interruption: Interruption,
     progress: Progress,
     label: str = "error",
@@ -152,10 +156,10 @@ def train(
     state = state or State(next(iter(stages)), setup.theta, decisions=dict(setup.decisions))
     last = state
     try:
-        for last in solve(configuration.solver, setup.draw, setup.theta, redraw, judge, state):
+        for last in solve(configuration.solver, setup.draw, setup.theta, redraw, keeper.judging(judge), state):
             keeper.write(last)
             steps, loss = stages[last.stage].steps, float(last.loss or 0.0)
-            progress.step(last.stage, last.step, steps, loss, last.losses, keeper.error(label))
+            progress.step(last.stage, last.step, steps, loss, last.losses, keeper.known(label))
             if last.reason:
                 folder.log(f"{last.stage}: {last.step} steps, loss {last.loss:.3e}: {last.reason}")
             if last.reason or interruption.requested or keeper.schedule.due():
@@ -183,18 +187,29 @@ class Keeper:
         self.history = Table(folder / "history.csv", columns, kept.get("history_bytes"))
         self.timing = Table(folder / "timing.csv", ["step", "seconds"], kept.get("timing_bytes"))
         self.config = to_yaml(trained_settings(setup.prepared.configuration))
+        self._judged = False
         self._error: float | None = None
+
+    def judging(self, judge: Judging | None) -> Judging | None:
+        """Return ``judge``; what it says is kept for the progress line."""
+        if judge is None:
+            return None
+
+        def judged(theta: Any) -> float | None:
+            self._judged, self._error = True, judge(theta)
+            return self._error
+
+        return judged
 
     def write(self, state: State) -> None:
         """Add a step to both tables."""
-        self._error = state.error if state.error is not None else self._error
         values = {"step": state.total, "stage": state.stage, "loss": state.loss, **state.losses, "error": state.error}
         self.history.add(values)
         self.timing.add({"step": state.total, "seconds": round(state.seconds, 6)})
 
-    def error(self, label: str) -> tuple[str, float] | None:
-        """Return the last known error."""
-        return None if self._error is None else (label, self._error)
+    def known(self, label: str) -> Known | None:
+        """Return what the judge said last, None before it was asked."""
+        return (label, self._error) if self._judged else None
 
     def save(self, state: State) -> None:
         """Write a checkpoint and where the run stands."""

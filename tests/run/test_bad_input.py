@@ -181,7 +181,8 @@ def test_a_folder_that_is_taken_or_cannot_be_made(capsys, tmp_path):
     written = ("mine.yaml", "taken")
     assert "folder taken exists and is not empty" in said(["run", "mine.yaml", "folder=taken"], capsys, tmp_path, written=written)
     (tmp_path / "taken" / "config.yaml").write_text("a: 1")
-    assert "use pinn resume taken" in said(["run", "mine.yaml", "folder=taken"], capsys, tmp_path, written=written)
+    for verb in ("check", "run"):
+        assert "use pinn resume taken" in said([verb, "mine.yaml", "folder=taken"], capsys, tmp_path, written=written)
     assert "cannot make mine.yaml/run" in said(["run", "mine.yaml", "folder=mine.yaml/run"], capsys, tmp_path, written=written)
 
 
@@ -189,7 +190,8 @@ def test_a_device_that_is_not_there(capsys, tmp_path):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    assert "no CUDA device; use device=cpu or auto" in said(["run", "mine.yaml", "device=cuda"], capsys, tmp_path)
+    for verb in ("check", "run"):
+        assert "no CUDA device; use device=cpu or auto" in said([verb, "mine.yaml", "device=cuda"], capsys, tmp_path)
 
 
 def test_too_little_space(capsys, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -113,11 +114,23 @@ def test_plot_compare_and_export_read_the_folder(finished, here, capsys):
     assert main(["export", str(finished), "--to", "u.xyz"]) == 2
 
 
+def test_a_run_that_was_killed_before_it_began(here, small, capsys):
+    (here / "run").mkdir()
+    (here / "run" / "lock").write_text('{"pid": 99999999, "host": "' + socket.gethostname() + '"}')
+    (here / "run" / ".config.yaml.99999999").write_text("na")
+    assert main(["resume", "run"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "was stopped before it began; start it again, with folder=run" in said
+    assert main(["run", "heat_1d", *small, "folder=run"]) == 0
+
+
 def test_a_missed_accuracy_is_exit_code_4(here, small, capsys):
     assert main(["run", "heat_1d", *small, "accuracy=1e-9", "folder=run"]) == 4
     assert "wanted 1.0e-09" in capsys.readouterr().out
     assert read("run/metrics.json")["verdict"] == "not verified"
     assert read("run/status.json")["exit_code"] == 4
+    assert main(["resume", "run"]) == 4
+    assert "nothing to resume; it missed the wanted accuracy" in capsys.readouterr().out
 
 
 def test_a_diverging_run_says_where_and_keeps_the_last_good_state(here, small, capsys):
@@ -138,7 +151,9 @@ def test_a_figure_that_fails_costs_no_result(here, small, capsys, monkeypatch):
     words = [word for word in small if word != "report=none"]
     assert main(["run", "heat_1d", *words, "folder=run", "report.classical=null"]) == 0
     assert "RuntimeError: no ink" in capsys.readouterr().err
-    assert read("run/metrics.json")["error"]["source"] == "exact"
+    found = read("run/metrics.json")
+    assert found["error"]["source"] == "exact" and "figures: RuntimeError: no ink" in found["warnings"][-1]
+    assert "RuntimeError: no ink" in (here / "run" / "report.html").read_text()
     assert "Traceback" in (here / "run" / "run.log").read_text()
 
 
@@ -215,7 +230,9 @@ def often(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "often"))
 
 
-@pytest.mark.parametrize("rows", [20, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (3, 30, 45, 50, 52, 60, 70, 80, 87))])
+@pytest.mark.parametrize(
+    "rows", [20, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (3, 30, 45, 50, 52, 60, 70, 80, 87))]
+)
 def test_killed_runs_go_on_to_the_last_bit(rows, uninterrupted, here, often, capsys):
     folder = here / "killed"
     code, _ = stop(folder, signal.SIGKILL, rows)
@@ -264,6 +281,40 @@ def test_a_run_in_use_is_left_alone(here, often, capsys):
     finally:
         process.kill()
         process.communicate()
+
+
+RACE = """
+import sys
+import pinn.judge.estimate, pinn.run.execute, pinn.run.judging, pinn.run.training, pinn.solver.staged
+from pinn.run.cli import main
+print("ready", flush=True)
+sys.stdin.readline()
+sys.exit(main(["run", "heat_1d", *sys.argv[1:]]))
+"""
+TINY = ["report=none", "network.width=4", "network.depth=1", "solver.stages.adam.steps=20", "solver.stages.broyden.steps=20"]
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("left", [False, True])
+def test_of_two_that_take_one_folder_one_runs_and_the_other_is_told(here, left, times):
+    """Both start at the same moment, in a new folder or in one with the lock of a process that was killed."""
+    for trial in range(times):
+        folder = here / f"run{trial}"
+        if left:
+            folder.mkdir()
+            (folder / "lock").write_text(json.dumps({"pid": 1, "host": socket.gethostname(), "started": "0"}))
+        command = [sys.executable, "-c", RACE, *TINY, f"folder={folder.name}"]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        pair = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
+        for process in pair:
+            assert process.stdout.readline() == "ready\n"
+        for process in pair:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        told = {process.returncode: said for process in pair for said in [process.communicate(timeout=120)[1]]}
+        assert sorted(told) == [0, 2], told
+        assert told[2].count("\n") == 1 and told[2].startswith(f"pinn: {folder.name} "), told
+        assert read(folder / "status.json")["state"] == "finished"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -12,7 +12,7 @@ import pytest
 from pinn.problem.settings import BadInput
 from pinn.problem.text import read_string
 from pinn.run import atomic
-from pinn.run.folder import RunFolder, create, open_run, place, runs_below
+from pinn.run.folder import RunFolder, create, open_run, place, refuse_unusable, runs_below
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -64,9 +64,9 @@ def test_what_is_written_as_yaml_is_read_back_by_the_strict_reader():
 
 def test_new_runs_get_new_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = place(None, "heat_1d", now=0.0)
-    create(first)
-    second = place(None, "heat_1d", now=0.0)
+    first = place("heat_1d", now=0.0)
+    create(first, "heat_1d")
+    second = place("heat_1d", now=0.0)
     assert first != second
     assert first.parent == second.parent
     assert first.parts[:2] == ("runs", "heat_1d")
@@ -75,21 +75,35 @@ def test_new_runs_get_new_folders(tmp_path, monkeypatch):
 def test_a_folder_with_something_in_it_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(BadInput, match="exists and is not empty"):
-        place(str(tmp_path), "heat")
+        refuse_unusable(tmp_path)
     (tmp_path / "config.yaml").write_text("a: 1")
     with pytest.raises(BadInput, match="use pinn resume"):
-        place(str(tmp_path), "heat")
+        refuse_unusable(tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot make .*not a directory"):
-        create(tmp_path / "file" / "run")
+        create(tmp_path / "file" / "run", "heat")
+
+
+def test_a_folder_nobody_may_write_is_told_before_anything_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(BadInput, match=f"cannot make {tmp_path}/a/b: permission denied in {tmp_path}"):
+        refuse_unusable(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_that_begin_in_the_same_second_do_not_meet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = iter([tmp_path / "1", tmp_path / "1", tmp_path / "2"])
+    monkeypatch.setattr("pinn.run.folder.place", lambda name: next(found))
+    assert [create(None, "heat").path.name for _ in range(2)] == ["1", "2"]
 
 
 def test_too_little_space_is_told_before_the_start(tmp_path):
     with pytest.raises(BadInput, match=r"needs about 1000000000000 MB, \d+ MB free"):
-        create(tmp_path / "run", megabytes=1e12)
+        create(tmp_path / "run", "heat", megabytes=1e12)
     assert not (tmp_path / "run").exists()
 
 
@@ -127,6 +141,29 @@ os._exit(0)
     assert (tmp_path / "lock").exists()
     with RunFolder(tmp_path).locked():
         pass
+
+
+def test_a_lock_is_never_held_twice(tmp_path):
+    code = """
+import sys, time
+from pathlib import Path
+from pinn.problem.settings import BadInput
+from pinn.run.folder import RunFolder
+for _ in range(150):
+    try:
+        with RunFolder(Path(sys.argv[1])).locked(), open(sys.argv[2], "a", buffering=1) as log:
+            log.write("in\\n")
+            time.sleep(5e-4)
+            log.write("out\\n")
+    except BadInput:
+        time.sleep(2e-4)
+"""
+    (tmp_path / "run").mkdir()
+    command = [sys.executable, "-c", code, str(tmp_path / "run"), str(tmp_path / "log")]
+    for process in [subprocess.Popen(command) for _ in range(4)]:
+        assert process.wait(timeout=60) == 0
+    said = (tmp_path / "log").read_text().split()
+    assert len(said) > 100 and said == ["in", "out"] * (len(said) // 2)
 
 
 def test_a_process_number_that_is_used_again_does_not_count(tmp_path):

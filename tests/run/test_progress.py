@@ -55,6 +55,7 @@ def test_a_terminal_gets_one_line_within_its_width(monkeypatch):
 def test_the_line_says_when_a_stage_will_be_done():
     assert "25 steps/s, 12 s left" in line("adam", 100, 400, 1.0, {}, None, 25.0)
     assert line("lbfgs", 3, 0, 1.0, {}, None, 0.0) == "lbfgs 3  loss 1.00e+00"
+    assert line("adam", 3, 9, 1.0, {}, ("estimate", None), 0.0) == "adam 3/9  estimate withheld  loss 1.00e+00"
     assert [duration(s) for s in (3.2, 100, 9000)] == ["3 s", "2 min", "2.5 h"]
 
 
@@ -87,3 +88,14 @@ def test_the_first_signal_asks_and_the_second_stops():
             os.kill(os.getpid(), signal.SIGINT)
             signal.sigtimedwait([], 1)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_estimate_that_is_withheld_now_replaces_the_one_before(here, small, monkeypatch):
+    pytest.importorskip("torch")
+    from pinn.run.cli import main
+
+    seen, answers = [], iter([0.5, None, 0.25, *[None] * 9])
+    monkeypatch.setattr("pinn.run.judging.Judge.of_theta", lambda self, theta: next(answers))
+    monkeypatch.setattr("pinn.run.progress.Progress.step", lambda self, *words: seen.append(words[-1]))
+    assert main(["run", "heat_1d", *small, "solver.until.check=3", "folder=run"]) == 0
+    assert seen[:10] == [None, None, *[("error", 0.5)] * 3, *[("error", None)] * 3, *[("error", 0.25)] * 2]
