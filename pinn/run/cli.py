@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import traceback
@@ -29,7 +30,7 @@ VERBS = {
   pinn run RUN/config.yaml                   the same again, in a new folder
   pinn run experiment=NAME                   a published result
   pinn run heat_1d -m seed=0,1,2             all combinations of the values
-  pinn run heat_1d -m seed=0,1 hydra/launcher=joblib
+  pinn run heat_1d -m seed=0,1 hydra/launcher=joblib    several at a time; needs pip install 'pinn[joblib]'
 {SETTINGS}
 folder=PATH keeps the run there; without it, runs/PROBLEM/DATE-TIME.
 Exit codes: 0 ok, 1 a bug, 2 bad input, 3 diverged, 4 accuracy target missed, 130 interrupted.""",
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except BadInput as error:
-        print(f"pinn: {error}", file=sys.stderr)
+        print(f"pinn: {told(error)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("pinn: interrupted", file=sys.stderr)
@@ -92,6 +93,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except Exception as error:  # a bug: say so in one line, keep the traceback for whoever repairs it
         return _report_bug(error)
+
+
+def told(error: BadInput) -> str:
+    """Return what a person is told: long values are shown by their ends, all above the detail on one line."""
+    head, below = str(error).removesuffix(f"\n{error.detail}" if error.detail else ""), error.detail
+    head = LONG_VALUE.sub(lambda found: f"'{found[1][:40]}…{found[1][-15:]}'", head.replace("\n", "\\n"))
+    return f"{head}\n{below}" if below else head
+
+
+LONG_VALUE = re.compile(r"(?<![\w'])'([^'\s;,.:?)][^']{60,})'(?!\w)")
+"""A value in quotes that is too long to be repeated."""
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -146,6 +146,15 @@ DEEPEST = 3
 """Levels of folders between a folder and the runs that are looked for in it: runs/NAME/DATE-TIME/NUMBER below runs."""
 
 
+def _what_is_there(path: Path) -> str:
+    if not path.exists():
+        return "does not exist"
+    runs = [str(run) for run in _search(path, DEEPEST)] if path.is_dir() else []
+    if runs:
+        return f"holds runs, say which: {', '.join(runs[:3])}{', ...' if len(runs) > 3 else ''}"
+    return "is not the folder of a run (no config.yaml in it)"
+
+
 def open_run(path: str | Path) -> RunFolder:
     """Return the folder of an existing run.
 
@@ -157,6 +166,5 @@ def open_run(path: str | Path) -> RunFolder:
     if path.is_dir() and (path / LOCK).exists() and not (path / "config.yaml").exists():
         raise BadInput(f"{path} has no settings yet: its run was stopped before it began; start it again, with folder={path}")
     if not (path / "config.yaml").exists():
-        what = "is not the folder of a run (no config.yaml in it)" if path.is_dir() else "does not exist"
-        raise BadInput(f"{path} {what}")
+        raise BadInput(f"{path} {_what_is_there(path)}")
     return RunFolder(path)

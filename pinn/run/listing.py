@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from pinn.problem.language import load_problem
 from pinn.problem.problem import Piece, Problem, Residual
@@ -17,6 +18,8 @@ HIDDEN = ("problem", "stage")
 
 def list_command(words: Words) -> int:
     """Print the shipped problems and the options of every group."""
+    if words.names and Path(words.names[0]).is_dir():
+        raise BadInput(f"pinn list shows what is shipped; for the runs in {words.names[0]} say pinn compare {words.names[0]}")
     if words.names or words.settings:
         raise BadInput(f"pinn list takes no further words, got '{(*words.names, *words.settings)[0]}'")
     problems = [load_problem(config_folder() / "problem" / f"{name}.yaml") for name in groups()["problem"]]

@@ -49,9 +49,7 @@ def read(word: str) -> Override:
     return Override(match["sign"] or "", match["key"], match["value"])
 
 
-def prepare(
-    words: Sequence[str], groups: Mapping[str, Sequence[str]], parses: Callable[[str], bool], several: bool
-) -> list[str]:
+def prepare(words: Sequence[str], groups: Mapping[str, Sequence[str]], parses: Callable[[str], bool], several: bool) -> list[str]:
     """Return the words in a form that Hydra's grammar reads, or raise `BadInput` for those that nobody may say.
 
     Parameters
@@ -114,6 +112,8 @@ def _check_choice(override: Override, options: Sequence[str], several: bool) -> 
 def unknown_option(group: str, choice: str, options: Sequence[str]) -> str:
     """Return the message about a choice that a group does not have."""
     word = group.rpartition("/")[2]
+    if (group, choice) == ("hydra/launcher", "joblib"):
+        return "the launcher joblib is not installed; pip install 'pinn[joblib]' brings it"
     return f"unknown {word} '{choice}'{nearest(choice, options) or ';'} available: {', '.join(options)}"
 
 

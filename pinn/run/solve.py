@@ -13,10 +13,10 @@ from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.text import plain
 from pinn.problem.tree import Index
-from pinn.run.execute import Outcome, largest_error, start
+from pinn.run.execute import DIVERGED, INTERRUPTED, Outcome, largest_error, start
 from pinn.run.overrides import quoted
 from pinn.run.prepare import Prepared, prepare, prepare_settings
-from pinn.run.progress import Progress, Silence
+from pinn.run.progress import Progress, Silence, duration
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,25 @@ class Result:
         """Largest relative L2 error over the unknowns: against the reference, else as estimated; None when nobody knows."""
         return largest_error(self.metrics)
 
+    @property
+    def verdict(self) -> str:
+        """``verified``, ``not verified`` or ``failed``; ``diverged`` or ``interrupted`` when there was nothing to judge."""
+        unfinished = {DIVERGED: "diverged", INTERRUPTED: "interrupted"}
+        return str(self.metrics.get("verdict") or unfinished.get(self.outcome.code, "failed"))
+
+    @property
+    def estimate(self) -> float | None:
+        """Largest relative L2 error over the unknowns as estimated without a reference; None when the estimate was withheld."""
+        return (self.metrics.get("estimate") or {}).get("relative_l2")
+
     def __str__(self) -> str:
         return self.outcome.message
+
+    def __repr__(self) -> str:
+        known = "error not known" if self.error is None else f"error {self.error:.1e}"
+        seconds = (self.metrics.get("seconds") or {}).get("solve")
+        spent = "" if seconds is None else f", {duration(seconds)}"
+        return f"<Result of {self.problem.name}: {self.verdict}, {known}{spent}>"
 
     def field(self, unknown: str | None = None, **coordinates: Any) -> np.ndarray:
         """Return an unknown at coordinates given by name, float64 with their broadcast shape.
@@ -60,7 +77,8 @@ class Result:
 
         Raises
         ------
-        BadInput : a coordinate is missing or does not exist, or there are several unknowns and none is named.
+        BadInput : a coordinate is missing, does not exist or lies outside its range, or there are several unknowns and none is
+            named.
         """
         return self._values(self._unknown(unknown), (0,) * self.problem.dim, coordinates)
 
@@ -114,8 +132,19 @@ class Result:
         if missing:
             raise BadInput(f"coordinate {missing[0]} is missing; give {', '.join(names)}")
         arrays = np.broadcast_arrays(*(np.asarray(coordinates[name], float) for name in names))
-        points = np.stack([array.ravel() for array in arrays], axis=1)
+        points = self._inside(np.stack([array.ravel() for array in arrays], axis=1))
         return self.outcome.solution(points, ((unknown, (index,)),))[:, 0].reshape(arrays[0].shape)
+
+    def _inside(self, points: np.ndarray) -> np.ndarray:
+        """Return points (points, dim), refused outside the box, where a network only guesses; rounding is put right."""
+        low, high = self.problem.box.T
+        slack = 1e-9 * (high - low)
+        outside = ~((points >= low - slack) & (points <= high + slack))
+        if outside.any():
+            row, axis = np.argwhere(outside)[0]
+            name, ends = self.problem.names[axis], f"{low[axis]:g} to {high[axis]:g}"
+            raise BadInput(f"{name}={points[row, axis]:g} lies outside the domain, where {name} runs from {ends}")
+        return np.clip(points, low, high)
 
 
 def solve(

@@ -28,17 +28,27 @@ def read_source(word: str | None) -> Given:
     """
     if word is None:
         return Given(Source())
+    if word in groups()["problem"]:
+        return Given(Source(name=word))
     path = Path(word)
+    if path.suffix not in (".yaml", ".yml") and path.with_name(f"{path.name}.yaml").is_file():
+        raise BadInput(f"'{word}' is no shipped problem; for the file say {_from_here(path)}.yaml")
     if path.suffix in (".yaml", ".yml") or "/" in word or "\\" in word or path.is_dir():
         return _read_file(path)
-    if word not in groups()["problem"]:
-        raise BadInput(unknown_option("problem", word, groups()["problem"]) + "; a file's name ends in .yaml")
-    return Given(Source(name=word))
+    raise BadInput(unknown_option("problem", word, groups()["problem"]) + "; a file's name ends in .yaml")
+
+
+def _from_here(path: Path) -> str:
+    return f"./{path}" if len(path.parts) == 1 else str(path)
 
 
 def _read_file(path: Path) -> Given:
     if path.is_dir() and (path / "config.yaml").exists():
-        raise BadInput(f"{path} is the folder of a run; say pinn resume {path}, or pinn run {path / 'config.yaml'}")
+        raise BadInput(
+            f"{path} is the folder of a run; pinn resume {path} goes on with it, and its settings are {path / 'config.yaml'}"
+        )
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder, not a problem; a file's name ends in .yaml")
     document = read_text(path)
     mapping = document.mapping
     if "hydra" in mapping:

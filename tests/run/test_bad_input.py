@@ -175,6 +175,59 @@ def test_files(text, message, capsys, tmp_path):
     assert message is None or message in line
 
 
+def test_a_word_that_is_meant_for_a_file_or_a_folder(capsys, tmp_path):
+    assert "'mine' is no shipped problem; for the file say ./mine.yaml" in said(["run", "mine"], capsys, tmp_path)
+    run = tmp_path / "runs" / "0"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("a: 1")
+    (tmp_path / "heat_1d").mkdir()
+    written = ("mine.yaml", "runs", "heat_1d")
+    for arguments, message in (
+        (["run", "runs"], "runs is a folder, not a problem"),
+        (["show", "runs/0"], "runs/0 is the folder of a run; pinn resume runs/0 goes on with it"),
+        (["list", "runs"], "for the runs in runs say pinn compare runs"),
+        (["plot", "runs"], "runs holds runs, say which: runs/0"),
+        (["resume", "mine.yaml"], "mine.yaml is not the folder of a run"),
+    ):
+        assert message in said(arguments, capsys, tmp_path, written=written)
+    assert main(["check", "heat_1d"]) == 0  # a folder of that name does not stand before the problem
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "mine.yaml", "network.activation={}"],
+        ["check", "mine.yaml", "network={}"],
+        ["{}"],
+        ["run", "--{}"],
+        ["check", "mine.yaml", "seed=[{}"],
+    ],
+)
+def test_long_values_are_not_repeated_whole(arguments, capsys, tmp_path):
+    line = said([word.format("a" * 40 + "b" * 200) for word in arguments], capsys, tmp_path)
+    assert "…" in line and "b" * 16 not in line.split("…")[0] and "b" * 20 not in line
+
+
+def test_a_line_break_in_a_value_does_not_break_the_line(capsys, tmp_path):
+    assert "unknown problem 'no\\npe'" in said(["check", "no\npe"], capsys, tmp_path)
+
+
+def test_values_in_quotes_are_cut_and_what_stands_between_them_is_not():
+    from pinn.problem.settings import BadInput
+    from pinn.run.cli import told
+
+    message = "'first' differs, and " + "words " * 20 + "then 'second'; it isn't " + "more " * 20 + "'third'"
+    assert told(BadInput(message, detail="  x = 'y\n      ^")) == message + "\n  x = 'y\n      ^"
+
+
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("pinn.run.compose._launching", lambda: {"hydra/launcher": ["basic"], "hydra/sweeper": ["basic"]})
+    words = ["run", "mine.yaml", "-m", "seed=0,1", "hydra/launcher=joblib"]
+    assert "joblib is not installed; pip install 'pinn[joblib]' brings it" in said(words, capsys, tmp_path)
+    assert main(["run", "--help"]) == 0
+    assert "pip install 'pinn[joblib]'" in capsys.readouterr().out
+
+
 def test_a_folder_that_is_taken_or_cannot_be_made(capsys, tmp_path):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "notes.txt").write_text("mine")

@@ -27,10 +27,17 @@ def test_the_result_carries_its_error(result):
     assert "error" in str(result) and str(result.folder) in str(result)
 
 
+def test_a_result_says_in_one_line_what_it_is(result):
+    assert (result.verdict, result.estimate) == (result.metrics["verdict"], result.metrics["estimate"]["relative_l2"])
+    assert repr(result).startswith(f"<Result of heat_1d: {result.verdict}, error {result.error:.1e}, ") and len(repr(result)) < 80
+
+
 def test_derivatives_are_those_of_the_field(result):
     x, step = np.linspace(0.2, 0.8, 7), 1e-4
     for name, shift in (("u_x", {"x": step, "t": 0.0}), ("u_t", {"x": 0.0, "t": step})):
-        difference = (result.field(x=x + shift["x"], t=0.5 + shift["t"]) - result.field(x=x - shift["x"], t=0.5 - shift["t"])) / (2 * step)
+        difference = (result.field(x=x + shift["x"], t=0.5 + shift["t"]) - result.field(x=x - shift["x"], t=0.5 - shift["t"])) / (
+            2 * step
+        )
         np.testing.assert_allclose(result.derivative(name, x=x, t=0.5), difference, atol=1e-6)
     second = (result.derivative("u_x", x=x + step, t=0.5) - result.derivative("u_x", x=x - step, t=0.5)) / (2 * step)
     np.testing.assert_allclose(result.derivative("u_xx", x=x, t=0.5), second, atol=1e-5)
@@ -41,6 +48,8 @@ def test_derivatives_are_those_of_the_field(result):
     ("ask", "message"),
     [
         (lambda r: r.field(x=1), "coordinate t is missing; give x, t"),
+        (lambda r: r.field(x=[0.5, 1.5], t=0), "x=1.5 lies outside the domain, where x runs from 0 to 1"),
+        (lambda r: r.derivative("u_t", x=0.5, t=float("nan")), "t=nan lies outside the domain"),
         (lambda r: r.field(y=1, t=0), "'y' is not a coordinate"),
         (lambda r: r.field("v", x=1, t=0), "unknown 'v' is not in the problem"),
         (lambda r: r.derivative("u_z", x=1, t=0), "'z' is not made of coordinates x, t"),
@@ -54,10 +63,17 @@ def test_what_is_said_when_asked_wrongly(result, ask, message):
 
 
 def test_a_problem_may_be_a_mapping_a_file_or_read_before(here, small):
-    text = {"coordinates": {"x": (0, 1)}, "unknowns": ["u"], "equations": {"e": "u_xx = -sin(pi*x)"}, "conditions": {"w": {"at": "boundary", "u": 0}}}
+    text = {
+        "coordinates": {"x": (0, 1)},
+        "unknowns": ["u"],
+        "equations": {"e": "u_xx = -sin(pi*x)"},
+        "conditions": {"w": {"at": "boundary", "u": 0}},
+    }
     by_mapping = pinn.solve(text, *small, folder="a", quiet=True)
     by_problem = pinn.solve(pinn.read_problem({**text, "coordinates": {"x": [0, 1]}}), *small, folder="b", quiet=True)
-    (here / "mine.yaml").write_text("coordinates: {x: [0, 1]}\nunknowns: [u]\nequations: {e: u_xx = -sin(pi*x)}\nconditions: {w: {at: boundary, u: 0}}\n")
+    (here / "mine.yaml").write_text(
+        "coordinates: {x: [0, 1]}\nunknowns: [u]\nequations: {e: u_xx = -sin(pi*x)}\nconditions: {w: {at: boundary, u: 0}}\n"
+    )
     by_file = pinn.solve(here / "mine.yaml", *small, folder="c", quiet=True)
     x = np.linspace(0, 1, 5)
     np.testing.assert_array_equal(by_mapping.field(x=x), by_problem.field(x=x))
