@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pinn.report.folder import Grid, RunData
+from pinn.report.lines import WIDE
 from pinn.report.panels import Column, image, label_panel, pixels, proportion
 from pinn.report.style import (
     REFERENCE,
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
-MOST_BYTES = 3_000_000
+MOST_BYTES = 1_500_000
 MOST_SECONDS = 12.0
-NUM_FRAMES = 48
+NUM_FRAMES = 36
 LENGTH = 4.0
 """Seconds the animation runs."""
+
+LEVELS = 48
+"""Colours of one map; more would not be seen, and make the file larger."""
 
 
 class Animated(NamedTuple):
@@ -48,7 +52,7 @@ class Animated(NamedTuple):
 
 
 def write_animation(data: RunData, path: Path) -> Iterator[Path]:
-    """Write the first unknown in time as GIF below 3 MB and yield its path; nothing for problems without time and space.
+    """Write the first unknown in time as GIF below 1.5 MB and yield its path; nothing for problems without time and space.
 
     One space coordinate: a moving line with the reference dashed. More: images of solution, reference and error at the middle
     of what is not shown. Frames are evenly spaced in time, between stored times the fields are interpolated; the number of
@@ -97,7 +101,7 @@ def _frames(animated: Animated, grid: Grid) -> list[Any]:
 
 
 def _palette(maps: Sequence[str]) -> Any:
-    """Return an image with the 256 colours of the animation: greys, the lines' colours towards white, and the colour maps in full.
+    """Return an image with the colours of the animation: greys, the lines' colours towards white, and the colour maps in full.
 
     A palette chosen from the frames would drop the rare colours, which are those of the extremes.
     """
@@ -107,8 +111,7 @@ def _palette(maps: Sequence[str]) -> Any:
     white = np.ones(3)
     strength = np.linspace(0.1, 1, 12)[:, None]
     rows = [np.linspace(0, 1, 24)[:, None] * white, white + strength * (np.array(colors.to_rgb(SOLUTION)) - white)]
-    left = 256 - sum(map(len, rows))
-    rows += [colormaps[name](np.linspace(0, 1, left // len(maps)))[:, :3] for name in maps]
+    rows += [colormaps[name](np.linspace(0, 1, LEVELS))[:, :3] for name in maps]
     picture = Image.new("P", (1, 1))
     picture.putpalette(np.round(255 * np.concatenate(rows)).astype(np.uint8).ravel().tolist())
     return picture
@@ -137,25 +140,26 @@ def at_time(values: np.ndarray, grid: Grid, now: float) -> np.ndarray:
 def _line(data: RunData, grid: Grid, name: str) -> Animated:
     values, reference, _, _ = data.fields(name)
     space = grid.space[0]
-    figure = new_figure(4.8, 3.2)
+    figure = new_figure(5.6, 3.6, escaped(data.title))
     axes = figure.subplots()
     plain_axes(axes)
     along = grid.axes[space]
-    (line,) = axes.plot(along, np.full(len(along), np.nan), color=SOLUTION)
+    wide = None if reference is None else WIDE
+    (line,) = axes.plot(along, np.full(len(along), np.nan), color=SOLUTION, linewidth=wide)
     dashes = [] if reference is None else axes.plot(along, along * np.nan, "--", color=REFERENCE, linewidth=1.2)
     shown = finite(values, reference)
     pad = 0.05 * float(np.ptp(shown)) or 1.0
     axes.set(xlabel=label(space, data.units), ylabel=label(name, data.units), xlim=(along[0], along[-1]))
     axes.set_ylim(shown.min() - pad, shown.max() + pad)
     if dashes:
-        axes.legend([line, *dashes], ["network", reference_words(data)], loc="upper right")
+        figure.legend([line, *dashes], ["network", reference_words(data)], loc="outside lower center", ncols=2)
     title = axes.set_title(" ")
 
     def move(now: float) -> None:
         line.set_ydata(at_time(values, grid, now))
         if reference is not None:
             dashes[0].set_ydata(at_time(reference, grid, now))
-        title.set_text(f"{escaped(data.title)}, {label(grid.time or '')} = {_clock(now, grid)}")
+        title.set_text(f"{label(grid.time or '')} = {_clock(now, grid)}")
 
     return Animated(figure, move, [line, *dashes, title], ())
 

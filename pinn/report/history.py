@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+LETTERS = 90
+"""Letters of the smallest size across the panel."""
+
+
 def history_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     """Yield one figure: mean squares of the residual by term and the loss, below it the errors that were checked.
 
@@ -78,14 +82,30 @@ def _stages(panels: np.ndarray, steps: np.ndarray, stages: np.ndarray | None) ->
     starts = [0, *(np.flatnonzero(stages[1:] != stages[:-1]) + 1).tolist()]
     if len(starts) < 2:
         return
-    for start in starts:
+    rows = _rows(steps, [(steps[k], str(stages[k])) for k in starts])
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(low, high * (high / low) ** (0.06 * max(rows)))
+    for start, row in zip(starts, rows, strict=True):
         if start:
             for axes in panels:
                 axes.axvline(steps[start], color="#555555", linewidth=0.8, linestyle=(0, (4, 3)))
         panels[0].annotate(
-            str(stages[start]), (steps[start], 1.0), xycoords=("data", "axes fraction"), xytext=(4, -4), textcoords="offset points",
-            va="top", ha="left", fontsize=8, color="#333333",
+            str(stages[start]), (steps[start], 1.0), xycoords=("data", "axes fraction"), xytext=(4, -4 - 11 * row),
+            textcoords="offset points", va="top", ha="left", fontsize=8, color="#333333",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip
+
+
+def _rows(steps: np.ndarray, labels: list[tuple[float, str]]) -> list[int]:
+    """Return the line of text on which each label (step, words) stands: below those that reach over its place."""
+    letter = float(steps[-1] - steps[0]) / LETTERS
+    ends: list[float] = []
+    found = []
+    for step, words in labels:
+        row = next((k for k, end in enumerate(ends) if step >= end), len(ends))
+        ends[row:] = [step + (len(words) + 2) * letter, *ends[row + 1 :]]
+        found.append(row)
+    return found
 
 
 def _clock(axes: Axes, timing: Mapping[str, np.ndarray]) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NUM_DOTS = 30
+WIDE = 2.6
+"""Width of a line on which the dashes of its reference lie; both are seen where they agree."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def known(line: Line) -> bool:
 def _solutions(axes: Axes, bundle: Bundle, dots: bool, reference: str) -> None:
     plain_axes(axes)
     for k, line in enumerate(bundle.lines):
-        axes.plot(bundle.along, line.values, color=line.colour, label=line.text)
+        below = line.reference is not None and not dots
+        axes.plot(bundle.along, line.values, color=line.colour, label=line.text, linewidth=WIDE if below else None)
         if line.reference is None:
             continue
         name = reference if k == len(bundle.lines) - 1 else None

@@ -150,9 +150,12 @@ def _quantities(data: RunData) -> Html | None:
 
 def _value(item: Mapping[str, Any]) -> str:
     if not item.get("coordinates"):
-        return number(item.get("value"), 6)
-    over = ", ".join(item["coordinates"])
-    return f"{number(item.get('lowest'), 4)} to {number(item.get('highest'), 4)}, a function of {over}"
+        return _signed(item.get("value"), 6)
+    return f"{_signed(item.get('lowest'), 4)} to {_signed(item.get('highest'), 4)}, a function of {', '.join(item['coordinates'])}"
+
+
+def _signed(value: Any, digits: int) -> str:
+    return number(value, digits).replace("-", "−")
 
 
 def _error_of(item: Mapping[str, Any]) -> str:

@@ -33,7 +33,8 @@ MOST_UNEQUAL = 4.0
 class Column:
     """One field in a mosaic: its title, values on the grid, colour scale and map, and the text at the colour bar.
 
-    With ``size`` its absolute value is shown. Columns next to each other with the same ``scale`` object share one colour bar.
+    With ``size`` its absolute value is shown, with ``beyond`` some values lie above the scale. Columns next to each other with the
+    same ``scale`` object share one colour bar.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Column:
     colours: str
     bar: str
     size: bool = False
+    beyond: bool = False
 
 
 def mosaic(columns: Sequence[Column], views: Sequence[View], grid: Grid, units: Mapping[str, str], title: str = "") -> Figure:
@@ -69,8 +71,10 @@ def mosaic(columns: Sequence[Column], views: Sequence[View], grid: Grid, units: 
             axes.set_title(", ".join(filter(None, (column.title, view.text))), fontsize=9 if several else 10)
     for group in _groups(columns):
         place = panels[group].ravel().tolist()
-        bar = figure.colorbar(drawn[group[0] * len(views)], ax=place, aspect=20 * (len(group) if several else 1), pad=0.02)
-        bar.set_label(columns[group[0]].bar)
+        column, aspect = columns[group[0]], 20 * (len(group) if several else 1)
+        extend = "max" if column.beyond else "neither"
+        bar = figure.colorbar(drawn[group[0] * len(views)], ax=place, aspect=aspect, pad=0.02, extend=extend)
+        bar.set_label(column.bar)
         bar.outline.set_linewidth(0.6)
     return figure
 

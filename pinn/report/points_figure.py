@@ -28,9 +28,19 @@ def points_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     names = _names(data, next(iter(terms.values())).shape[1])
     terms = {name: points for name, points in terms.items() if points.shape[1] == len(names)}
     looks = term_style(data.terms or tuple(terms))
-    colours = {name: looks.get(name, ("#000000", ""))[0] for name in terms}
+    shared = _shared(terms)
+    colours = {", ".join(group): looks.get(group[0], ("#000000", ""))[0] for group in shared}
+    terms = {", ".join(group): terms[group[0]] for group in shared}
     draw = {1: _line, 2: _plane}.get(len(names), _box)
     yield "points", draw(data, names, terms, colours)
+
+
+def _shared(terms: Mapping[str, np.ndarray]) -> list[list[str]]:
+    """Return the names of terms in groups with the same points, which would hide each other."""
+    groups: dict[bytes, list[str]] = {}
+    for name, points in terms.items():
+        groups.setdefault(np.ascontiguousarray(points).tobytes(), []).append(name)
+    return list(groups.values())
 
 
 def _names(data: RunData, dim: int) -> list[str]:
@@ -84,10 +94,11 @@ def _plane(data: RunData, names: Sequence[str], terms: Mapping[str, np.ndarray],
     spans = high - low
     to_scale = grid.time is None and 1 / MOST_UNEQUAL <= spans[up] / max(spans[across], 1e-300) <= MOST_UNEQUAL
     ratio = float(np.clip(spans[up] / spans[across], 0.25, 1.2)) if to_scale else 0.75
-    figure = new_figure(7.4, 5.2 * ratio + 0.8, f"{escaped(data.title)} — collocation points")
+    layout: Any = "compressed" if to_scale else "constrained"
+    figure = new_figure(7.4, 5.2 * ratio + 0.8, f"{escaped(data.title)} — collocation points", layout)
     axes = figure.subplots()
     for name, points in terms.items():
-        few, text = _drawn(points), _legend_text(name, points)
+        few, text = _drawn(points), _legend_text(name, points).replace(", ", ",\n")
         axes.scatter(few[:, across], few[:, up], s=_size(points), color=colours[name], linewidths=0, label=text, clip_on=False)
     axes.set(xlabel=label(names[across], data.units), ylabel=label(names[up], data.units))
     axes.set_xlim(low[across], high[across])
@@ -111,12 +122,13 @@ def _box(data: RunData, names: Sequence[str], terms: Mapping[str, np.ndarray], c
         inside = len(points) == max(len(other) for other in terms.values())
         axes.scatter(
             few[:, 0], few[:, 1], few[:, 2], s=_size(points) * (0.6 if inside else 1.0), color=colours[name], linewidths=0,
-            alpha=0.5 if inside else 0.9, depthshade=False, label=_legend_text(name, points),
+            alpha=0.5 if inside else 0.9, depthshade=False, label=_legend_text(name, points).replace(", ", ",\n"),
         )  # fmt: skip
     axes.set(xlabel=label(names[0], data.units), ylabel=label(names[1], data.units), zlabel=label(names[2], data.units))
     for put, axis, k in ((axes.set_xlim, axes.xaxis, 0), (axes.set_ylim, axes.yaxis, 1), (axes.set_zlim, axes.zaxis, 2)):
         put(low[k], high[k])
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_rotate_label(False)
     axes.view_init(elev=24, azim=-60)
     axes.set_box_aspect(None, zoom=1.1)
     _legend(axes, 1.14)

@@ -9,8 +9,9 @@ import numpy as np
 
 from pinn.report.folder import Grid, RunData
 from pinn.report.panels import Column, mosaic
-from pinn.report.style import decades, error_limits, error_scale, escaped, label, new_figure, plain_axes, term_style
+from pinn.report.style import decades, error_limits, escaped, label, new_figure, plain_axes, residual_scale, term_style
 from pinn.report.views import views
+from pinn.report.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +35,11 @@ def residual_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
 
 
 def _column(name: str, values: np.ndarray, alone: bool) -> Column:
-    return Column("" if alone else escaped(name), values, *error_scale(values), f"|residual| of {escaped(name)}", size=True)
+    scale, colours, beyond = residual_scale(values)
+    words = f"|residual| of {escaped(name)}"
+    if beyond is not None:
+        words += f"\n99.5 % lie in this range, largest {number(beyond)}"
+    return Column("" if alone else escaped(name), values, scale, colours, words, size=True, beyond=beyond is not None)
 
 
 def _lines(data: RunData, grid: Grid, maps: dict[str, np.ndarray]) -> Figure:

@@ -57,15 +57,27 @@ def new_figure(
 
     lines = _wrapped(title, max(int(10.5 * width), 64))
     figure = Figure(figsize=(width, height + 0.2 * max(len(lines) - 1, 0)), layout=layout)
+    engine: Any = figure.get_layout_engine()
+    engine.set(h_pad=0.06)
     if lines:
         figure.suptitle("\n".join(lines))
     return figure
 
 
 def _wrapped(title: str, most: int) -> list[str]:
-    """Return a title in lines of at most ``most`` letters, cut at its dashes first."""
+    """Return a title in lines of at most ``most`` letters and about equal length, cut at its dashes first."""
     parts = [title] if len(title) <= most else title.split(" — ")
-    return [line for part in parts for line in textwrap.wrap(part, most)]
+    return [line for part in parts for line in _balanced(part, most)]
+
+
+def _balanced(text: str, most: int) -> list[str]:
+    """Return ``text`` in as few lines as fit into ``most`` letters, none much shorter than the others."""
+    lines = textwrap.wrap(text, most)
+    for width in range(len(text) // max(len(lines), 1), most) if len(lines) > 1 else ():
+        even = textwrap.wrap(text, width)
+        if len(even) == len(lines):
+            return even
+    return lines
 
 
 def label(name: str, units: Mapping[str, str] | None = None) -> str:
@@ -148,6 +160,23 @@ def error_limits(*fields: np.ndarray | None) -> tuple[float, float]:
     high = float(values.max())
     low = float(np.clip(np.quantile(values, 0.02), high * 1e-6, high * 1e-2))
     return low, high
+
+
+def residual_scale(values: np.ndarray) -> tuple[Normalize, str, float | None]:
+    """Return the logarithmic colour scale of a residual, its map, and the largest value if that lies beyond the scale.
+
+    The scale ends where 99.5 per cent of the values lie below if single places are more than twice as large: the residual at a
+    corner where conditions disagree would leave one colour for all the rest.
+    """
+    from matplotlib.colors import LogNorm
+
+    low, high = error_limits(values)
+    size = np.abs(finite(values))
+    most = float(np.quantile(size, 0.995)) if size.size else high
+    beyond = high if 0 < 2 * most < high else None
+    if beyond is not None:
+        low, high = max(min(low, most * 1e-2), most * 1e-6), most
+    return LogNorm(low, high, clip=True), ERROR, beyond
 
 
 def error_scale(*fields: np.ndarray | None) -> tuple[Normalize, str]:

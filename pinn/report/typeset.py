@@ -173,7 +173,9 @@ def _tight(tree: Node, least: int) -> Html:
 
 
 def _brackets(content: Html) -> Html:
-    return _row(_operator("("), content, _operator(")"))
+    """Return ``content`` in brackets, which grow only around what is tall: those that may grow leave gaps in some browsers."""
+    grow = "true" if "<mfrac" in content or "<mtable" in content else "false"
+    return _row(element("mo", "(", stretchy=grow), content, element("mo", ")", stretchy=grow))
 
 
 def _list(items: Sequence[Node]) -> Html:

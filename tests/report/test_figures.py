@@ -13,18 +13,30 @@ from pinn.report.estimate_figure import estimate_figures
 from pinn.report.figures import MAKERS, make_figures, plot
 from pinn.report.folder import Grid, RunData
 from pinn.report.frontier import by_order
-from pinn.report.history import running_steps
+from pinn.report.history import _rows, running_steps
 from pinn.report.panels import smooth
 from pinn.report.points_figure import MOST_DRAWN, points_figures
+from pinn.report.residual import residual_figures
 from pinn.report.settings import Report
 from pinn.report.solution_figure import solution_figures
-from pinn.report.style import error_limits, field_scale, label, styled, term_style
+from pinn.report.style import _wrapped, error_limits, field_scale, label, residual_scale, styled, term_style
 from pinn.report.views import anchor, views
 
 EXPECTED = {
     "heat": {"solution", "cuts", "estimate", "residual", "history", "points", "frontier"},
     "ode": {"solution", "residual", "history", "points", "frontier"},
-    "system": {"solution_p", "solution_v", "cuts_p", "cuts_v", "estimate_p", "estimate_v", "residual", "history", "points", "frontier"},
+    "system": {
+        "solution_p",
+        "solution_v",
+        "cuts_p",
+        "cuts_v",
+        "estimate_p",
+        "estimate_v",
+        "residual",
+        "history",
+        "points",
+        "frontier",
+    },
 }
 
 
@@ -52,7 +64,10 @@ def test_every_figure_is_drawn(tmp_path, kind, heat):
         assert np.ptp(np.asarray(Image.open(path).convert("L"))) > 100, f"{path.name} is blank"
 
 
-@pytest.mark.parametrize("kind, figure", [("heat_2d", "residual"), ("poisson", "points"), ("poisson_3d", "cuts"), ("heat_3d", "solution"), ("taylor_green", "points")])
+@pytest.mark.parametrize(
+    "kind, figure",
+    [("heat_2d", "residual"), ("poisson", "points"), ("poisson_3d", "cuts"), ("heat_3d", "solution"), ("taylor_green", "points")],
+)
 def test_three_and_four_coordinates_are_drawn(tmp_path, kind, figure):
     failed = []
     written = make_figures(build_run(tmp_path / kind, kind, size=8), Report(figures=[figure], animation=False), failed)
@@ -63,7 +78,7 @@ def test_three_and_four_coordinates_are_drawn(tmp_path, kind, figure):
 def test_solution_and_reference_share_their_colours_and_the_error_is_logarithmic(tmp_path, kind):
     data = RunData(build_run(tmp_path / kind, kind, size=8))
     with styled():
-        (_, figure), = solution_figures(data)
+        ((_, figure),) = solution_figures(data)
         images = images_of(figure)
     network = [image for title, image in images.items() if "network" in title]
     exact = [image for title, image in images.items() if "exact" in title]
@@ -74,15 +89,19 @@ def test_solution_and_reference_share_their_colours_and_the_error_is_logarithmic
     assert all(isinstance(image.norm, matplotlib.colors.LogNorm) for image in error)
     low, high = error[0].get_clim()
     name = data.unknowns[0]
-    assert high == pytest.approx(np.abs(data.field(f"{name}.error")).max()) and high / low * (1 + 1e-9) >= 1e2 and high / low < 1.1e6
+    assert (
+        high == pytest.approx(np.abs(data.field(f"{name}.error")).max()) and high / low * (1 + 1e-9) >= 1e2 and high / low < 1.1e6
+    )
 
 
 def test_images_show_the_values_they_should(tmp_path):
     data = RunData(build_run(tmp_path / "run", "heat", size=11))
     with styled():
-        (_, figure), = solution_figures(data)
-        drawn = images_of(figure)["$\\mathit{u}$, network"].get_array().reshape(
-            -1, *[len(smooth(np.zeros((11, 11)), data.grid.axes["t"], data.grid.axes["x"])[1])]
+        ((_, figure),) = solution_figures(data)
+        drawn = (
+            images_of(figure)["$\\mathit{u}$, network"]
+            .get_array()
+            .reshape(-1, *[len(smooth(np.zeros((11, 11)), data.grid.axes["t"], data.grid.axes["x"])[1])])
         )
     step = (drawn.shape[0] - 1) // 10
     assert np.array_equal(drawn[::step, ::step], data.field("u"))
@@ -92,8 +111,8 @@ def test_without_a_reference_the_estimate_is_shown_and_without_both_the_solution
     with_estimate = RunData(build_run(tmp_path / "a", "heat", size=9, reference="none"))
     alone = RunData(build_run(tmp_path / "b", "heat", size=9, reference="none", estimate=False))
     with styled():
-        (_, first), = solution_figures(with_estimate)
-        (_, second), = solution_figures(alone)
+        ((_, first),) = solution_figures(with_estimate)
+        ((_, second),) = solution_figures(alone)
         assert len(images_of(first)) == 2 and any("estimated" in title for title in images_of(first))
         assert len(images_of(second)) == 1
         assert "error not known" in second.get_suptitle() and "estimated" in first.get_suptitle()
@@ -104,7 +123,7 @@ def test_points_outside_the_domain_stay_empty(tmp_path):
     data = RunData(build_run(tmp_path / "run", "poisson", size=9))
     data.solution["u"][:3, :3] = np.nan
     with styled():
-        (_, figure), = solution_figures(data)
+        ((_, figure),) = solution_figures(data)
         image = images_of(figure)["$\\mathit{u}$, network"]
     assert image.get_array().mask.sum() == 9
 
@@ -127,7 +146,9 @@ def test_one_broken_figure_costs_only_itself(tmp_path, monkeypatch):
 
     monkeypatch.setitem(MAKERS, "cuts", broken)
     failed = []
-    written = make_figures(build_run(tmp_path / "run", "heat", size=5), Report(figures=["cuts", "history"], animation=False), failed)
+    written = make_figures(
+        build_run(tmp_path / "run", "heat", size=5), Report(figures=["cuts", "history"], animation=False), failed
+    )
     assert [path.stem for path in written] == ["history"]
     assert failed == ["figure 'cuts' could not be drawn: ArithmeticError: no such luck"]
     for kind in set(MAKERS) - {"cuts"}:
@@ -139,7 +160,7 @@ def test_one_broken_figure_costs_only_itself(tmp_path, monkeypatch):
 
 def test_animation_is_small_and_keeps_the_colours_of_the_extremes(tmp_path):
     folder = build_run(tmp_path / "run", "heat_2d", size=12)
-    path, = make_figures(folder, Report(figures=[]))
+    (path,) = make_figures(folder, Report(figures=[]))
     assert path.name == "animation.gif" and path.stat().st_size < MOST_BYTES
     with Image.open(path) as animation:
         assert animation.n_frames >= 8 and max(animation.size) < 1000
@@ -161,7 +182,7 @@ def test_points_drawn_of_many_still_fill_the_box(tmp_path):
     num = 3 * MOST_DRAWN
     data.diagnostics["points.heat"] = np.stack([np.arange(num) / num, np.arange(num) % 2 / 2], axis=1)
     with styled():
-        (_, figure), = points_figures(data)
+        ((_, figure),) = points_figures(data)
     shown = figure.axes[0].collections[0].get_offsets()
     assert len(shown) == MOST_DRAWN and abs(shown[:, 0].mean() - 0.25) < 0.02 and abs(shown[:, 1].mean() - 0.5) < 0.02
 
@@ -226,7 +247,7 @@ def test_snapshots_include_first_and_last_time():
 
 def test_time_runs_to_the_right():
     grid = Grid({"x": np.linspace(0, 1, 4), "t": np.linspace(0, 2, 6)}, "t")
-    view, = views(grid, np.zeros(grid.shape))
+    (view,) = views(grid, np.zeros(grid.shape))
     assert (view.across, view.up) == ("t", "x")
     assert view.of(np.arange(24.0).reshape(4, 6), grid).shape == (4, 6)
 
@@ -253,6 +274,46 @@ def test_terms_are_told_apart_and_steps_never_fall_back():
 
 
 def test_classical_runs_are_sorted_by_solver():
-    lines = [{"order": 4, "seconds": 2.0, "error": 1e-3}, {"order": 4, "seconds": 1.0, "error": 1e-2}, {"order": "chebyshev", "seconds": 1, "error": None}]
+    lines = [
+        {"order": 4, "seconds": 2.0, "error": 1e-3},
+        {"order": 4, "seconds": 1.0, "error": 1e-2},
+        {"order": "chebyshev", "seconds": 1, "error": None},
+    ]
     orders = by_order(lines)
     assert list(orders) == ["order 4"] and orders["order 4"][0].tolist() == [1.0, 2.0] and by_order(None) == {}
+
+
+def test_one_corner_does_not_set_the_colours_of_a_residual(tmp_path):
+    values = np.linspace(1e-3, 1.0, 1000)
+    scale, _, beyond = residual_scale(values)
+    assert (scale.vmax, beyond) == (1.0, None)
+    values[:4] = 500.0
+    scale, _, beyond = residual_scale(values)
+    assert 0.99 < scale.vmax <= 1.0 and beyond == 500.0 and scale.vmin < 0.02
+    data = RunData(build_run(tmp_path / "run", "heat", size=41))
+    data.diagnostics["residual.grid.heat"].flat[0] = 1e3
+    with styled():
+        ((_, figure),) = residual_figures(data)
+    assert any("99.5 % lie in this range, largest 1,000" in axes.get_ylabel() for axes in figure.axes)
+
+
+def test_names_of_short_stages_stand_below_each_other():
+    steps = np.arange(1000)
+    assert _rows(steps, [(0, "adam"), (500, "lbfgs")]) == [0, 0]
+    assert _rows(steps, [(0, "adam"), (10, "broyden"), (20, "polish"), (80, "lbfgs"), (900, "end")]) == [0, 1, 2, 0, 0]
+
+
+def test_terms_at_the_same_points_share_a_colour_and_a_name(tmp_path):
+    data = RunData(build_run(tmp_path / "run", "system", size=5))
+    data.diagnostics["points.momentum"] = data.diagnostics["points.continuity"]
+    with styled():
+        ((_, figure),) = points_figures(data)
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert texts[0] == "continuity,\nmomentum (1,500)" and len(texts) == len(dict(data.points())) - 1
+
+
+def test_titles_are_cut_into_lines_of_about_equal_length():
+    assert _wrapped("", 64) == []
+    assert _wrapped("Heat — training", 64) == ["Heat — training"]
+    lines = _wrapped("Kovasznay flow behind a grid, steady Navier-Stokes equations at Re = 20 — training", 69)
+    assert lines[-1] == "training" and len(lines) == 3 and min(map(len, lines[:2])) > 25

@@ -104,7 +104,7 @@ def test_quantities_are_shown_with_their_error_where_known(tmp_path):
     assert [path.name for path in make_figures(folder, Report(figures=["quantities"], animation=False))] == ["quantities_flux.png"]
     text = Reader(write_page(folder).read_text(encoding="utf-8")).text
     assert "drag1.234572.0×10⁻⁵1.6×10⁻⁵" in text and "lift0.500000not known: there is no reference–" in text
-    assert "flux-3.100 to 0, a function of t0.01" in text and "Quantities that were asked for" in text
+    assert "flux−3.100 to 0, a function of t0.01" in text and "Quantities that were asked for" in text
 
 
 def test_the_weights_are_those_of_the_run(tmp_path):
