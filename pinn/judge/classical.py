@@ -8,16 +8,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from pinn.judge.evaluation import cell_weights
 from pinn.judge.metrics import relative_l2
 from pinn.judge.reference import Reference
 from pinn.judge.refusal import NoConvergence, NoReference
 from pinn.judge.table import tables
+from pinn.judge.verdict import KNOWN
 from pinn.judge.windows import affordable, solve_on
 from pinn.problem.problem import Problem
 
@@ -31,12 +30,16 @@ UNSTABLE = 10.0
 
 @dataclass(frozen=True)
 class Point:
-    """One solve: the method, cells per axis, seconds (set-up included) and the largest relative L2 error of an unknown."""
+    """One solve: the method, cells per axis, seconds (set-up included) and the largest relative L2 error of an unknown.
+
+    ``limited``: the reference is not known much better than that; ``error`` then is what the true one is at most.
+    """
 
     method: str
     cells: int
     seconds: float
     error: float
+    limited: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Classical:
     ----------
     method_at_equal_error, seconds_at_equal_error : the fastest method that reaches the error, interpolated between grids.
     method_at_equal_time, error_at_equal_time : the most accurate method within the seconds.
+    limited_at_equal_error : the reference hides whether another method reaches the error earlier.
+    limited_at_equal_time : the error within the seconds is an upper bound, the reference being known no better.
+    floor : error bar of the reference, below which no error can be told; 0 for an exact solution.
     why : why there are no solves.
     """
 
@@ -55,6 +61,9 @@ class Classical:
     method_at_equal_error: str | None = None
     error_at_equal_time: float | None = None
     method_at_equal_time: str | None = None
+    limited_at_equal_error: bool = False
+    limited_at_equal_time: bool = False
+    floor: float = 0.0
     why: str = ""
 
     def record(self) -> dict[str, Any]:
@@ -64,8 +73,14 @@ class Classical:
             "seconds_at_equal_error": self.seconds_at_equal_error,
             "order_at_equal_time": self.method_at_equal_time,
             "error_at_equal_time": self.error_at_equal_time,
+            "limited_at_equal_error": self.limited_at_equal_error,
+            "limited_at_equal_time": self.limited_at_equal_time,
+            "floor": self.floor,
             "why": self.why,
-            "lines": [{"order": p.method, "grid": p.cells, "seconds": p.seconds, "error": p.error} for p in self.lines],
+            "lines": [
+                {"order": p.method, "grid": p.cells, "seconds": p.seconds, "error": p.error, "limited": p.limited}
+                for p in self.lines
+            ],
         }
 
 
@@ -74,7 +89,7 @@ def classical(problem: Problem, reference: Reference, error: float, seconds: flo
 
     Parameters
     ----------
-    reference : what the errors are measured against; errors near its bar say no more than the bar.
+    reference : what the errors are measured against; near its bar an error is known from above only.
     error, seconds : of the solution to compare with.
     limit : seconds for all solves together.
     """
@@ -90,7 +105,8 @@ def classical(problem: Problem, reference: Reference, error: float, seconds: flo
             if number == 0:
                 return Classical((), why=str(refusal))
             why = str(refusal)
-    return _compared(tuple(lines), error, seconds, why)
+    floor = reference.bar if reference.kind != "exact" else 0.0
+    return replace(_compared(tuple(lines), error, seconds), floor=floor, why=why)
 
 
 def _line(problem: Problem, reference: Reference, method: str, order: int | None, deadline: float, wanted: float) -> list[Point]:
@@ -108,9 +124,9 @@ def _line(problem: Problem, reference: Reference, method: str, order: int | None
             break
         now = time.perf_counter()
         if found is not None:
-            error = max(_error(problem, reference, found), reference.bar)
+            error, limited = _error(problem, reference, found)
             if error <= 1:
-                points.append(Point(method, cells, now - begin, error))
+                points.append(Point(method, cells, now - begin, error, limited))
             elif not error < UNSTABLE:  # as one-sided stencils of high order are for waves: finer is worse
                 break
         if now + 4 * (now - begin) > deadline or (order is None and cells >= 48):
@@ -121,29 +137,37 @@ def _line(problem: Problem, reference: Reference, method: str, order: int | None
     return points
 
 
-def _error(problem: Problem, reference: Reference, found) -> float:
-    """The largest relative L2 error of an unknown at the nodes."""
+def _error(problem: Problem, reference: Reference, found) -> tuple[float, bool]:
+    """The largest relative L2 error of an unknown at the nodes, and whether it is an upper bound, the reference being no better."""
     errors = []
     for name, table in tables(problem, found).items():
-        truth = reference.on_grid(table.axes)[name]
-        errors.append(relative_l2(table.values, truth, cell_weights(table.axes)))
+        truth, bar = reference.on_grid(table.axes)[name], reference.relative_error[name]
+        distance = relative_l2(table.values, truth, cell_weights(table.axes))
+        limited = bar > KNOWN * distance
+        errors.append((distance + bar if limited else distance, limited))
     return max(errors)
 
 
-def _compared(lines: tuple[Point, ...], error: float, seconds: float, why: str) -> Classical:
-    fastest: tuple[float, str] | None = None
-    best: tuple[float, str] | None = None
-    for method in METHODS:
-        line = [point for point in lines if point.method == method]
-        needed = _seconds_for(line, error)
-        if needed is not None and (fastest is None or needed < fastest[0]):
-            fastest = needed, method
-        reached = _error_within(line, seconds)
-        if reached is not None and (best is None or reached < best[0]):
-            best = reached, method
-    needed, quick = fastest or (None, None)
-    reached, accurate = best or (None, None)
-    return Classical(lines, needed, quick, reached, accurate, why)
+def _compared(lines: tuple[Point, ...], error: float, seconds: float) -> Classical:
+    """What the lines say; where two points bracket the error it is interpolated between them."""
+    reaching = [(needed, method) for method in METHODS if (needed := _seconds_for(_of(lines, method), error)) is not None]
+    within = [point for point in lines if point.seconds <= seconds]
+    needed, quick = min(reaching, default=(None, None))
+    best = min(within, key=lambda point: point.error, default=None)
+    hidden = any(point.limited and point.error > error and (needed is None or point.seconds < needed) for point in lines)
+    return Classical(
+        lines,
+        seconds_at_equal_error=needed,
+        method_at_equal_error=quick,
+        error_at_equal_time=best.error if best else None,
+        method_at_equal_time=best.method if best else None,
+        limited_at_equal_error=hidden,
+        limited_at_equal_time=best is not None and best.limited,
+    )
+
+
+def _of(lines: tuple[Point, ...], method: str) -> list[Point]:
+    return [point for point in lines if point.method == method]
 
 
 def _seconds_for(line: list[Point], error: float) -> float | None:
@@ -159,8 +183,3 @@ def _seconds_for(line: list[Point], error: float) -> float | None:
             return math.exp(math.log(previous.seconds) + share * math.log(point.seconds / previous.seconds))
         previous = point
     return None
-
-
-def _error_within(line: list[Point], seconds: float) -> float | None:
-    reached = [point.error for point in line if point.seconds <= seconds]
-    return float(np.min(reached)) if reached else None

@@ -17,14 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from pinn.judge.grid import Array, jittered, make_grid
+from pinn.judge.balance import imbalance
+from pinn.judge.data import jets_of, term_size, unseen_data
+from pinn.judge.grid import Array, jittered, make_grid, tensor_points
 from pinn.judge.layout import space_order
 from pinn.judge.linear import factorise, refuse_singular
 from pinn.judge.radau import Radau
 from pinn.judge.refusal import NoConvergence, NoReference
 from pinn.judge.resolution import IRRELEVANT, Probe, Seen, jet_sizes, look, off_nodes, probes
 from pinn.judge.solve import Discrete, Evolution, completed_start, solve_steady, starting_values, step_times
-from pinn.judge.system import Solution, System
+from pinn.judge.system import Solution, System, field_jets
 from pinn.judge.table import Table, tables
 from pinn.problem.problem import Problem
 from pinn.problem.settings import Settings, setting
@@ -186,6 +188,8 @@ class Estimator:
                 reasons.append(f"two grids disagree on the error of {unknown} by {level.norm(first - second) / largest:.0%}")
         if not all(math.isfinite(size) for size in sizes.values()):
             reasons.append("the error is not finite")
+        if (level.system.slacks or not reasons) and (reason := level.overlooked(solution, old, new)):
+            reasons = [reason]
         if not reasons:
             reasons = [reason for seen in level.look(solution, new) if (reason := self._unseen(seen))]
         if not reasons and min(sizes.values()) < NEAR_ROUNDING:
@@ -224,6 +228,7 @@ class _Level:
         self.between = (off_nodes(self.times), *[off_nodes(axis.edges) for axis in self.system.grid])
         self.weights = self._cell_sizes()
         self.probes: list[Probe] | None = None
+        self.unseen: str | None = None
         self.factors: Any = None
         self.radau: Radau | None = None
 
@@ -278,6 +283,25 @@ class _Level:
         if self.problem.time is None:
             return values[None]
         return np.moveaxis(values, self.problem.names.index(self.problem.time), 0)
+
+    def overlooked(self, solution: Solution, old: Discrete, new: Discrete) -> str:
+        """Return why the problem, not the field, forbids an estimate: data between the nodes, or that contradict each other."""
+        jets = jets_of(self.system)
+        if self.unseen is None:
+            self.unseen, _ = unseen_data(self.system, self.times, dict.fromkeys(jets, 1.0))
+        if self.unseen or not self.system.slacks:
+            return self.unseen
+        sizes = jet_sizes(new, jets)
+        known = field_jets(self.problem, solution, tuple(jets), self._points, self.times)
+        for jet in jets:
+            sizes[jet] += float(np.sqrt(np.mean(np.square(known[jet]))))
+        wrong = imbalance((old, new), lambda equation: term_size(self.system, self.times, equation.tree, sizes))
+        return wrong.words if wrong is not None else ""
+
+    @property
+    def _points(self) -> Array:
+        """The nodes in space, (points, axes)."""
+        return tensor_points(tuple(axis.edges for axis in self.system.grid))
 
     def look(self, solution: Solution, error: Discrete) -> list[Seen]:
         """Return what this grid sees of every residual."""

@@ -30,6 +30,7 @@ class Verdict:
     error : the largest relative L2 error of an unknown, as well as it is known; NaN when it is not.
     source : where the error comes from: "exact", "finite_difference", "estimate" or "none".
     missed : the error is known and above the target.
+    bound : what the error is at most: the distance from the reference and its error bar; NaN without a reference.
     """
 
     verdict: str
@@ -37,6 +38,7 @@ class Verdict:
     error: float = math.nan
     source: str = "none"
     missed: bool = field(default=False)
+    bound: float = math.nan
 
 
 def failed(reason: str) -> Verdict:
@@ -68,10 +70,12 @@ def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = 
         reasons.append(
             f"the error {error:.1e} is known, and large; without a wanted accuracy at most {LARGEST:.0%} is called verified"
         )
+    bound = _bound(metrics, reference)
     if reasons:
-        return Verdict("not verified", tuple(reasons), error, source, missed)
+        return Verdict("not verified", tuple(reasons), error, source, missed, bound)
     words = {"exact": "the exact solution", "finite_difference": "a finite-difference reference", "estimate": "the error estimate"}
-    return Verdict("verified", (f"the error {error:.1e} is known from {words[source]}",), error, source)
+    known = "is at most" if source == "finite_difference" and error == bound else "is"
+    return Verdict("verified", (f"the error {known} {error:.1e}, known from {words[source]}",), error, source, bound=bound)
 
 
 def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, target: float | None) -> tuple[float, str, list[str]]:
@@ -83,12 +87,19 @@ def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, ta
             return error, reference.kind, []
         if estimate is not None:
             return estimate.worst, "estimate", []
-        if target is not None and error + reference.bar <= target:
-            return error + reference.bar, reference.kind, []
-        return error, "none", [f"the error bar of the reference ({reference.bar:.1e}) is not small against the error ({error:.1e})"]
+        bound = _bound(metrics, reference)
+        if target is not None and bound <= target:
+            return bound, reference.kind, []
+        words = f"the distance from the reference is {error:.1e}, and the reference itself is known to {reference.bar:.1e} only"
+        return error, "none", [f"the error is at most {bound:.1e}: {words}"]
     if estimate is not None:
         return estimate.worst, "estimate", []
     return math.nan, "none", [f"the error is not known: {reference.why or 'no reference'}; no accepted estimate"]
+
+
+def _bound(metrics: Metrics, reference: Reference) -> float:
+    """What the error of the worst unknown is at most; NaN without a reference."""
+    return max((size + reference.relative_error[name] for name, size in metrics.relative_l2.items()), default=math.nan)
 
 
 def _disagreements(metrics: Metrics, reference: Reference, estimate: Estimate) -> list[str]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pinn.judge.balance import imbalance
+from pinn.judge.data import jets_of, term_size, unseen_data
 from pinn.judge.error_bar import ErrorBar, error_bar, rounding_error
+from pinn.judge.evaluation import cell_weights, evaluation_axes
 from pinn.judge.grid import Array, Map, equidistributing, interpolate, make_grid, straight, trapezoid_weights
 from pinn.judge.linear import factorise
+from pinn.judge.metrics import relative_l2
 from pinn.judge.reference import Reference, no_reference
 from pinn.judge.refusal import NoConvergence, NoReference
+from pinn.judge.resolution import jet_sizes
 from pinn.judge.settings import FiniteDifferenceReference
 from pinn.judge.solve import Discrete, march, solve_steady, step_times
 from pinn.judge.system import System
@@ -30,13 +35,32 @@ RANK = {"observed": 0, "roundoff": 1, "not asymptotic": 2, "none": 3}
 
 @dataclass(frozen=True)
 class Window:
-    """Three nested solutions and what their differences say about the finest, by unknown."""
+    """Three nested solutions and how well the finest is known, by unknown.
+
+    Attributes
+    ----------
+    bars : what the differences of the three say.
+    between : error of the interpolation between the nodes of the finest, by unknown.
+    maps : of the nodes, by coordinate; empty for even ones.
+    rounding : what rounding alone does to the finest.
+    blind : one line: why this window says nothing, whatever its bars (data between the nodes, or that contradict each other).
+    compared : a grid in between has been looked at.
+    """
 
     solutions: tuple[Discrete, Discrete, Discrete]
     cells: int
     order: int
     bars: Mapping[str, ErrorBar]
-    adapted: bool
+    between: Mapping[str, float]
+    maps: Mapping[str, Map]
+    rounding: float = 0.0
+    blind: str = ""
+    compared: bool = False
+
+    @property
+    def finest(self) -> Discrete:
+        """The solution on the finest grid."""
+        return self.solutions[2]
 
     @property
     def state(self) -> str:
@@ -44,34 +68,45 @@ class Window:
         return max((bar.state for bar in self.bars.values()), key=RANK.__getitem__)
 
     @property
-    def bar(self) -> float:
-        """The largest bar of an unknown."""
-        return max(bar.bar for bar in self.bars.values())
+    def relative_error(self) -> dict[str, float]:
+        """The error bar of every unknown, interpolation included."""
+        return {name: bar.bar + self.between[name] for name, bar in self.bars.items()}
 
     @property
     def merit(self) -> float:
-        """Smaller is better: the bar, three times as much where the order is not seen, infinite where nothing converges."""
-        return {"observed": 1.0, "roundoff": 1.0, "not asymptotic": 3.0, "none": np.inf}[self.state] * self.bar
+        """Smaller is better: the bar, three times as much where the order is not seen, infinite where nothing is known."""
+        weight = {"observed": 1.0, "roundoff": 1.0, "not asymptotic": 3.0, "none": np.inf}[self.state]
+        return np.inf if self.blind else weight * max(self.relative_error.values())
+
+    def widened(self, distances: Mapping[str, float]) -> Window:
+        """Return the window with bars no smaller than what its finest solution was found to be away from another."""
+        bars = {
+            name: bar if distances[name] <= bar.bar else bar._replace(state=_worse(bar.state), bar=distances[name])
+            for name, bar in self.bars.items()
+        }
+        return replace(self, bars=bars)
+
+
+def _worse(state: str) -> str:
+    return max(state, "not asymptotic", key=RANK.__getitem__)
 
 
 def finite_differences(problem: Problem, settings: FiniteDifferenceReference) -> Reference:
     """Return the finite-difference reference of a problem, of kind "none" with the reason when there is none.
 
     Even nodes first; where they do not resolve the solution, nodes concentrated by what was found so far; where order 4 is
-    not observed, order 2. The best window is taken.
+    not observed, order 2, which must agree. The best window is taken.
     """
     begin = time.perf_counter()
     search = _Search(problem, settings, begin)
     try:
-        best = search.refine(settings.order, {})
-        if search.poor(best) and settings.adapt:
-            best = search.better(best, search.refine(settings.order, search.concentrated(), adapted=True))
-        if settings.order > 2 and (best is None or best.merit > POOR):
-            best = search.better(best, search.refine(2, {}))
+        best = search.best()
     except NoReference as error:
         return no_reference(str(error), time.perf_counter() - begin)
-    if best is None or best.state == "none":
-        why = search.why if best is None else f"no order of convergence is seen up to {best.cells * 4} cells per axis"
+    if best is None or best.merit == np.inf:
+        why = search.why if best is None else best.blind
+        if best is not None and not why:
+            why = f"no order of convergence is seen up to {best.cells * 4} cells per axis"
         return no_reference(why or "no order of convergence is seen", time.perf_counter() - begin)
     return _finished(problem, best, time.perf_counter() - begin)
 
@@ -104,10 +139,24 @@ class _Search:
     def __init__(self, problem: Problem, settings: FiniteDifferenceReference, begin: float):
         self.problem, self.settings, self.begin = problem, settings, begin
         self.why = ""
-        self.finest: Discrete | None = None
+        self.last: Discrete | None = None
 
-    def refine(self, order: int, maps: Mapping[str, Map], adapted: bool = False) -> Window | None:
-        """Move the window up until its bar is small enough; return the best one seen."""
+    def best(self) -> Window | None:
+        """Return the best window of all kinds of grids."""
+        order = self.settings.order
+        best = self.refine(order, {})
+        if self.poor(best) and self.settings.adapt:
+            best = self.better(best, self.refine(order, self.concentrated()))
+        seen = best is not None and best.state != "not asymptotic" and best.merit <= POOR
+        if order > 2 and not seen and (best is None or best.merit > self.settings.target):
+            other = self.refine(2, best.maps if best else {})
+            if best is not None and other is not None and max(best.merit, other.merit) < np.inf:
+                best, other = _agreeing(self.problem, best, other)
+            best = self.better(best, other)
+        return best
+
+    def refine(self, order: int, maps: Mapping[str, Map]) -> Window | None:
+        """Move the window up until its bar is small enough; return the best one seen, compared with a grid in between."""
         cells = self.settings.cells or FIRST_CELLS[min(3, len(self.problem.space))]
         solutions: list[Discrete] = []
         best, expected = None, 0.0
@@ -120,15 +169,23 @@ class _Search:
                     raise
                 break
             if len(solutions) == 3:
-                window = self._window(tuple(solutions), cells // 4, order, adapted)
-                best = self.better(best, window)
-                if window.merit <= self.settings.target or window.state == "roundoff":
-                    break
+                window = self._window(tuple(solutions), cells // 4, order, maps)
+                earlier = _upheld(self.problem, best, window)
+                alone, best = earlier is None, window if earlier is None or window.merit <= earlier.merit else earlier
+                if self._enough(best, window, alone):
+                    best = self._compared(best)
+                    if self._enough(best, window, alone):
+                        break
             expected = (self._spent() - begin) * 2.0 ** len(self.problem.names)
             cells *= 2
         if best is None and not self.why:
             self.why = "three grids cost more than allowed"
-        return best
+        return best and self._compared(best)
+
+    def _enough(self, best: Window, window: Window, alone: bool) -> bool:
+        """Whether finer grids are not needed or cannot help; three grids at rounding say nothing without a fourth."""
+        quiet = window.state == "roundoff" and not window.blind
+        return not (alone and quiet) and (best.merit <= self.settings.target or quiet)
 
     def _spent(self) -> float:
         return time.perf_counter() - self.begin
@@ -136,26 +193,45 @@ class _Search:
     def _extended(self, solutions: list[Discrete], cells: int, order: int, maps: Mapping[str, Map]) -> list[Discrete]:
         """The last two solutions and the next; none where the next grid has no solution."""
         try:
-            self.finest = solve_on(self.problem, cells, order, maps, solutions[-1] if solutions else None)
+            self.last = solve_on(self.problem, cells, order, maps, solutions[-1] if solutions else None)
         except (NoConvergence, ValueError) as error:
             self.why = f"{error} on {cells} cells per axis"
             return []
-        return [*solutions[-2:], self.finest]
+        return [*solutions[-2:], self.last]
 
-    def _window(self, solutions, cells: int, order: int, adapted: bool) -> Window:
-        bars, formal = {}, order if self.problem.space else TIME_ORDER
+    def _window(self, solutions, cells: int, order: int, maps: Mapping[str, Map]) -> Window:
+        bars, formal, rounding = {}, order if self.problem.space else TIME_ORDER, _rounding(solutions[2])
         for unknown in self.problem.unknown_names:
-            values, weights = nested(solutions, unknown)
-            coarse, middle, fine = values
-            bars[unknown] = error_bar(coarse, middle, fine, formal, weights=weights, rounding=_rounding(solutions[2]))
-        return Window(solutions, cells, formal, bars, adapted)
+            (coarse, middle, fine), weights = nested(solutions, unknown)
+            bars[unknown] = error_bar(coarse, middle, fine, formal, weights=weights, rounding=rounding)
+        rng, known = generator(0, "interpolation"), tables(self.problem, solutions[2])
+        between = {name: known[name].interpolation_error(rng) for name in bars}
+        blind, missing = _overlooked(solutions)
+        window = Window(solutions, cells, formal, bars, between, maps, rounding, blind)
+        return window.widened(dict.fromkeys(bars, 2 * missing))
+
+    def _compared(self, window: Window) -> Window:
+        """The window after a look at a grid with three quarters of its cells, which sees the data at other places.
+
+        Nested grids have common blind spots: a wave that vanishes at the nodes of one does so on all of them. Where the two
+        are further apart than their orders explain neither can be trusted: the bar is twice the distance.
+        """
+        if window.compared or window.merit == np.inf:
+            return window
+        finest, window = window.finest, replace(window, compared=True)
+        try:
+            other = solve_on(self.problem, 3 * window.cells, finest.system.accuracy, window.maps, finest)
+        except (NoConvergence, NoReference, ValueError):
+            return window
+        distances, growth = apart(self.problem, other, finest), (4 / 3) ** window.order
+        return window.widened({name: 2 * d if d > growth * window.bars[name].bar else 0.0 for name, d in distances.items()})
 
     @staticmethod
     def better(first: Window | None, second: Window | None) -> Window | None:
-        """The window with the smaller trustworthy bar."""
+        """The window with the smaller trustworthy bar; the second where there is none."""
         if first is None or second is None:
             return first or second
-        return min(first, second, key=lambda window: window.merit)
+        return first if first.merit < second.merit else second
 
     def poor(self, window: Window | None) -> bool:
         """Whether concentrated nodes are worth a try."""
@@ -163,7 +239,58 @@ class _Search:
 
     def concentrated(self) -> dict[str, Map]:
         """Maps that follow the finest solution so far."""
-        return {} if self.finest is None else adapted_maps(self.finest)
+        return {} if self.last is None else adapted_maps(self.last)
+
+
+def _upheld(problem: Problem, window: Window | None, later: Window) -> Window | None:
+    """The window after a look at a later one.
+
+    Its bar must cover how far the finest solutions are apart (twice that where it does not), and an order that finer grids do
+    not show was a coincidence.
+    """
+    if window is None:
+        return None
+    lost = [name for name, bar in later.bars.items() if bar.state in ("not asymptotic", "none")]
+    cautious = {name: 3 * window.bars[name].differences[1] if name in lost else 0.0 for name in later.bars}
+    for name, distance in apart(problem, window.finest, later.finest).items():
+        if distance > window.bars[name].bar + 3 * later.rounding:
+            cautious[name] = max(cautious[name], 2 * distance)
+    return window.widened(cautious)
+
+
+def _agreeing(problem: Problem, first: Window, second: Window) -> tuple[Window, Window]:
+    """Two windows of different orders; both bars are widened where they do not explain how far the solutions are apart."""
+    bars = [window.relative_error for window in (first, second)]
+    found = apart(problem, first.finest, second.finest)
+    distances = {name: d if d > bars[0][name] + bars[1][name] else 0.0 for name, d in found.items()}
+    return first.widened(distances), second.widened(distances)
+
+
+def _overlooked(solutions: tuple[Discrete, ...]) -> tuple[str, float]:
+    """Why the finest of nested solutions says nothing, and the share of the data that its grid misses in the mean.
+
+    Raises
+    ------
+    NoReference : the data contradict each other.
+    """
+    finest = solutions[-1]
+    system, times = finest.system, finest.times
+    sizes = jet_sizes(finest, jets_of(system))
+    wrong = imbalance(solutions, lambda equation: term_size(system, times, equation.tree, sizes))
+    if wrong is not None and wrong.settled:
+        raise NoReference(wrong.words)
+    words, missing = unseen_data(system, times, sizes)
+    return (wrong.words if wrong is not None else words), missing
+
+
+def apart(problem: Problem, first: Discrete, second: Discrete) -> dict[str, float]:
+    """Return how far two solutions are apart by unknown, relative L2 on the evaluation grid, where fields are measured."""
+    axes = evaluation_axes(problem)
+    weights, known = cell_weights(axes), tables(problem, first)
+    return {
+        name: relative_l2(known[name].on_grid(axes), table.on_grid(axes), weights)
+        for name, table in tables(problem, second).items()
+    }
 
 
 def nested(solutions: tuple[Discrete, ...], unknown: str) -> tuple[list[Array], Array]:
@@ -228,10 +355,8 @@ def _rounding(solution: Discrete) -> float:
 
 
 def _finished(problem: Problem, window: Window, seconds: float) -> Reference:
-    """The finest solution of a window as a function; its interpolation error is added to the bar."""
-    known = tables(problem, window.solutions[2])
-    rng = generator(0, "interpolation")
-    bars = {name: window.bars[name].bar + known[name].interpolation_error(rng) for name in problem.unknown_names}
+    """The finest solution of a window as a function."""
+    known = tables(problem, window.finest)
     orders = {name: float(bar.order) for name, bar in window.bars.items()}
     grids = (window.cells, 2 * window.cells, 4 * window.cells)
     why = (
@@ -243,11 +368,11 @@ def _finished(problem: Problem, window: Window, seconds: float) -> Reference:
         known,
         state=window.state,
         why=why,
-        relative_error=bars,
+        relative_error=window.relative_error,
         observed_order=orders,
         order=window.order,
         grids=grids,
-        adapted=window.adapted,
+        adapted=bool(window.maps),
         seconds=seconds,
     )
 

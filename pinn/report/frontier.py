@@ -31,6 +31,7 @@ def frontier_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
         words = f"finite differences, {name}" if name.startswith("order") else name
         axes.plot(seconds, errors, marker=marker, color=colour, markersize=4.5, linewidth=1.2, label=words)
     _network(axes, data)
+    _floor(axes, data.metric("classical.floor"))
     axes.set(xlabel="seconds (set-up included)", ylabel="relative L² error")
     _widen(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -49,15 +50,22 @@ def by_order(lines: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _network(axes: Axes, data: RunData) -> None:
-    error, how, _ = network_error(data)
-    seconds = network_seconds(data)
+    known, seconds = network_error(data), network_seconds(data)
+    error = known.most
     if not error or not seconds:
         return
-    words = {"true": "", "estimated": "estimated "}.get(how, "at most about ")
+    words = {"true": "", "estimated": "estimated "}.get(known.how, "at most ")
     axes.plot(seconds, error, "*", color=MARK, markersize=13, markeredgecolor="white", markeredgewidth=0.6, zorder=4,
               label=f"network: {words}{number(error)} in {duration(seconds)}")  # fmt: skip
     for guide in (axes.axhline(error), axes.axvline(seconds)):
         guide.set(color=MARK, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
+
+
+def _floor(axes: Axes, floor: Any) -> None:
+    """The error of the reference: what lies near it is known from above only, and below it nothing can be told."""
+    if is_number(floor) and floor > 0:
+        label = f"error of the reference, up to {number(floor)}:\nnearby points are upper bounds"
+        axes.axhline(floor, color="#7F7F7F", linewidth=1.2, linestyle=(0, (6, 3)), zorder=1, label=label)
 
 
 def _widen(axes: Axes) -> None:

@@ -88,6 +88,11 @@ class KnownError(NamedTuple):
     how: str
     bar: float | None = None
 
+    @property
+    def most(self) -> float | None:
+        """What the error is at most: where the reference is not known well its own error is added to the distance."""
+        return self.value + (self.bar or 0.0) if self.how == "unsure" and self.value is not None else self.value
+
 
 def known_error(data: RunData, unknown: str) -> KnownError:
     """Return how wrong an unknown is, by the best that is known."""
@@ -157,17 +162,39 @@ def classical_sentences(data: RunData) -> list[str]:
         return []
     if not classical.get("lines") and classical.get("why"):
         return [f"No comparison: {classical['why']}."]
-    at_error, at_time = classical.get("seconds_at_equal_error"), classical.get("error_at_equal_time")
-    words = {"true": "relative error is", "estimated": "estimated relative error is"}.get(error.how, "distance to the reference is")
-    said = [f"The network's {words} {number(error.value)} after {duration(seconds)}."]
-    if is_number(at_error):
-        said.append(f"{_solver(classical.get('order'))} reaches this error in {duration(at_error)}{_lead(at_error, seconds)}.")
-    elif classical.get("lines"):
-        said.append(f"No finite-difference run within its budget reached this error{_nearest(classical['lines'])}.")
-    if is_number(at_time):
-        solver = _solver(classical.get("order_at_equal_time", classical.get("order")), lower=True)
-        said.append(f"In the network's time {solver} reaches an error of {number(at_time)}.")
+    words = {"true": "relative error is", "estimated": "estimated relative error is"}.get(error.how, "relative error is at most")
+    said = [f"The network's {words} {number(error.most)} after {duration(seconds)}."]
+    if error.how != "unsure":
+        said += _at_equal_error(classical, seconds)
+    said += _at_equal_time(classical)
     return said if len(said) > 1 else []
+
+
+def _at_equal_error(classical: Mapping[str, Any], seconds: float | None) -> list[str]:
+    """Who reaches the network's error, and when; nothing is claimed that the error of the reference hides."""
+    needed, hidden = classical.get("seconds_at_equal_error"), classical.get("limited_at_equal_error") is True
+    if is_number(needed):
+        most = "at most " if hidden else ""
+        return [f"{_solver(classical.get('order'))} reaches this error in {most}{duration(needed)}{_lead(needed, seconds)}."]
+    if not classical.get("lines"):
+        return []
+    if hidden:
+        return [
+            "Whether a finite-difference run reaches this error cannot be told: what it is compared with is itself known to "
+            f"{number(classical.get('floor'))} only."
+        ]
+    return [f"No finite-difference run within its budget reached this error{_nearest(classical['lines'])}."]
+
+
+def _at_equal_time(classical: Mapping[str, Any]) -> list[str]:
+    """The best error within the network's time."""
+    reached = classical.get("error_at_equal_time")
+    if not is_number(reached):
+        return []
+    solver = _solver(classical.get("order_at_equal_time", classical.get("order")), lower=True)
+    limited = classical.get("limited_at_equal_time") is True
+    known = f"at most {number(reached)} (the reference is not known better)" if limited else number(reached)
+    return [f"In the network's time {solver} reaches an error of {known}."]
 
 
 def _solver(order: Any, lower: bool = False) -> str:

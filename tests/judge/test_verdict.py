@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from judged_fields import heat, perturbed
+from judged_fields import heat, perturbed, shipped
 
 from pinn.judge.estimate import Estimate, estimate
 from pinn.judge.metrics import metrics, relative_l2
@@ -54,11 +54,23 @@ def test_a_reference_must_be_better_known_than_the_error(judged, finite):
     assert found.verdict == "verified" and found.source == "finite_difference"
     better = perturbed(problem, 1e-8)
     found = verdict(metrics(problem, better, finite), finite, WITHHELD)
-    assert found.verdict == "not verified" and "error bar" in found.reasons[0]
+    assert found.verdict == "not verified" and found.source == "none"
+    assert found.reasons[0].startswith(f"the error is at most {found.bound:.1e}: the distance from the reference is ")
+    assert found.bound == pytest.approx(metrics(problem, better, finite).relative_l2["u"] + finite.bar)
     found = verdict(metrics(problem, better, finite), finite, estimate(problem, better))
     assert found.verdict == "verified" and found.source == "estimate" and found.error < 1e-7
     found = verdict(metrics(problem, better, finite), finite, WITHHELD, 1e-3)
-    assert found.verdict == "verified" and found.error >= finite.bar
+    assert found.verdict == "verified" and found.error == found.bound >= finite.bar and "is at most" in found.reasons[0]
+
+
+def test_the_bound_is_that_of_the_worst_unknown():
+    problem = shipped("reaction_diffusion")
+    solution, rough = perturbed(problem, 1e-4), reference(problem, FiniteDifferenceReference(cache=False, target=1e-3))
+    rough = replace(rough, relative_error={"u": 1e-2, "v": 1e-6})
+    numbers = metrics(problem, solution, rough)
+    found = verdict(numbers, rough, WITHHELD)
+    assert found.verdict == "not verified" and found.bound == pytest.approx(numbers.relative_l2["u"] + 1e-2)
+    assert found.bound > numbers.relative_l2["v"]
 
 
 def test_the_estimate_alone(judged):
