@@ -140,7 +140,7 @@ def at_time(values: np.ndarray, grid: Grid, now: float) -> np.ndarray:
 def _line(data: RunData, grid: Grid, name: str) -> Animated:
     values, reference, _, _ = data.fields(name)
     space = grid.space[0]
-    figure = new_figure(5.6, 3.6, escaped(data.title))
+    figure = new_figure(5.6, 3.6, escaped(data.title), shortest=0)
     axes = figure.subplots()
     plain_axes(axes)
     along = grid.axes[space]
@@ -171,7 +171,8 @@ def _images(data: RunData, grid: Grid, name: str) -> Animated:
     view = View(tuple((space, held[space]) for space in grid.space[2:]), grid.space[0], grid.space[1], "")
     columns = _columns(data, name, values, reference, error)
     start = grid.axes[grid.time or ""][0]
-    figure = new_figure(2.6 * len(columns) + 0.9, 2.6 * proportion(view, planes) + 0.7, layout="compressed")
+    width, height = 2.6 * len(columns) + 0.9, 2.6 * proportion(view, planes) + 0.9
+    figure = new_figure(width, height, escaped(data.title), layout="compressed", shortest=0)
     panels = figure.subplots(1, len(columns), squeeze=False)[0]
     drawn = []
     for axes, column in zip(panels, columns, strict=True):
@@ -181,12 +182,13 @@ def _images(data: RunData, grid: Grid, name: str) -> Animated:
     figure.colorbar(drawn[0], ax=panels[: 1 + (reference is not None)].tolist(), aspect=22, pad=0.02)
     if error is not None:
         figure.colorbar(drawn[-1], ax=panels[-1], aspect=22, pad=0.03)
-    title = figure.suptitle(" ")
+    head = figure.get_suptitle()
+    title = figure.suptitle(f"{head}\n ")
 
     def move(now: float) -> None:
         for picture, column in zip(drawn, columns, strict=True):
             picture.set_array(pixels(replace(column, values=at_time(column.values, grid, now)), view, planes)[0])
-        title.set_text(f"{escaped(data.title)}, {label(grid.time or '')} = {_clock(now, grid)}")
+        title.set_text(f"{head}\n{label(grid.time or '')} = {_clock(now, grid)}")
 
     edges = [spine for axes in panels for spine in axes.spines.values()]
     return Animated(figure, move, [*drawn, *edges, title], tuple(dict.fromkeys(column.colours for column in columns)))

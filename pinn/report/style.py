@@ -47,15 +47,20 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(
-    width: float, height: float, title: str = "", layout: Literal["constrained", "compressed"] = "constrained"
+    width: float,
+    height: float,
+    title: str = "",
+    layout: Literal["constrained", "compressed"] = "constrained",
+    shortest: int = 64,
 ) -> Figure:
     """Return an empty figure of ``width`` × ``height`` inches that lays itself out; no window, no pyplot.
 
-    ``compressed`` is for panels with fixed proportions, which it moves together.
+    ``compressed`` is for panels with fixed proportions, which it moves together. Lines of the title may have ``shortest`` letters
+    also where they are wider than the figure, which grows when it is saved as a picture, but not in an animation.
     """
     from matplotlib.figure import Figure
 
-    lines = _wrapped(title, max(int(10.5 * width), 64))
+    lines = _wrapped(title, max(int(10.5 * width), shortest))
     figure = Figure(figsize=(width, height + 0.2 * max(len(lines) - 1, 0)), layout=layout)
     engine: Any = figure.get_layout_engine()
     engine.set(h_pad=0.06)

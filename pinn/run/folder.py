@@ -88,7 +88,7 @@ def refuse_unusable(path: Path) -> None:
     while not above.exists() and above != above.parent:
         above = above.parent
     if above.is_dir() and not os.access(above, os.W_OK | os.X_OK):
-        raise BadInput(f"cannot make {path}: permission denied in {above}", "folder")
+        raise BadInput(f"cannot make {path}: permission denied in {above}")
 
 
 def _is_free(path: Path) -> bool:

@@ -317,3 +317,21 @@ def test_titles_are_cut_into_lines_of_about_equal_length():
     assert _wrapped("Heat — training", 64) == ["Heat — training"]
     lines = _wrapped("Kovasznay flow behind a grid, steady Navier-Stokes equations at Re = 20 — training", 69)
     assert lines[-1] == "training" and len(lines) == 3 and min(map(len, lines[:2])) > 25
+
+
+def test_long_titles_fit_into_an_animation(tmp_path):
+    import json
+
+    from pinn.report.animation import _images, _line
+
+    for kind, draw in (("heat_2d", _images), ("heat", _line)):
+        folder = build_run(tmp_path / kind, kind, size=8, reference="none", estimate=False)
+        config = json.loads((folder / "config.yaml").read_text())
+        config["problem"]["title"] = "A title of many words " * 5
+        (folder / "config.yaml").write_text(json.dumps(config))
+        data = RunData(folder)
+        with styled():
+            figure = draw(data, data.grid, data.unknowns[0]).figure
+            figure.canvas.draw()
+            box = figure._suptitle.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
