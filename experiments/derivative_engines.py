@@ -13,7 +13,7 @@ import time
 import numpy as np
 import torch
 
-from pinn.field.kernel import is_available
+from pinn.field.compiler import is_available
 from pinn.field.network.mlp import MLP
 from pinn.problem.problem import Coordinate, Problem, Unknown
 from pinn.problem.sites import Sites

@@ -3,7 +3,7 @@
 An activation is two functions. ``bases(z, order)`` are the transcendental functions of a tensor z that its derivatives are made of.
 ``derivatives(bases, order)`` are the derivatives of order 0 … ``order`` as pairs ``(factor, tensor)``, σ⁽ᵖ⁾(z) = factor · tensor,
 the first two factors being 1; keeping the factor apart saves a pass over memory each time. It uses nothing but products and
-sums, by methods that tensors have and that `pinn.field.kernel` can turn into C. Importing this module does not import torch.
+sums, by methods that tensors have and that `pinn.field.loops` can turn into C. Importing this module does not import torch.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
 from pinn.field.jet import Jet, composition, leibniz
-from pinn.field.kernel import compiled_step
 from pinn.field.request import Channel
 from pinn.field.step import EagerStep
 
@@ -18,19 +17,15 @@ class JetAlgebra:
     Both have ``dense``, ``linear``, ``add`` and ``multiply``; a network that uses only these works with both engines. Weights are
     (inputs, outputs) and biases (outputs,), or one copy of each for every point, (points, inputs, outputs) and (points, outputs),
     that are all equal: then their gradients are those of every point on its own.
-
-    Parameters
-    ----------
-    compiled : whether activations run as compiled loops, see `pinn.field.kernel`.
     """
 
-    def __init__(self, carried: tuple[Channel, ...], compiled: bool = False):
-        self.carried, self.compiled = carried, compiled
+    def __init__(self, carried: tuple[Channel, ...]):
+        self.carried = carried
 
     def dense(self, x: Jet, weight: Tensor, bias: Tensor, activation: str) -> Jet:
         """Return σ(x W + b) for a jet x of (points, inputs), W (inputs, outputs) and b (outputs,), or one of each per point."""
         plan = composition(self.carried, x.present)
-        step = compiled_step(plan, activation, weight.dtype) if self.compiled and plan.num_outputs else EagerStep(plan, activation)
+        step = EagerStep(plan, activation)
         if torch.is_grad_enabled():
             value, rest = _Dense.apply(step, weight, bias, x.value, x.rest)
         else:

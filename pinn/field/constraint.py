@@ -260,5 +260,3 @@ def _insert(tree: Node, lift: Mapping[str, Node], problem: Problem) -> Node:
         return node
 
     return calculus.replace(tree, leaf)
-
-

@@ -8,13 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn.field import kernel
+from pinn.field import compiler
 from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
 from pinn.field.jet import Jet
+from pinn.field.native import Apply, native_network
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.readout import ConstrainedReadout, Readout
+from pinn.field.recorder import Ref
 from pinn.field.request import Request, channels
 from pinn.field.scaling import output_scales
 from pinn.field.solution import Solution
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from pinn.field.network.network import Network
 
 CACHE_NUMBERS = 2**17
+"""Numbers of one layer's jets that are best held at a time when every operation passes over them on its own."""
+
+TAPE_NUMBERS = 2**20
+"""Numbers of all layers' jets, before and after the activations, that are best held at a time by compiled code."""
 
 
 class Field:
@@ -40,8 +46,8 @@ class Field:
     engine : ``taylor`` propagates jets through the network, ``autograd`` differentiates its values repeatedly.
     precision, device : of θ and all jets; see `pinn.field.device.choose_device`.
     hard : names of conditions that hold by construction.
-    compiled : whether the Taylor engine runs activations as compiled loops, which changes results by rounding; None means wherever
-        there is a C compiler and the device is a processor.
+    compiled : whether the Taylor engine runs as compiled code, which changes results by rounding; None means wherever there is a
+        C compiler and the device is a processor.
 
     Attributes
     ----------
@@ -93,10 +99,12 @@ class Field:
         return Solution(self, theta)
 
     def chunk(self, request: Request) -> int:
-        """Return how many points are best evaluated together: their jets at one layer fit the cache of a processor."""
+        """Return how many points are best evaluated together: their jets fit the cache of a processor."""
         if self.device.type != "cpu":
             return 2**16
         carried = channels(tuple(operator for _, operator in request), len(self.problem.coordinates))
+        if self.compiled:
+            return min(max(TAPE_NUMBERS // (2 * len(carried) * self.layout.num_neurons), 64), 2**13)
         return min(max(CACHE_NUMBERS // (len(carried) * self.network.width), 256), 2**13)
 
     def tensor(self, values: np.ndarray) -> Tensor:
@@ -104,7 +112,7 @@ class Field:
         return torch.as_tensor(np.ascontiguousarray(values)).to(device=self.device, dtype=self.dtype)
 
     def _can_compile(self) -> bool:
-        return self.engine == "taylor" and self.device.type == "cpu" and kernel.is_available()
+        return self.engine == "taylor" and self.device.type == "cpu" and compiler.is_available()
 
     def _periodic(self) -> tuple[str, ...]:
         embedded = {self.problem.coordinates[axis].name for axis in self.embedding.periodic}
@@ -142,30 +150,39 @@ class Evaluation:
         if not len(cotangent):
             return theta.new_zeros(0, len(theta))
         with torch.enable_grad():
-            leaf = self.channels.leaf(theta.detach()).requires_grad_()
-            rows = (self.jets(leaf) * cotangent).sum(1)
-            if leaf.dim() == 2:
-                return torch.autograd.grad(rows.sum(), leaf)[0]
-            unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
-            return torch.autograd.grad(rows, leaf, unit, is_grads_batched=True)[0]
+            channels = self.channels(theta.detach()).detach().requires_grad_()
+            (slope,) = torch.autograd.grad((self.readout(channels) * cotangent).sum(), channels)
+        return self.channels.rows(theta.detach(), slope)
 
 
 class TaylorChannels:
     """Channels of the network's outputs by jets; the features' jets are computed once."""
 
     def __init__(self, field: Field, points: np.ndarray, carried: tuple):
-        self.field, self.algebra = field, JetAlgebra(carried, field.compiled)
+        self.field, self.algebra = field, JetAlgebra(carried)
         value, rest, present = field.embedding.jets(points, carried)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
+        incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
+        self.native = native_network(field.network, field.layout, incoming, carried, field.dtype) if field.compiled else None
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
+        if self.native is not None:
+            return Apply.apply(theta, self.native, self.features)
+        return self._by_tensors(theta)
+
+    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
+        """Return Σ cotangent · d channels / dθ for every point, (points, params), for a cotangent shaped like the channels."""
+        if self.native is not None:
+            _, tape = self.native.forward(theta, self.features)
+            return self.native.rows(theta, self.features, tape, cotangent)
+        with torch.enable_grad():  # a copy of θ for every point, so that one reverse pass gives the gradient of each on its own
+            leaf = theta.expand(len(self.features.value), -1).requires_grad_()
+            return torch.autograd.grad((self._by_tensors(leaf) * cotangent).sum(), leaf)[0]
+
+    def _by_tensors(self, theta: Tensor) -> Tensor:
         value, rest, _ = self.field.network.apply(self.field.layout.unpack(theta), self.features, self.algebra)
         return torch.cat([value[None], rest])
-
-    def leaf(self, theta: Tensor) -> Tensor:
-        """Return copies of θ (points, params), so that one reverse pass gives the gradient of every point on its own."""
-        return theta.expand(len(self.features.value), -1)
 
 
 class NestedChannels:
@@ -184,9 +201,13 @@ class NestedChannels:
         tape = torch.is_grad_enabled() and theta.requires_grad
         return differentiate(network, self.points, self.carried, tape)
 
-    def leaf(self, theta: Tensor) -> Tensor:
-        """Return θ (params,) as it is: the network may be anything."""
-        return theta
+    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
+        """Return Σ cotangent · d channels / dθ for every point, (points, params); the network may be anything."""
+        with torch.enable_grad():
+            leaf = theta.requires_grad_()
+            rows = (self(leaf) * cotangent).sum((0, 2))
+            unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
+            return torch.autograd.grad(rows, leaf, unit, is_grads_batched=True)[0]
 
 
 def _check_dependence(problem: Problem) -> None:

@@ -40,6 +40,11 @@ class Layout:
             is_last[place] = name.startswith("output.")
         return {"hidden": np.flatnonzero(~is_last), "linear": np.flatnonzero(is_last)}
 
+    @property
+    def num_neurons(self) -> int:
+        """Number of outputs of all layers together."""
+        return sum(shape[-1] for name, shape in self.shapes.items() if name.endswith("bias"))
+
     def unpack(self, theta: Any) -> dict[str, Any]:
         """Return the parameters as views of the tensor theta (params,), or (points, params) for one copy per point."""
         pieces = theta.split(self.sizes, -1)

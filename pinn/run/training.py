@@ -82,10 +82,10 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Se
 
 def _compiled(decisions: Mapping[str, Any] | None) -> bool | None:
     """Return whether the field must use compiled loops; without a compiler a run that had one goes on without, to rounding."""
-    from pinn.field import kernel
+    from pinn.field import compiler
 
     wanted = (decisions or {}).get("compiled")
-    return False if wanted and not kernel.is_available() else wanted
+    return False if wanted and not compiler.is_available() else wanted
 
 
 def _drawer(prepared: Prepared, field: Field, chunk: int | None) -> Callable[[int], Rows]:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pinn.field import kernel
+from pinn.field import compiler
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -12,4 +12,4 @@ def one_thread():
 @pytest.fixture(autouse=True)
 def nothing_is_compiled(monkeypatch):
     """Compiling takes longer than these tests; those of compiled code ask for it."""
-    monkeypatch.setattr(kernel, "is_available", lambda: False)
+    monkeypatch.setattr(compiler, "is_available", lambda: False)

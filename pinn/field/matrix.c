@@ -1,0 +1,93 @@
+/* Products of small dense matrices for one thread: C = A B or C += A B, with C (m, n) row-major and A, B read through strides.
+ *
+ * A block of ROWS rows and PANEL vectors of C stays in registers while k runs. B is copied first where its rows are not whole
+ * vectors; then it is small. T is float or double and defined before this text.
+ */
+#if defined(__AVX512F__)
+enum { BYTES = 64, ROWS = 6, PANEL = 4 };
+#elif defined(__AVX__)
+enum { BYTES = 32, ROWS = 4, PANEL = 3 };
+#elif defined(__aarch64__)
+enum { BYTES = 16, ROWS = 6, PANEL = 4 };
+#else
+enum { BYTES = 16, ROWS = 4, PANEL = 3 };
+#endif
+enum { LANES = BYTES / sizeof(T) };
+typedef T Vector __attribute__((vector_size(BYTES)));
+typedef T Stored __attribute__((vector_size(BYTES), aligned(sizeof(T)), may_alias));
+
+typedef struct {
+  const T *start;
+  long row, column; /* steps from an entry to the next below it, and to the right of it */
+} Matrix;
+
+static inline __attribute__((always_inline)) void block(
+    const int rows, const int vectors, long k, Matrix a, Matrix b, T *c, long n, long width, int add) {
+  Vector sum[ROWS][PANEL];
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < vectors; j++) sum[i][j] = (Vector){0};
+  for (long l = 0; l < k; l++) {
+    const Stored *from = (const Stored *)(b.start + l * b.row);
+    T factor[ROWS];
+    for (int i = 0; i < rows; i++) factor[i] = a.start[i * a.row + l * a.column];
+    for (int j = 0; j < vectors; j++) {
+      const Vector part = from[j];
+      for (int i = 0; i < rows; i++) sum[i][j] += factor[i] * part;
+    }
+  }
+  for (int i = 0; i < rows; i++) {
+    T *row = c + i * n;
+    for (int j = 0; j < vectors; j++) {
+      Vector all = sum[i][j];
+      if ((j + 1) * LANES <= width) {
+        if (add) all += *(Stored *)(row + j * LANES);
+        *(Stored *)(row + j * LANES) = all;
+      } else {
+        for (long l = j * LANES; l < width; l++) row[l] = (add ? row[l] : 0) + all[l - j * LANES];
+      }
+    }
+  }
+}
+
+static inline __attribute__((always_inline)) void panel(
+    const int vectors, long m, long k, Matrix a, Matrix b, T *c, long n, long width, int add) {
+  long i = 0;
+  for (; i + ROWS <= m; i += ROWS) {
+    const Matrix part = {a.start + i * a.row, a.row, a.column};
+    block(ROWS, vectors, k, part, b, c + i * n, n, width, add);
+  }
+  for (; i < m; i++) {
+    const Matrix part = {a.start + i * a.row, a.row, a.column};
+    block(1, vectors, k, part, b, c + i * n, n, width, add);
+  }
+}
+
+/* ``scratch`` has room for k times n rounded up to whole vectors. */
+static void product(long m, long n, long k, Matrix a, Matrix b, T *c, int add, T *scratch) {
+  if (b.column != 1 || n % LANES) {
+    const long width = (n + LANES - 1) / LANES * LANES;
+    for (long l = 0; l < k; l++)
+      for (long j = 0; j < width; j++) scratch[l * width + j] = j < n ? b.start[l * b.row + j * b.column] : 0;
+    b = (Matrix){scratch, width, 1};
+  }
+  for (long j = 0; j < n; j += PANEL * LANES) {
+    const Matrix part = {b.start + j, b.row, 1};
+    const long width = n - j < PANEL * LANES ? n - j : PANEL * LANES;
+    switch ((width + LANES - 1) / LANES) {
+      case 1: panel(1, m, k, a, part, c + j, n, width, add); break;
+      case 2: panel(2, m, k, a, part, c + j, n, width, add); break;
+      case 3: panel(3, m, k, a, part, c + j, n, width, add); break;
+      default: panel(PANEL, m, k, a, part, c + j, n, width, add);
+    }
+  }
+}
+
+static void add_bias(long rows, long n, const T *bias, T *c) {
+  for (long i = 0; i < rows; i++)
+    for (long j = 0; j < n; j++) c[i * n + j] += bias[j];
+}
+
+static void sum_rows(long rows, long n, const T *c, T *bias) {
+  for (long i = 0; i < rows; i++)
+    for (long j = 0; j < n; j++) bias[j] += c[i * n + j];
+}

@@ -1,0 +1,330 @@
+"""C code of a whole network on jets, made from its recorded operations.
+
+Everything that is known before the run is in the code: the operations, the widths, which channels are present. It has
+
+- ``phase0 … phaseK``: the forward pass, interrupted before every activation whose transcendental functions torch computes;
+- ``backward``: the reverse of all of it, which adds to the gradient by θ;
+- ``rows``: the same with a gradient for every point.
+
+Between the passes, jets lie on a *tape*; `Plot` says where. Every array is row-major with the channel first, (channels, points,
+width), the value being channel 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import NamedTuple
+
+from pinn.field.layout import Layout
+from pinn.field.loops import activation_loops
+from pinn.field.recorder import Affine, Operation, Product, Ref
+
+WIDEST_VECTOR = 16
+"""Numbers in a vector register, at most; the product of matrices may round widths up to it."""
+
+NATIVE_FILES = ("matrix.c", "tanh.c")
+OWN_BASES = {"tanh": "tanh_array"}
+"""Activations whose bases are computed here, by functions of (count, argument, value)."""
+
+ARGUMENTS = "long n, const T *theta, const T *features, const T *slopes, T *tape, const T **bases"
+
+
+class Place(NamedTuple):
+    """An array on the tape: it starts at ``points`` · n + ``fixed`` and has so many numbers per point, or altogether."""
+
+    points: int
+    fixed: int
+    size: int
+
+
+@dataclass
+class Plot:
+    """Where arrays lie in a piece of memory whose size is ``points`` · n + ``fixed`` numbers for n points."""
+
+    points: int = 0
+    fixed: int = 0
+    places: dict[str, Place] = field(default_factory=dict)
+
+    def add(self, name: str, per_point: int = 0, fixed: int = 0) -> str:
+        """Give an array its place; returns its name."""
+        self.places[name] = Place(self.points, self.fixed, per_point or fixed)
+        self.points, self.fixed = self.points + per_point, self.fixed + fixed
+        return name
+
+    def numbers(self, n: int) -> int:
+        """Return the size for n points."""
+        return self.points * n + self.fixed
+
+    def declarations(self, base: str) -> list[str]:
+        """Return C declarations of all arrays."""
+        return [f"T *const {name} = {base} + {p.points} * n + {p.fixed};" for name, p in self.places.items()]
+
+
+class Pool(Plot):
+    """A plot on which arrays per point that are no longer needed make room for others of the same size."""
+
+    def __init__(self):
+        super().__init__()
+        self._free: dict[int, list[str]] = {}
+
+    def take(self, per_point: int) -> str:
+        """Return the name of an array that nobody uses."""
+        free = self._free.setdefault(per_point, [])
+        return free.pop() if free else self.add(f"w{len(self.places)}", per_point)
+
+    def give_back(self, name: str) -> None:
+        """Let others use the array."""
+        self._free[self.places[name].size].append(name)
+
+
+class Code(NamedTuple):
+    """The text and what one must know to call it.
+
+    Attributes
+    ----------
+    tape, work : memory of both passes, and of each reverse pass by name.
+    stops : for every phase that ends before an activation: (activation, highest order of its derivatives, array of its argument).
+    output : the array of the network's outputs, (channels, points, outputs), and how many channels and outputs.
+    """
+
+    text: str
+    tape: Plot
+    work: dict[str, Plot]
+    stops: tuple[tuple[str, int, str], ...]
+    output: tuple[str, int, int]
+
+
+def write_code(operations: Sequence[Operation], layout: Layout, number: str, num_bases: Mapping[tuple[str, int], int]) -> Code:
+    """Return the code of a network.
+
+    Parameters
+    ----------
+    number : ``double`` or ``float``.
+    num_bases : how many bases an activation has for derivatives up to an order, by (activation, order).
+    """
+    writer = _Writer(operations, layout, num_bases)
+    phases = writer.forward()
+    passes = [(name, writer.backward(per_point=name == "rows")) for name in ("backward", "rows")]
+    text = [f"typedef {number} T;", *map(source_file, NATIVE_FILES), *writer.loops.values()]
+    for k, lines in enumerate(phases):
+        text.append(_function(f"phase{k}", ARGUMENTS, [*writer.tape.declarations("tape"), *lines]))
+    for name, (work, lines) in passes:
+        declarations = writer.tape.declarations("tape") + work.declarations("work")
+        text.append(_function(name, ARGUMENTS + ", const T *cotangent, T *gradient, T *work", [*declarations, *lines]))
+    out = operations[-1].out
+    output = (writer.stack(out), out.num_channels, out.width)
+    return Code("\n".join(text), writer.tape, {name: work for name, (work, _) in passes}, tuple(writer.stops), output)
+
+
+def source_file(name: str) -> str:
+    """Return the text of a C file of this package."""
+    return files("pinn.field").joinpath(name).read_text()
+
+
+def _function(name: str, arguments: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"void {name}({arguments}) {{", *(f"  {line}" for line in lines), "}\n"])
+
+
+class _Writer:
+    def __init__(self, operations: Sequence[Operation], layout: Layout, num_bases: Mapping[tuple[str, int], int]):
+        self.operations, self.layout, self.num_bases = operations, layout, num_bases
+        self.tape = Plot()
+        self.loops: dict[tuple, str] = {}
+        self.stops: list[tuple[str, int, str]] = []
+        self.first_base: dict[int, int] = {}
+        self._make_places()
+
+    def _make_places(self) -> None:
+        widest = max(max(shape) for shape in self.layout.shapes.values() if len(shape) == 2) + WIDEST_VECTOR
+        most = max(op.out.num_channels for op in self.operations)
+        aligned = max(op.out.width for op in self.operations) + WIDEST_VECTOR
+        self.tape.add("scratch", most * aligned, widest * widest)
+        for op in self.operations:
+            if isinstance(op, Affine) and op.plan is not None:
+                if op.x.varies:
+                    self.tape.add(f"z{op.out.number}", op.x.num_channels * op.out.width)
+                else:
+                    self.tape.add(f"z{op.out.number}", op.out.width)
+                    self.tape.add(f"s{op.out.number}", 0, len(op.x.present) * op.out.width)
+                if op.activation in OWN_BASES:
+                    self.tape.add(f"b{op.out.number}", op.out.width)
+            self.tape.add(self.stack(op.out), op.out.num_channels * op.out.width)
+
+    @staticmethod
+    def stack(ref: Ref) -> str:
+        """Return the name of the array of a computed jet."""
+        return f"y{ref.number}"
+
+    def _parameter(self, name: str) -> int:
+        return self.layout[name][0].start
+
+    # forward ---------------------------------------------------------------------------------------------------------
+
+    def forward(self) -> list[list[str]]:
+        """Return the lines of every phase."""
+        phases: list[list[str]] = [[]]
+        bases = 0
+        for op in self.operations:
+            if isinstance(op, Affine):
+                target = f"z{op.out.number}" if op.plan is not None else self.stack(op.out)
+                phases[-1] += self._affine(op, target)
+                if op.activation in OWN_BASES:
+                    phases[-1].append(f"{OWN_BASES[op.activation]}(n * {op.out.width}, {target}, b{op.out.number});")
+                elif op.plan is not None:
+                    self.stops.append((str(op.activation), op.plan.order + 1, target))
+                    self.first_base[op.out.number] = bases
+                    bases += self.num_bases[str(op.activation), op.plan.order + 1]
+                    phases.append([])
+                if op.plan is not None:
+                    phases[-1].append(self._activation(op, "forward"))
+            elif isinstance(op, Product):
+                phases[-1] += self._product(op)
+            else:
+                a, b, count = self.stack(op.a), self.stack(op.b), op.out.num_channels * op.out.width
+                phases[-1].append(_each(count, f"{self.stack(op.out)}[i] = {a}[i] + (T){op.factor!r} * {b}[i];"))
+        return phases
+
+    def _affine(self, op: Affine, target: str) -> list[str]:
+        x, w_in, w_out = op.x, op.x.width, op.out.width
+        weight = f"(Matrix){{theta + {self._parameter(op.weight)}, {w_out}, 1}}"
+        bias = f"add_bias(n, {w_out}, theta + {self._parameter(op.bias)}, {target});"
+
+        def times(rows: str, start: str, to: str) -> str:
+            return f"product({rows}, {w_out}, {w_in}, (Matrix){{{start}, {w_in}, 1}}, {weight}, {to}, 0, scratch);"
+
+        if x.number:
+            return [times(f"{x.num_channels} * n", self.stack(x), target), bias]
+        lines = [times("n", "features", target), bias]
+        if x.present and x.varies:
+            lines.append(times(f"{len(x.present)} * n", "slopes", f"{target} + n * {w_out}"))
+        elif x.present:
+            lines.append(times(f"{len(x.present)}", "slopes", f"s{op.out.number}"))
+        return lines
+
+    def _activation(self, op: Affine, which: str, *more: str) -> str:
+        """Return a call of the loops of an activation."""
+        assert op.plan is not None
+        key = (op.plan, op.activation)
+        name = f"act{list(self.loops).index(key) if key in self.loops else len(self.loops)}"
+        if key not in self.loops:
+            orders = (op.plan.order, op.plan.order + 1)
+            counts = tuple(self.num_bases[str(op.activation), order] for order in orders)
+            self.loops[key] = activation_loops(name, op.plan, str(op.activation), (counts[0], counts[1]))
+        k, w, out = op.out.number, op.out.width, self.stack(op.out)
+        bases = f"(const T *[]){{b{k}}}" if op.activation in OWN_BASES else f"bases + {self.first_base[k]}"
+        given = more or ("0", "0", out, f"{out} + n * {w}")
+        if op.x.varies:
+            return f"{name}_{which}(1, n * {w}, {bases}, z{k} + n * {w}, n * {w}, 0, {', '.join(given)});"
+        return f"{name}_{which}(n, {w}, {bases}, s{k}, {w}, 0, {', '.join(given)});"
+
+    def _product(self, op: Product) -> list[str]:
+        a, b, out, size = self.stack(op.a), self.stack(op.b), self.stack(op.out), op.out.width
+        sums: dict[int, list[str]] = {0: [f"{a}[i] * {b}[i]"]}
+        for number, i, j, factor in op.rule:
+            sums.setdefault(number, []).append(f"(T){factor!r} * {_at(a, i, size)} * {_at(b, j, size)}")
+        for number in range(1, op.out.num_channels):
+            sums.setdefault(number, []).append(f"{_at(a, number, size)} * {b}[i]")
+        return [_each(size, f"{_at(out, number, size)} = {' + '.join(terms)};") for number, terms in sorted(sums.items())]
+
+    # reverse ---------------------------------------------------------------------------------------------------------
+
+    def backward(self, per_point: bool) -> tuple[Plot, list[str]]:
+        """Return the working memory and the lines of the reverse pass."""
+        pool, lines = Pool(), []
+        pool.add("summed", 0, max((len(op.x.present) * op.out.width for op in self._activated()), default=0))
+        cotangents: dict[int, str] = {self.operations[-1].out.number: "cotangent"}
+        for op in reversed(self.operations):
+            g = cotangents.pop(op.out.number)
+            if isinstance(op, Affine):
+                lines += self._affine_backward(op, g, cotangents, pool, per_point)
+            elif isinstance(op, Product):
+                lines += self._product_backward(op, g, cotangents, pool)
+            else:
+                for ref, factor in ((op.a, 1.0), (op.b, op.factor)):
+                    to, sign = _target(ref, cotangents, pool)
+                    lines.append(_each(op.out.num_channels * op.out.width, f"{to}[i] {sign} (T){factor!r} * {g}[i];"))
+            if g in pool.places:
+                pool.give_back(g)
+        return pool, lines
+
+    def _activated(self) -> list[Affine]:
+        return [op for op in self.operations if isinstance(op, Affine) and op.plan is not None]
+
+    def _affine_backward(self, op: Affine, g: str, cotangents: dict[int, str], pool: Pool, per_point: bool) -> list[str]:
+        x, w, lines = op.x, op.out.width, []
+        gz, rest = g, f"{g} + n * {w}"
+        summed = op.plan is not None and not x.varies and not per_point
+        if op.plan is not None:
+            gz = pool.take((1 if summed else x.num_channels) * w)
+            rest = "summed" if summed else f"{gz} + n * {w}"
+            if summed:
+                lines.append(f"for (long i = 0; i < {len(x.present) * w}; i++) summed[i] = 0;")
+            which = "backward_rows" if summed else "backward"
+            lines.append(self._activation(op, which, g, f"{g} + n * {w}", gz, rest))
+        lines += self._gradient(op, gz, rest, summed, per_point)
+        if x.number:
+            to, sign = _target(x, cotangents, pool)
+            weight = f"(Matrix){{theta + {self._parameter(op.weight)}, 1, {w}}}"
+            rows = f"{x.num_channels} * n"
+            lines.append(
+                f"product({rows}, {x.width}, {w}, (Matrix){{{gz}, {w}, 1}}, {weight}, {to}, {int(sign == '+=')}, scratch);"
+            )
+        if op.plan is not None:
+            pool.give_back(gz)
+        return lines
+
+    def _gradient(self, op: Affine, gz: str, rest: str, summed: bool, per_point: bool) -> list[str]:
+        """Add to the gradient by weight and bias; ``gz`` and ``rest`` are the cotangents of value and channels of x W + b."""
+        x, w_in, w = op.x, op.x.width, op.out.width
+        to = f"gradient + {self._parameter(op.weight)}"
+        bias = f"gradient + {self._parameter(op.bias)}"
+        parts = [("features", gz, "n", 1)]
+        if x.number:
+            parts = [(self.stack(x), gz, f"{x.num_channels} * n", x.num_channels)]
+        elif x.present:
+            parts.append(("slopes", rest, str(len(x.present)) + ("" if not x.varies else " * n"), len(x.present)))
+        if not per_point:
+            lines = [
+                f"product({w_in}, {w}, {rows}, (Matrix){{{start}, 1, {w_in}}}, (Matrix){{{g}, {w}, 1}}, {to}, 1, scratch);"
+                for start, g, rows, _ in parts
+            ]
+            return [*lines, f"sum_rows(n, {w}, {gz}, {bias});"]
+        lines = []
+        for start, g, _, count in parts:
+            fixed = start == "slopes" and not x.varies
+            a = f"(Matrix){{{start}, 1, {w_in}}}" if fixed else f"(Matrix){{{start} + p * {w_in}, 1, n * {w_in}}}"
+            b = f"(Matrix){{{g} + p * {w}, n * {w}, 1}}"
+            lines.append(f"product({w_in}, {w}, {count}, {a}, {b}, {to} + p * {self.layout.num_params}, 1, scratch);")
+        lines.append(f"sum_rows(1, {w}, {gz} + p * {w}, {bias} + p * {self.layout.num_params});")
+        return ["for (long p = 0; p < n; p++) {", *(f"  {line}" for line in lines), "}"]
+
+    def _product_backward(self, op: Product, g: str, cotangents: dict[int, str], pool: Pool) -> list[str]:
+        size, lines = op.out.width, []
+        rule = [*op.rule, *((number, number, 0, 1.0) for number in range(op.out.num_channels))]
+        by_a = [(i, number, self.stack(op.b), j, factor) for number, i, j, factor in rule]
+        by_b = [(j, number, self.stack(op.a), i, factor) for number, i, j, factor in rule]
+        for ref, terms in ((op.a, by_a), (op.b, by_b)):
+            to, sign = _target(ref, cotangents, pool)
+            sums: dict[int, list[str]] = {number: [] for number in range(op.out.num_channels)}
+            for channel, number, other, place, factor in terms:
+                sums[channel].append(f"(T){factor!r} * {_at(g, number, size)} * {_at(other, place, size)}")
+            lines += [_each(size, f"{_at(to, k, size)} {sign} {' + '.join(parts) or '0'};") for k, parts in sums.items()]
+        return lines
+
+
+def _target(ref: Ref, cotangents: dict[int, str], pool: Pool) -> tuple[str, str]:
+    """Return the array for the cotangent of a jet, and whether to set it or to add to it."""
+    if ref.number in cotangents:
+        return cotangents[ref.number], "+="
+    cotangents[ref.number] = pool.take(ref.num_channels * ref.width)
+    return cotangents[ref.number], "="
+
+
+def _at(array: str, channel: int, width: int) -> str:
+    return f"{array}[{channel * width} * n + i]" if channel else f"{array}[i]"
+
+
+def _each(per_point: int, line: str) -> str:
+    return f"for (long i = 0; i < {per_point} * n; i++) {line}"

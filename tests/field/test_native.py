@@ -1,0 +1,174 @@
+"""Compiled networks against tensor operations, which are tested against the tape."""
+
+import ctypes
+
+import numpy as np
+import pytest
+import torch
+from field_problems import PLATE, RING, WAVE, inside, read
+
+from pinn.field import compiler, native
+from pinn.field.native_code import NATIVE_FILES, source_file
+from pinn.field.network.fourier_features import FourierFeatures
+from pinn.field.network.mlp import MLP
+from pinn.field.network.modified_mlp import ModifiedMLP
+from pinn.problem.sites import Sites
+
+pytestmark = pytest.mark.skipif(compiler.compiler() is None, reason="no C compiler")
+
+PLAIN = (((0, 0),), ((0, 1),), ((1, 0),), ((2, 0),))
+REQUESTS = {
+    "value": [("u", ((0, 0),))],
+    "burgers": [("u", operator) for operator in PLAIN],
+    "mixed": [("u", ((1, 1),))],
+    "third": [("u", ((3, 0),)), ("u", ((1, 2),))],
+    "biharmonic": [("u", ((0, 4), (2, 2), (2, 2), (4, 0)))],
+}
+NETWORKS = {
+    "chain": MLP(width=6, depth=3),
+    "one layer": MLP(width=16, depth=1),
+    "odd": MLP(width=21, depth=2, activation="gelu"),
+    "gates": ModifiedMLP(width=9, depth=3),
+    "waves": FourierFeatures(width=8, depth=3),
+    "swish": MLP(width=5, depth=2, activation="swish"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        native.native_network.cache_clear()
+        yield
+    native.native_network.cache_clear()
+
+
+def both(network, problem, request, precision="float64", num=7, **settings):
+    """Jets, gradient of their squares and rows, by tensors and by compiled code."""
+    sites = Sites(inside(problem, np.random.default_rng(0), num))
+    found = []
+    for compiled in (False, True):
+        field = network.field(problem, precision=precision, compiled=compiled, **settings)
+        evaluation = field.at(sites, tuple(request))
+        assert (evaluation.channels.native is not None) == compiled
+        theta = field.initial(0).requires_grad_()
+        jets = evaluation.jets(theta)
+        (gradient,) = torch.autograd.grad(jets.square().sum(), theta)
+        with torch.no_grad():
+            assert torch.equal(evaluation.jets(theta), jets.detach())
+        found.append((jets.detach(), gradient, evaluation.rows(theta, torch.cos(jets.detach()))))
+    return zip(*found, strict=True)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("request_name", REQUESTS)
+def test_a_compiled_network_is_the_network(name, request_name):
+    for eager, compiled in both(NETWORKS[name], read(WAVE), REQUESTS[request_name]):
+        torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["chain", "gates"])
+def test_in_single_precision(name):
+    for eager, compiled in both(NETWORKS[name], read(WAVE), REQUESTS["burgers"], "float32"):
+        assert compiled.dtype == torch.float32
+        torch.testing.assert_close(compiled, eager, rtol=1e-4, atol=1e-4 * float(eager.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["chain", "gates", "waves"])
+def test_features_that_vary(name):
+    for eager, compiled in both(NETWORKS[name], read(RING), REQUESTS["burgers"]):
+        torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
+
+
+def test_several_unknowns_and_hard_conditions():
+    request = [("u", ((0, 0, 0),)), ("v", ((0, 2, 0), (2, 0, 0))), ("u", ((0, 0, 1),))]
+    for eager, compiled in both(NETWORKS["chain"], read(PLATE), request, hard=("initial",)):
+        torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
+
+
+@pytest.mark.parametrize("num", [1, 2, 64, 65])
+def test_any_number_of_points(num):
+    for eager, compiled in both(NETWORKS["chain"], read(WAVE), REQUESTS["burgers"], num=num):
+        torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
+
+
+def test_two_tapes_at_a_time_do_not_disturb_each_other():
+    problem = read(WAVE)
+    field = NETWORKS["chain"].field(problem, compiled=True)
+    rng, request = np.random.default_rng(0), tuple(REQUESTS["burgers"])
+    here, there = (field.at(Sites(inside(problem, rng)), request) for _ in range(2))
+    theta = field.initial(0).requires_grad_()
+    alone = torch.autograd.grad(here.jets(theta).square().sum(), theta)[0]
+    first, second = here.jets(theta), there.jets(theta)
+    together = torch.autograd.grad(first.square().sum(), theta, retain_graph=True)[0]
+    assert torch.equal(together, alone)
+    assert torch.equal(torch.autograd.grad(first.square().sum(), theta)[0], alone)
+    assert not torch.equal(second, first)
+
+
+def test_memory_is_used_again():
+    problem = read(WAVE)
+    evaluation = NETWORKS["chain"].field(problem, compiled=True).at(Sites(problem.box.T), tuple(REQUESTS["burgers"]))
+    theta = evaluation.field.initial(0).requires_grad_()
+    for _ in range(5):
+        torch.autograd.grad(evaluation.jets(theta).sum(), theta)
+    assert len(evaluation.channels.native.tapes.free) == 1
+
+
+def test_not_a_number_is_passed_on():
+    problem = read(WAVE)
+    evaluation = NETWORKS["chain"].field(problem, compiled=True).at(Sites(problem.box.T), tuple(REQUESTS["burgers"]))
+    theta = evaluation.field.initial(0)
+    theta[0] = torch.nan
+    assert evaluation.jets(theta).isnan().any()
+
+
+def test_a_compiler_that_stops_working_costs_speed_only(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiler, "compiler", lambda: "false")
+    field = MLP(width=7, depth=2).field(read(WAVE), compiled=True)
+    evaluation = field.at(Sites(np.zeros((2, 2))), tuple(REQUESTS["burgers"]))
+    assert evaluation.channels.native is None
+    assert "without compiled code" in caplog.text
+    assert evaluation.jets(field.initial(0)).isfinite().all()
+
+
+def library(number, code):
+    return compiler.compile_library("\n".join([f"typedef {number} T;", *map(source_file, NATIVE_FILES), code]))
+
+
+@pytest.mark.parametrize("number, kind, largest", [("double", np.float64, 3), ("float", np.float32, 1)])
+def test_tanh_in_units_in_the_last_place(number, kind, largest):
+    rng = np.random.default_rng(0)
+    wide = 10.0 ** rng.uniform(-30, 2, 20000) * rng.choice([-1, 1], 20000)
+    z = np.concatenate([rng.normal(size=20000), wide, [0.0, -0.0, 20, 19.06, np.inf, -np.inf]]).astype(kind)
+    found = np.empty_like(z)
+    go = library(number, "void go(long n, const T *z, T *y) { tanh_array(n, z, y); }")["go"]
+    go(ctypes.c_long(len(z)), ctypes.c_void_p(z.ctypes.data), ctypes.c_void_p(found.ctypes.data))
+    exact = np.tanh(z.astype(np.longdouble))
+    assert np.max(np.abs(found - exact) / np.spacing(np.abs(exact).astype(kind))) < largest
+    assert np.array_equal(np.signbit(found), np.signbit(z))
+
+
+@pytest.mark.parametrize("number, kind", [("double", np.float64), ("float", np.float32)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 5, 3), (6, 32, 64), (13, 70, 9), (25, 8, 40)])
+def test_products_of_matrices(number, kind, shape):
+    m, n, k = shape
+    rng = np.random.default_rng(0)
+    a, b, c = (rng.normal(size=size).astype(kind) for size in ((m, k), (k, n), (m, n)))
+    code = "void go(long m, long n, long k, const T *a, long ar, long ac, const T *b, long br, long bc, T *c, int add, T *s)"
+    code += "{ product(m, n, k, (Matrix){a, ar, ac}, (Matrix){b, br, bc}, c, add, s); }"
+    go, scratch = library(number, code)["go"], np.empty(k * (n + 16), kind)
+
+    def product(a, b, c, add):
+        c, longs = c.copy(), ctypes.c_long
+        steps = [[longs(step // x.itemsize) for step in x.strides] for x in (a, b)]
+        pointers = [ctypes.c_void_p(x.ctypes.data) for x in (a, b, c, scratch)]
+        go(*map(longs, (m, n, k)), pointers[0], *steps[0], pointers[1], *steps[1], pointers[2], int(add), pointers[3])
+        return c
+
+    tolerance = {"rtol": 1e-12, "atol": 1e-12} if kind is np.float64 else {"rtol": 1e-5, "atol": 1e-5}
+    for first in (a, np.asfortranarray(a)):
+        for second in (b, np.asfortranarray(b)):
+            np.testing.assert_allclose(product(first, second, c, False), a @ b, **tolerance)
+            np.testing.assert_allclose(product(first, second, c, True), c + a @ b, **tolerance)
