@@ -40,8 +40,8 @@ def error_bar(
     rounding : size of the rounding errors in ``fine``, relative; three times this is added.
 
     "Observed" needs |q - p| ≤ 1/2 and a first difference below 0.1 |u|: an order far above p is as suspicious as one below
-    (unresolved layers give both), and without the second test three grids are fooled. On random problems and layers the
-    truth lies inside in 99.5 % of the windows: a strong statement, not a theorem.
+    (unresolved layers give both; the cautious bar is then up to twice as large), and without the second test three grids are
+    fooled. On random problems and layers the truth lies inside in 99.5 % of the windows: a strong statement, not a theorem.
     """
     size = _norm(fine, weights)
     if size == 0:
@@ -61,7 +61,7 @@ def _judged(first: float, second: float, observed: float, order: int, noise: flo
     if second < noise:
         return "roundoff", 3 * max(first, second)
     if observed >= BAND:
-        return "not asymptotic", 3 * second
+        return "not asymptotic", 3 * second * min(2.0, max(1.0, 2 ** (observed - order)))
     return "none", 3 * max(first, second)
 
 

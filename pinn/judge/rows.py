@@ -6,7 +6,7 @@ Rules, in this order:
   takes the next node inwards; of several that want one row (corners) the one of lowest derivative wins;
 - periodicity, where the axis is not wrapped, is one row per derivative, alternately at the low and at the high wall;
 - a condition without a free space coordinate (a gauge) is a row of its own, with a constant added to one equation as its
-  unknown (the constant is the incompatibility of the data); on a line it stands at a wall that lacks a condition;
+  unknown (the imbalance of the data, judged in `pinn.judge.balance`); on a line it stands at a wall that lacks a condition;
 - an integral over the domain is a number of its own with the quadrature sum as its row.
 """
 

@@ -17,7 +17,7 @@ class FiniteDifferenceReference(Settings):
     order : order of the differences; order 2 is tried too when the order is not observed.
     cells : cells per axis of the coarsest grid; null chooses 16, 8, 4 in 1, 2, 3 space dimensions.
     target : relative L2 error bar at which refining stops.
-    size : largest cost of a grid, in units of the default limit (1-D 4 million unknowns x steps, 2-D 25 000 unknowns, ...).
+    size : largest cost of a grid, in units of the default limit (1-D 4 million unknowns x steps, 2-D 70 000 unknowns, ...).
     seconds : no grid is started that would end after this time; a limit for slow machines, `size` is what decides.
     adapt : try nodes concentrated where the solution is steep when even ones do not resolve it.
     cache : keep references on disk.

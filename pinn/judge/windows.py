@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from pinn.judge.balance import imbalance
 from pinn.judge.data import jets_of, term_size, unseen_data
-from pinn.judge.error_bar import ErrorBar, error_bar, rounding_error
-from pinn.judge.evaluation import cell_weights, evaluation_axes
-from pinn.judge.grid import Array, Map, equidistributing, interpolate, make_grid, straight, trapezoid_weights
+from pinn.judge.error_bar import BAND, error_bar, rounding_error
+from pinn.judge.grid import Array, Map, equidistributing, interpolate, make_grid, straight
+from pinn.judge.layout import space_order
 from pinn.judge.linear import factorise
-from pinn.judge.metrics import relative_l2
 from pinn.judge.reference import Reference, no_reference
 from pinn.judge.refusal import NoConvergence, NoReference
 from pinn.judge.resolution import jet_sizes
@@ -22,73 +21,15 @@ from pinn.judge.settings import FiniteDifferenceReference
 from pinn.judge.solve import Discrete, march, solve_steady, step_times
 from pinn.judge.system import System
 from pinn.judge.table import Table, tables
+from pinn.judge.window import Window, agreeing, apart, nested, upheld
 from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
 
 FIRST_CELLS = {0: 8, 1: 8, 2: 8, 3: 4}
-LARGEST_SIZE = {0: 20_000, 1: 20_000, 2: 25_000, 3: 5_000}
+LARGEST_SIZE = {0: 20_000, 1: 20_000, 2: 70_000, 3: 5_000}
 LARGEST_WORK = {0: 1_000_000, 1: 2_200_000, 2: 320_000, 3: 100_000}
 TIME_ORDER = 5
 GOOD_ENOUGH, POOR = 1e-5, 1e-3
-RANK = {"observed": 0, "roundoff": 1, "not asymptotic": 2, "none": 3}
-
-
-@dataclass(frozen=True)
-class Window:
-    """Three nested solutions and how well the finest is known, by unknown.
-
-    Attributes
-    ----------
-    bars : what the differences of the three say.
-    between : error of the interpolation between the nodes of the finest, by unknown.
-    maps : of the nodes, by coordinate; empty for even ones.
-    rounding : what rounding alone does to the finest.
-    blind : one line: why this window says nothing, whatever its bars (data between the nodes, or that contradict each other).
-    compared : a grid in between has been looked at.
-    """
-
-    solutions: tuple[Discrete, Discrete, Discrete]
-    cells: int
-    order: int
-    bars: Mapping[str, ErrorBar]
-    between: Mapping[str, float]
-    maps: Mapping[str, Map]
-    rounding: float = 0.0
-    blind: str = ""
-    compared: bool = False
-
-    @property
-    def finest(self) -> Discrete:
-        """The solution on the finest grid."""
-        return self.solutions[2]
-
-    @property
-    def state(self) -> str:
-        """The worst state of an unknown."""
-        return max((bar.state for bar in self.bars.values()), key=RANK.__getitem__)
-
-    @property
-    def relative_error(self) -> dict[str, float]:
-        """The error bar of every unknown, interpolation included."""
-        return {name: bar.bar + self.between[name] for name, bar in self.bars.items()}
-
-    @property
-    def merit(self) -> float:
-        """Smaller is better: the bar, three times as much where the order is not seen, infinite where nothing is known."""
-        weight = {"observed": 1.0, "roundoff": 1.0, "not asymptotic": 3.0, "none": np.inf}[self.state]
-        return np.inf if self.blind else weight * max(self.relative_error.values())
-
-    def widened(self, distances: Mapping[str, float]) -> Window:
-        """Return the window with bars no smaller than what its finest solution was found to be away from another."""
-        bars = {
-            name: bar if distances[name] <= bar.bar else bar._replace(state=_worse(bar.state), bar=distances[name])
-            for name, bar in self.bars.items()
-        }
-        return replace(self, bars=bars)
-
-
-def _worse(state: str) -> str:
-    return max(state, "not asymptotic", key=RANK.__getitem__)
 
 
 def finite_differences(problem: Problem, settings: FiniteDifferenceReference) -> Reference:
@@ -115,7 +56,8 @@ def cells_and_steps(problem: Problem, cells: int) -> tuple[int, int]:
     """Return (size of the factorisation, size times steps) of a grid: what it will cost."""
     nodes = (cells + 1) ** len(problem.space)
     unknowns = len(problem.unknowns)
-    return int(nodes * unknowns**1.5), nodes * unknowns * (cells if problem.time else 1)
+    wide = max([2, *[space_order(equation.tree, problem) for equation in problem.equations]]) / 2 if len(problem.space) > 1 else 1
+    return int(nodes * (unknowns * wide) ** 1.5), nodes * unknowns * (cells if problem.time else 1)
 
 
 def affordable(problem: Problem, cells: int, size: float = 1.0) -> bool:
@@ -144,14 +86,16 @@ class _Search:
     def best(self) -> Window | None:
         """Return the best window of all kinds of grids."""
         order = self.settings.order
-        best = self.refine(order, {})
+        best = even = self.refine(order, {})
         if self.poor(best) and self.settings.adapt:
             best = self.better(best, self.refine(order, self.concentrated()))
         seen = best is not None and best.state != "not asymptotic" and best.merit <= POOR
         if order > 2 and not seen and (best is None or best.merit > self.settings.target):
             other = self.refine(2, best.maps if best else {})
+            if even is not None and other is not None:  # on even nodes a solution that is not smooth shows its own, lower order
+                other = other.doubted([name for name, bar in even.bars.items() if bar.order < 2 - BAND])
             if best is not None and other is not None and max(best.merit, other.merit) < np.inf:
-                best, other = _agreeing(self.problem, best, other)
+                best, other = agreeing(self.problem, best, other)
             best = self.better(best, other)
         return best
 
@@ -170,7 +114,7 @@ class _Search:
                 break
             if len(solutions) == 3:
                 window = self._window(tuple(solutions), cells // 4, order, maps)
-                earlier = _upheld(self.problem, best, window)
+                earlier = upheld(self.problem, best, window)
                 alone, best = earlier is None, window if earlier is None or window.merit <= earlier.merit else earlier
                 if self._enough(best, window, alone):
                     best = self._compared(best)
@@ -223,7 +167,7 @@ class _Search:
             other = solve_on(self.problem, 3 * window.cells, finest.system.accuracy, window.maps, finest)
         except (NoConvergence, NoReference, ValueError):
             return window
-        distances, growth = apart(self.problem, other, finest), (4 / 3) ** window.order
+        distances, growth = apart(self.problem, other, finest, at_nodes=bool(window.maps)), (4 / 3) ** window.order
         return window.widened({name: 2 * d if d > growth * window.bars[name].bar else 0.0 for name, d in distances.items()})
 
     @staticmethod
@@ -242,30 +186,6 @@ class _Search:
         return {} if self.last is None else adapted_maps(self.last)
 
 
-def _upheld(problem: Problem, window: Window | None, later: Window) -> Window | None:
-    """The window after a look at a later one.
-
-    Its bar must cover how far the finest solutions are apart (twice that where it does not), and an order that finer grids do
-    not show was a coincidence.
-    """
-    if window is None:
-        return None
-    lost = [name for name, bar in later.bars.items() if bar.state in ("not asymptotic", "none")]
-    cautious = {name: 3 * window.bars[name].differences[1] if name in lost else 0.0 for name in later.bars}
-    for name, distance in apart(problem, window.finest, later.finest).items():
-        if distance > window.bars[name].bar + 3 * later.rounding:
-            cautious[name] = max(cautious[name], 2 * distance)
-    return window.widened(cautious)
-
-
-def _agreeing(problem: Problem, first: Window, second: Window) -> tuple[Window, Window]:
-    """Two windows of different orders; both bars are widened where they do not explain how far the solutions are apart."""
-    bars = [window.relative_error for window in (first, second)]
-    found = apart(problem, first.finest, second.finest)
-    distances = {name: d if d > bars[0][name] + bars[1][name] else 0.0 for name, d in found.items()}
-    return first.widened(distances), second.widened(distances)
-
-
 def _overlooked(solutions: tuple[Discrete, ...]) -> tuple[str, float]:
     """Why the finest of nested solutions says nothing, and the share of the data that its grid misses in the mean.
 
@@ -281,33 +201,6 @@ def _overlooked(solutions: tuple[Discrete, ...]) -> tuple[str, float]:
         raise NoReference(wrong.words)
     words, missing = unseen_data(system, times, sizes)
     return (wrong.words if wrong is not None else words), missing
-
-
-def apart(problem: Problem, first: Discrete, second: Discrete) -> dict[str, float]:
-    """Return how far two solutions are apart by unknown, relative L2 on the evaluation grid, where fields are measured."""
-    axes = evaluation_axes(problem)
-    weights, known = cell_weights(axes), tables(problem, first)
-    return {
-        name: relative_l2(known[name].on_grid(axes), table.on_grid(axes), weights)
-        for name, table in tables(problem, second).items()
-    }
-
-
-def nested(solutions: tuple[Discrete, ...], unknown: str) -> tuple[list[Array], Array]:
-    """Return one unknown of nested solutions (coarse to fine) at the nodes of the coarsest, and quadrature weights there."""
-    values = []
-    for level, solution in enumerate(solutions):
-        field, stride = solution.field(unknown), 2**level
-        inside = unknown in solution.system.layout.multipliers
-        time_slice = slice(None, None, stride if len(solution.times) > 1 else 1)
-        space = [slice(stride - 1 if inside and not axis.wrapped else 0, None, stride) for axis in solution.system.grid]
-        values.append(field[(time_slice, *space)])
-    coarse = solutions[0]
-    values = [value[tuple(slice(0, n) for n in values[0].shape)] for value in values]
-    weights = np.ones(())
-    for nodes, period in zip(coarse.axes(unknown), coarse.periods, strict=True):
-        weights = np.multiply.outer(weights, trapezoid_weights(nodes, period))
-    return values, weights
 
 
 def adapted_maps(solution: Discrete) -> dict[str, Map]:

@@ -6,7 +6,7 @@ from pinn.judge.estimate import estimate
 from pinn.judge.reference import reference
 from pinn.judge.settings import FiniteDifferenceReference
 
-QUICK = FiniteDifferenceReference(target=1e-4, cache=False)
+QUICK = FiniteDifferenceReference(target=1e-4, size=0.1, cache=False)
 LINE, SQUARE = {"x": [0, 1]}, {"x": [0, 1], "y": [0, 1]}
 SEALED = {"sealed": {"at": "boundary", "u_n": 0}, "gauge": "mean(u) = 0"}
 
@@ -43,7 +43,7 @@ def test_data_that_contradict_each_other_have_no_reference(problem):
 @pytest.mark.parametrize("problem", BALANCED, ids=lambda p: p.equations[0].text)
 def test_data_that_balance_have_a_reference(problem):
     found = reference(problem, QUICK)
-    assert found.kind == "finite_difference" and found.bar < 0.1, found.why
+    assert found.kind == "finite_difference" and found.bar < 0.2, found.why
 
 
 def test_unbalanced_data_have_no_estimate():

@@ -24,6 +24,8 @@ def test_an_order_too_high_is_as_suspicious_as_one_too_low():
     assert error_bar(*three(4.0, 1e-2), 2).state == "not asymptotic"
     assert error_bar(*three(1.0, 1e-2), 2).state == "not asymptotic"
     assert error_bar(*three(0.2, 1e-2), 2).state == "none"
+    high, low = error_bar(*three(4.0, 1e-2), 2), error_bar(*three(1.0, 1e-2), 2)
+    assert high.bar == pytest.approx(6 * high.differences[1]) and low.bar == pytest.approx(3 * low.differences[1])
 
 
 def test_unresolved_grids_are_not_called_observed():

@@ -7,7 +7,8 @@ from judged_fields import SHIPPED, exact, from_text, heat, shipped
 from pinn.judge.error_bar import error_bar
 from pinn.judge.reference import reference
 from pinn.judge.settings import AutoReference, ExactReference, FiniteDifferenceReference, NoReferenceWanted
-from pinn.judge.windows import nested, solve_on
+from pinn.judge.window import nested
+from pinn.judge.windows import solve_on
 from pinn.problem.settings import BadInput
 
 QUICK = FiniteDifferenceReference(target=1e-4, cache=False)
