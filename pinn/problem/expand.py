@@ -296,7 +296,7 @@ class Expander:
 
     def _over_space(self, quantity: Node, body: Node | None = None, *, mean: bool) -> Value:
         if body is not None:
-            if body in map(Name, self.namespace.coordinates):
+            if isinstance(body, Name) and body.name in self.namespace.coordinates:
                 raise FormulaError("write integral(f) for the whole space domain, and integral(f, x, a, b) along one coordinate")
             raise FormulaError("integrals over a part of the domain need shapes, which are not supported yet")
         space = self.namespace

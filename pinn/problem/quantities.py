@@ -1,54 +1,69 @@
-"""Quantities of interest: numbers, or functions of one coordinate, computed from any solution."""
+"""Quantities of interest: numbers, or functions of the coordinates they leave free, computed from any solution."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
+from pinn.problem.calculus import leaves
 from pinn.problem.problem import Piece, Problem, Request, Residual
+from pinn.problem.randomness import generator
 from pinn.problem.selectors import matters
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
-from pinn.problem.terms import make_term
+from pinn.problem.terms import QUADRATURE_NODES, make_term
+from pinn.problem.tree import Integral
 
 SolutionLike = Callable[[np.ndarray, Request], np.ndarray]
 """Values (points, len(request)) of derivatives of the unknowns at points (points, dim)."""
 
+MOST_POINTS = 100_000
+"""Points at which a solution is asked for at once."""
 
-class Quantity(NamedTuple):
-    """A quantity of interest.
-
-    Attributes
-    ----------
-    coordinate : the coordinate it still depends on, or None for a number.
-    places : values of that coordinate, (places,); one place for a number.
-    values : (places,).
-    """
-
-    coordinate: str | None
-    places: np.ndarray
-    values: np.ndarray
+TRIALS = 12
+"""Made-up solutions with which a quantity is tried before the training; one finite value is enough."""
 
 
-def evaluate_quantity(problem: Problem, name: str, solution: SolutionLike, num_places: int = 51) -> Quantity:
-    """Return a quantity of the problem for a solution, at equidistant values of the coordinate that stays free.
+def evaluate_quantity(problem: Problem, name: str, solution: SolutionLike, axes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return a quantity on the tensor grid of the coordinates it depends on, with the shape of their lengths.
 
     Raises
     ------
-    BadInput : the quantity depends on more than one coordinate; evaluate it at fixed values of the others.
+    BadInput : it looks up an unknown outside the domain.
     """
     tree = problem.quantities[name]
     free = matters(tree, problem.names)
-    if len(free) > 1:
-        raise BadInput(f"depends on {', '.join(free)}; write at which, for instance {name}: u({free[0]}=...)", f"quantities.{name}")
-    points = np.repeat(problem.box[None, :, 0], num_places if free else 1, axis=0)
-    if free:
-        axis = problem.names.index(free[0])
-        low, high = problem.box[axis]
-        points[:, axis] = np.linspace(low, high, num_places)
-    term = make_term(problem, Residual(name, "quantity", "", tree, (Piece(),)), Sites(points))
-    columns = [solution(image.sites.points, image.request) for image in term.images]
-    values = np.array(np.broadcast_to(np.asarray(term.evaluate(columns), float), len(points)))
-    return Quantity(free[0] if free else None, points[:, axis] if free else np.zeros(1), values)
+    kept = [axis if x in free else axis[:1] for x, axis in zip(problem.names, axes, strict=True)]
+    points = np.stack([mesh.ravel() for mesh in np.meshgrid(*kept, indexing="ij")], axis=1)
+    nodes = max((QUADRATURE_NODES ** len(leaf.over) for leaf in leaves(tree) if isinstance(leaf, Integral)), default=1)
+    step = max(1, MOST_POINTS // nodes)
+    residual = Residual(name, "quantity", "", tree, (Piece(),))
+    parts = []
+    for begin in range(0, len(points), step):
+        term = make_term(problem, residual, Sites(points[begin : begin + step]))
+        with np.errstate(all="ignore"):
+            columns = [solution(image.sites.points, image.request) for image in term.images]
+            parts.append(np.broadcast_to(np.asarray(term.evaluate(columns), float), term.num_rows))
+    return np.concatenate(parts).reshape([len(axis) for x, axis in zip(problem.names, kept, strict=True) if x in free])
+
+
+def dependence(problem: Problem, name: str) -> str:
+    """Return ``flux(t)`` for a function, the name alone for a number."""
+    free = matters(problem.quantities[name], problem.names)
+    return f"{name}({', '.join(free)})" if free else name
+
+
+def check_quantity(problem: Problem, name: str) -> None:
+    """Raise `BadInput` when a quantity cannot be evaluated: it looks outside the domain, or is no number whatever the solution."""
+    axes = tuple(np.linspace(low, high, 5) for low, high in problem.box)
+    for trial in range(TRIALS):
+        random = generator(trial, f"quantity {name}")
+        sign, size = (-1.0) ** trial, 10.0 ** random.uniform(-3, 3)
+
+        def solution(points: np.ndarray, request: Request, random=random, size=sign * size) -> np.ndarray:
+            return size * random.uniform(0.5, 1.5, (len(points), len(request)))
+
+        if np.isfinite(evaluate_quantity(problem, name, solution, axes)).any():
+            return
+    raise BadInput("is not a finite number anywhere, whatever the solution", name)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pinn.problem.calculus import jets
+from pinn.problem.quantities import dependence
 from pinn.problem.settings import BadInput
 from pinn.run.environment import memory_gigabytes
 from pinn.run.folder import refuse_unusable
 from pinn.run.prepare import Prepared, prepare
 from pinn.run.progress import duration
-from pinn.run.quantities import dependence
 from pinn.run.words import Words
 from pinn.solver.lbfgs import LBFGS
 from pinn.solver.self_scaled_broyden import SelfScaledBroyden

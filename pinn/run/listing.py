@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pinn.problem.language import load_problem
 from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.quantities import dependence
 from pinn.problem.settings import BadInput
 from pinn.run.options import config_folder, groups
 from pinn.run.prepare import prepare
-from pinn.run.quantities import dependence
 from pinn.run.words import Words
 
 HIDDEN = ("problem", "stage")

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
+from pinn.problem.quantities import check_quantity
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.source import caret
 from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, read_configuration
-from pinn.run.quantities import check_quantity
 from pinn.run.sources import Given, read_source
 
 

@@ -1,4 +1,4 @@
-"""Quantities of interest: checked before the training, afterwards compared with the same of the reference."""
+"""Quantities of interest: compared with the same of the reference."""
 
 from __future__ import annotations
 
@@ -9,24 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pinn.problem.calculus import jets, leaves
-from pinn.problem.problem import Piece, Problem, Request, Residual
-from pinn.problem.quantities import SolutionLike
-from pinn.problem.randomness import generator
+from pinn.problem.calculus import jets
+from pinn.problem.problem import Problem, Request
+from pinn.problem.quantities import SolutionLike, evaluate_quantity
 from pinn.problem.selectors import matters
-from pinn.problem.settings import BadInput
-from pinn.problem.sites import Sites
-from pinn.problem.terms import QUADRATURE_NODES, make_term
-from pinn.problem.tree import Integral
 
 if TYPE_CHECKING:
     from pinn.judge.reference import Reference
-
-MOST_POINTS = 100_000
-"""Points at which a solution is asked for at once."""
-
-TRIALS = 12
-"""Made-up solutions with which a quantity is tried before the training; one finite value is enough."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +85,11 @@ def quantities(problem: Problem, solution: SolutionLike, truth: Reference, axes:
 def _quantity(problem: Problem, name: str, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...]) -> Quantity:
     free = matters(problem.quantities[name], problem.names)
     places = tuple(axis for x, axis in zip(problem.names, axes, strict=True) if x in free)
-    values = evaluate(problem, name, solution, axes)
+    values = evaluate_quantity(problem, name, solution, axes)
     compared, why = _of_reference(problem, name, truth)
     if compared is None:
         return Quantity(name, free, places, values, why=why)
-    reference = evaluate(problem, name, compared, axes)
+    reference = evaluate_quantity(problem, name, compared, axes)
     return Quantity(name, free, places, values, reference, 0.0 if truth.kind == "exact" else truth.bar)
 
 
@@ -118,50 +107,6 @@ def _of_reference(problem: Problem, name: str, truth: Reference) -> tuple[Soluti
         return truth(points)[:, [columns[unknown] for unknown, _ in request]]
 
     return values, ""
-
-
-def evaluate(problem: Problem, name: str, solution: SolutionLike, axes: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Return a quantity on the tensor grid of the coordinates it depends on, with the shape of their lengths.
-
-    Raises
-    ------
-    BadInput : it looks up an unknown outside the domain.
-    """
-    tree = problem.quantities[name]
-    free = matters(tree, problem.names)
-    kept = [axis if x in free else axis[:1] for x, axis in zip(problem.names, axes, strict=True)]
-    points = np.stack([mesh.ravel() for mesh in np.meshgrid(*kept, indexing="ij")], axis=1)
-    nodes = max((QUADRATURE_NODES ** len(leaf.over) for leaf in leaves(tree) if isinstance(leaf, Integral)), default=1)
-    step = max(1, MOST_POINTS // nodes)
-    residual = Residual(name, "quantity", "", tree, (Piece(),))
-    parts = []
-    for begin in range(0, len(points), step):
-        term = make_term(problem, residual, Sites(points[begin : begin + step]))
-        with np.errstate(all="ignore"):
-            columns = [solution(image.sites.points, image.request) for image in term.images]
-            parts.append(np.broadcast_to(np.asarray(term.evaluate(columns), float), term.num_rows))
-    return np.concatenate(parts).reshape([len(axis) for x, axis in zip(problem.names, kept, strict=True) if x in free])
-
-
-def dependence(problem: Problem, name: str) -> str:
-    """Return ``flux(t)`` for a function, the name alone for a number."""
-    free = matters(problem.quantities[name], problem.names)
-    return f"{name}({', '.join(free)})" if free else name
-
-
-def check_quantity(problem: Problem, name: str) -> None:
-    """Raise `BadInput` when a quantity cannot be evaluated: it looks outside the domain, or is no number whatever the solution."""
-    axes = tuple(np.linspace(low, high, 5) for low, high in problem.box)
-    for trial in range(TRIALS):
-        random = generator(trial, f"quantity {name}")
-        sign, size = (-1.0) ** trial, 10.0 ** random.uniform(-3, 3)
-
-        def solution(points: np.ndarray, request: Request, random=random, size=sign * size) -> np.ndarray:
-            return size * random.uniform(0.5, 1.5, (len(points), len(request)))
-
-        if np.isfinite(evaluate(problem, name, solution, axes)).any():
-            return
-    raise BadInput("is not a finite number anywhere, whatever the solution", name)
 
 
 def arrays(found: list[Quantity]) -> Mapping[str, np.ndarray]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pinn.problem.language import read_problem
-from pinn.problem.quantities import evaluate_quantity
+from pinn.problem.quantities import check_quantity, dependence, evaluate_quantity
 from pinn.problem.settings import BadInput
 
 HEAT = {
@@ -17,15 +17,26 @@ HEAT = {
 }
 
 
-def test_numbers_and_functions_of_one_coordinate():
+def test_numbers_and_functions():
     problem = read_problem(HEAT)
-    exact = lambda points, request: problem.exact_values(request, points)  # noqa: E731
-    centre = evaluate_quantity(problem, "centre", exact)
-    assert centre.coordinate is None and centre.values == pytest.approx([np.exp(-0.1 * np.pi**2)], rel=1e-14)
-    flux = evaluate_quantity(problem, "flux", exact)
-    assert flux.coordinate == "t"
-    np.testing.assert_allclose(flux.values, np.pi * np.exp(-np.pi**2 * flux.places), rtol=1e-13)
-    mean = evaluate_quantity(problem, "heat_left", exact, num_places=3)
-    np.testing.assert_allclose(mean.values, 2 / np.pi * np.exp(-np.pi**2 * mean.places), rtol=1e-13)
-    with pytest.raises(BadInput, match="quantities.field depends on x, t"):
-        evaluate_quantity(problem, "field", exact)
+    x, t = axes = np.linspace(0, 1, 5), np.linspace(0, 1, 7)
+
+    def of_exact(name):
+        return evaluate_quantity(problem, name, lambda points, request: problem.exact_values(request, points), axes)
+
+    assert of_exact("centre").shape == ()
+    assert of_exact("centre") == pytest.approx(np.exp(-0.1 * np.pi**2), rel=1e-14)
+    np.testing.assert_allclose(of_exact("flux"), np.pi * np.exp(-(np.pi**2) * t), rtol=1e-13)
+    np.testing.assert_allclose(of_exact("heat_left"), 2 / np.pi * np.exp(-(np.pi**2) * t), rtol=1e-13)
+    np.testing.assert_allclose(of_exact("field"), (np.sin(np.pi * x[:, None]) * np.exp(-(np.pi**2) * t)) ** 2, atol=1e-15)
+
+
+def test_how_a_quantity_is_written():
+    problem = read_problem(HEAT)
+    assert [dependence(problem, name) for name in HEAT["quantities"]] == ["centre", "flux(t)", "heat_left(t)", "field(x, t)"]
+
+
+def test_a_quantity_that_is_never_a_number_is_refused():
+    problem = read_problem({**HEAT, "quantities": {"odd": "sqrt(-1 - u(x=0.5, t=0.1)**2)"}})
+    with pytest.raises(BadInput, match="odd is not a finite number anywhere"):
+        check_quantity(problem, "odd")
