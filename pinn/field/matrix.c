@@ -1,7 +1,7 @@
 /* Products of small dense matrices for one thread: C = A B or C += A B, with C (m, n) row-major and A, B read through strides.
  *
- * A block of ROWS rows and PANEL vectors of C stays in registers while k runs. B is copied first where its rows are not whole
- * vectors; then it is small. T is float or double and defined before this text.
+ * A block of ROWS rows and PANEL vectors of C stays in registers while k runs over DEPTH numbers, whose parts of A and B then
+ * stay in the first cache. B is copied first where its rows are not whole vectors. T is float or double and defined before this text.
  */
 #if defined(__AVX512F__)
 enum { BYTES = 64, ROWS = 6, PANEL = 4 };
@@ -12,7 +12,7 @@ enum { BYTES = 16, ROWS = 6, PANEL = 4 };
 #else
 enum { BYTES = 16, ROWS = 4, PANEL = 3 };
 #endif
-enum { LANES = BYTES / sizeof(T) };
+enum { LANES = BYTES / sizeof(T), DEPTH = 128 };
 typedef T Vector __attribute__((vector_size(BYTES)));
 typedef T Stored __attribute__((vector_size(BYTES), aligned(sizeof(T)), may_alias));
 
@@ -51,14 +51,18 @@ static inline __attribute__((always_inline)) void block(
 
 static inline __attribute__((always_inline)) void panel(
     const int vectors, long m, long k, Matrix a, Matrix b, T *c, long n, long width, int add) {
-  long i = 0;
-  for (; i + ROWS <= m; i += ROWS) {
+  for (long i = 0; i < m;) {
     const Matrix part = {a.start + i * a.row, a.row, a.column};
-    block(ROWS, vectors, k, part, b, c + i * n, n, width, add);
-  }
-  for (; i < m; i++) {
-    const Matrix part = {a.start + i * a.row, a.row, a.column};
-    block(1, vectors, k, part, b, c + i * n, n, width, add);
+    if (m - i >= ROWS) {
+      block(ROWS, vectors, k, part, b, c + i * n, n, width, add);
+      i += ROWS;
+    } else if (m - i >= 2) {
+      block(2, vectors, k, part, b, c + i * n, n, width, add);
+      i += 2;
+    } else {
+      block(1, vectors, k, part, b, c + i * n, n, width, add);
+      i += 1;
+    }
   }
 }
 
@@ -70,14 +74,18 @@ static void product(long m, long n, long k, Matrix a, Matrix b, T *c, int add, T
       for (long j = 0; j < width; j++) scratch[l * width + j] = j < n ? b.start[l * b.row + j * b.column] : 0;
     b = (Matrix){scratch, width, 1};
   }
-  for (long j = 0; j < n; j += PANEL * LANES) {
-    const Matrix part = {b.start + j, b.row, 1};
-    const long width = n - j < PANEL * LANES ? n - j : PANEL * LANES;
-    switch ((width + LANES - 1) / LANES) {
-      case 1: panel(1, m, k, a, part, c + j, n, width, add); break;
-      case 2: panel(2, m, k, a, part, c + j, n, width, add); break;
-      case 3: panel(3, m, k, a, part, c + j, n, width, add); break;
-      default: panel(PANEL, m, k, a, part, c + j, n, width, add);
+  for (long l = 0; l < k; l += DEPTH, add = 1) {
+    const Matrix left = {a.start + l * a.column, a.row, a.column};
+    const long depth = k - l < DEPTH ? k - l : DEPTH;
+    for (long j = 0; j < n; j += PANEL * LANES) {
+      const Matrix right = {b.start + l * b.row + j, b.row, 1};
+      const long width = n - j < PANEL * LANES ? n - j : PANEL * LANES;
+      switch ((width + LANES - 1) / LANES) {
+        case 1: panel(1, m, depth, left, right, c + j, n, width, add); break;
+        case 2: panel(2, m, depth, left, right, c + j, n, width, add); break;
+        case 3: panel(3, m, depth, left, right, c + j, n, width, add); break;
+        default: panel(PANEL, m, depth, left, right, c + j, n, width, add);
+      }
     }
   }
 }
