@@ -157,7 +157,7 @@ class Estimator:
                     why = str(error)
                 cells, count = 3 * cells // 2, count + 1
         except NoReference as error:
-            why = str(error)
+            why = why if last else str(error)  # finer grids of a problem that coarser ones could solve are singular by rounding
         seconds = time.perf_counter() - begin
         if last is None:
             return Estimate(False, why, seconds=seconds)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pinn.judge.balance import imbalance
 from pinn.judge.data import jets_of, term_size, unseen_data
-from pinn.judge.error_bar import BAND, error_bar, rounding_error
+from pinn.judge.error_bar import BAND, ErrorBar, error_bar, rounding_error
 from pinn.judge.grid import Array, Map, equidistributing, interpolate, make_grid, straight
 from pinn.judge.layout import space_order
 from pinn.judge.linear import factorise
@@ -158,17 +158,20 @@ class _Search:
         """The window after a look at a grid with three quarters of its cells, which sees the data at other places.
 
         Nested grids have common blind spots: a wave that vanishes at the nodes of one does so on all of them. Where the two
-        are further apart than their orders explain neither can be trusted: the bar is twice the distance.
+        are further apart than their orders explain neither can be trusted: the bar is twice the distance. Where a wall is cut,
+        the cut falls between two nodes, on nested grids often between the same ones: then all nodes are moved once.
         """
         if window.compared or window.merit == np.inf:
             return window
-        finest, window = window.finest, replace(window, compared=True)
-        try:
-            other = solve_on(self.problem, 3 * window.cells, finest.system.accuracy, window.maps, finest)
-        except (NoConvergence, NoReference, ValueError):
-            return window
-        distances, growth = apart(self.problem, other, finest, at_nodes=bool(window.maps)), (4 / 3) ** window.order
-        return window.widened({name: 2 * d if d > growth * window.bars[name].bar else 0.0 for name, d in distances.items()})
+        window, growth = replace(window, compared=True), (4 / 3) ** window.order
+        for cells in (3 * window.cells, *[4 * window.cells - 1] * _has_cut_walls(self.problem)):
+            try:
+                other = solve_on(self.problem, cells, window.finest.system.accuracy, window.maps, window.finest)
+            except (NoConvergence, NoReference, ValueError):
+                continue
+            distances = apart(self.problem, other, window.finest, at_nodes=bool(window.maps))
+            window = window.widened({name: _explained(distances[name], bar, growth) for name, bar in window.bars.items()})
+        return window
 
     @staticmethod
     def better(first: Window | None, second: Window | None) -> Window | None:
@@ -184,6 +187,21 @@ class _Search:
     def concentrated(self) -> dict[str, Map]:
         """Maps that follow the finest solution so far."""
         return {} if self.last is None else adapted_maps(self.last)
+
+
+def _has_cut_walls(problem: Problem) -> bool:
+    return any(piece.outward is not None and piece.cut is not None for row in problem.conditions for piece in row.region)
+
+
+def _explained(distance: float, bar: ErrorBar, growth: float) -> float:
+    """Zero where an error bar explains a distance from a coarser grid; else the bar that is to replace it.
+
+    The error of the coarser grid is ``growth`` times that of the finer one if the order is right; where no order is seen the
+    distance itself is all that is known.
+    """
+    if bar.state in ("observed", "roundoff"):
+        return 2 * distance if distance > growth * bar.bar else 0.0
+    return 3 * distance
 
 
 def _overlooked(solutions: tuple[Discrete, ...]) -> tuple[str, float]:
