@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,11 @@ def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdic
     known = judged.source != "none"
     return {
         "unknowns": found.record(),
-        "error": {"relative_l2": judged.error if known else None, "source": judged.source},
+        "error": {
+            "relative_l2": judged.error if known else None,
+            "source": judged.source,
+            "at_most": judged.bound if math.isfinite(judged.bound) else None,
+        },
         "reference": truth.record(),
         "estimate": estimate.record(),
         "verdict": judged.verdict,

@@ -224,4 +224,3 @@ class Chunk:
                 if not bool(gradient.isfinite().all()):
                     return piece, None
         return None
-

@@ -78,6 +78,10 @@ class LimitedMemory:
     def memory(self) -> dict[str, Any]:
         """Return the pairs and their products."""
         return {
-            "moves": self._moves[: self._stored], "changes": self._changes[: self._stored],
-            "products": self._products, "squares": self._squares, "stored": self._stored, "next": self._next,
+            "moves": self._moves[: self._stored],
+            "changes": self._changes[: self._stored],
+            "products": self._products,
+            "squares": self._squares,
+            "stored": self._stored,
+            "next": self._next,
         }

@@ -75,9 +75,7 @@ def squares(choice: Choice, image: Tensor, move: Tensor, inner: float, energy: f
     """
     tau, phi = choice
     v = move / inner - image / energy
-    columns = torch.stack(
-        [image / math.sqrt(energy * tau), v * math.sqrt(abs(phi) * energy / tau), move / math.sqrt(inner)], dim=1
-    )
+    columns = torch.stack([image / math.sqrt(energy * tau), v * math.sqrt(abs(phi) * energy / tau), move / math.sqrt(inner)], dim=1)
     signs = torch.tensor([-1.0, math.copysign(1.0, phi), 1.0], dtype=move.dtype, device=move.device)
     return columns * signs, columns.T
 

@@ -53,7 +53,10 @@ FORMULAS = [  # the right side of an equation on line 5, and what is said about 
     ("u_t = a*u_xx + __import__('os').system('id')", "'__' is not allowed"),
     ("u_t = a*u_xx + np.sin(x)", "'np.' is not allowed: write the function alone, as in sin(x)"),
     ("u_t = a*u_xx + ln(x)", "unknown function 'ln'; write log(...)"),
-    ("u_t = a*u_xx + integral(u, x)", "write integral(f) for the whole space domain, and integral(f, x, a, b) along one coordinate"),
+    (
+        "u_t = a*u_xx + integral(u, x)",
+        "write integral(f) for the whole space domain, and integral(f, x, a, b) along one coordinate",
+    ),
     ("du/dt = a*u_xx", "unknown name 'du'; a derivative is written u_t or diff(u, t)"),
     ("u_t = a*u_xx + x.real", "'x.r' is not allowed: dotted names are not allowed"),
     ("u_t = a*u_xx + sin(x)(t)", "only plain function calls are allowed"),
@@ -148,15 +151,24 @@ PROBLEMS = [  # text, the start of the message
     ),
     (equation("u_t = a*u_xx + sqrt(x - 0.5)"), "my.yaml line 5: equations.heat: not a finite number at x="),
     (heat(equatons="{}"), "my.yaml line 8: unknown key 'equatons'; did you mean 'equations'?"),
-    (heat(network="{width: 64}"), "my.yaml line 8: unknown key 'network': a problem says what is asked; 'network' is a setting of the run"),
+    (
+        heat(network="{width: 64}"),
+        "my.yaml line 8: unknown key 'network': a problem says what is asked; 'network' is a setting of the run",
+    ),
     (
         conditions("\n  initial: {at: t = 0, u: 0, u_t: 0}\n  walls: {at: boundary, u: 0}"),
         "my.yaml line 6: conditions.initial: the equations are of order 1 in t for u, so u_t is not given at the start",
     ),
     (heat(equations=None), "my: 'equations' is missing"),
     (heat(equations="[u_t = a*u_xx]"), "my.yaml line 4: equations: must be a mapping of names to equations"),
-    (conditions(START + "\n  left: {at: x = 0, u: 0}"), "my.yaml line 6: conditions: no condition for u on x = 1; add one, or say free: u"),
-    (conditions(START + "\n  walls: {at: boundary, u: 0}\n  left: {at: x = 0, u: 0}"), "my.yaml line 8: conditions.left: u has two value conditions on x = 0"),
+    (
+        conditions(START + "\n  left: {at: x = 0, u: 0}"),
+        "my.yaml line 6: conditions: no condition for u on x = 1; add one, or say free: u",
+    ),
+    (
+        conditions(START + "\n  walls: {at: boundary, u: 0}\n  left: {at: x = 0, u: 0}"),
+        "my.yaml line 8: conditions.left: u has two value conditions on x = 0",
+    ),
     (
         conditions(START + "\n  walls: {at: boundry, u: 0}"),
         "my.yaml line 7: conditions.walls.at: 'boundry' is not a surface; did you mean 'boundary'?",
@@ -178,8 +190,14 @@ PROBLEMS = [  # text, the start of the message
         "my.yaml line 6: conditions.initial.at: t = 5 lies outside the range of t, 0 to 1",
     ),
     (conditions("\n  initial: {at: t = 0, u_n: 0}"), "my.yaml line 6: conditions.initial.u_n: 'u_n' uses the normal n"),
-    (conditions("\n  walls: {at: boundary, u: 0}"), "my.yaml line 6: conditions: the equations are of first order in t: a start value of u is needed"),
-    (equation("u_tt = a*u_xx"), "my.yaml line 7: conditions: the equations are of second order in t: a start value of u_t is needed"),
+    (
+        conditions("\n  walls: {at: boundary, u: 0}"),
+        "my.yaml line 6: conditions: the equations are of first order in t: a start value of u is needed",
+    ),
+    (
+        equation("u_tt = a*u_xx"),
+        "my.yaml line 7: conditions: the equations are of second order in t: a start value of u_t is needed",
+    ),
     (conditions(START + "\n  wrap: {periodic: left}"), "my.yaml line 7: conditions.wrap: 'left' is not a space coordinate"),
     (
         conditions(START + "\n  wrap: {at: x = 0, periodic: x}"),
@@ -236,7 +254,10 @@ BETTER = [  # text, what the message should contain besides
     (equation("u_t = a*u_xx + e**x"), "my.yaml line 5: equations.heat: unknown name 'e'; write exp(1)"),
     (equation("u_t = a*u_xx + i"), "my.yaml line 5: equations.heat: unknown name 'i'; write 1j"),
     (equation("u_t <= a*u_xx"), "my.yaml line 5: equations.heat: '<=' is not an equation; an inequality a >= b is written min("),
-    (heat(coordinates="{x: [0, inf], t: [0, 1]}"), "my.yaml line 1: coordinates.x: unknown name 'inf'; every number must be finite"),
+    (
+        heat(coordinates="{x: [0, inf], t: [0, 1]}"),
+        "my.yaml line 1: coordinates.x: unknown name 'inf'; every number must be finite",
+    ),
     (heat(equatons="{}"), "my.yaml line 8: unknown key 'equatons'"),
     (conditions(START + "\n  walls: {at: boundary, u: 0}\n  middle: {at: x = 0.5, u: 1}"), "u(x=0.5)"),
     (

@@ -39,9 +39,7 @@ def test_derivatives_of_jets_raise_their_order_and_follow_images():
     assert calculus.derivative(u, "x", ("x", "t")) == Jet("u", ((1, 0),))
     there = Jet("u", ((0, 1),), (("x", Call("*", (Number(2.0), Name("t")))),))
     slope = calculus.derivative(there, "t", ("x", "t"))
-    assert slope == calculus.add(
-        calculus.multiply(Number(2.0), Jet("u", ((1, 1),), there.image)), Jet("u", ((0, 2),), there.image)
-    )
+    assert slope == calculus.add(calculus.multiply(Number(2.0), Jet("u", ((1, 1),), there.image)), Jet("u", ((0, 2),), there.image))
     assert calculus.derivative(there, "x", ("x", "t")) == Number(0.0)
     assert calculus.derivative(u, "t", ("x", "t"), {"u": ("x",)}) == Number(0.0)
 

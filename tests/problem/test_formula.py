@@ -23,7 +23,9 @@ def trees():
         negative = inner.map(lambda a: Call("neg", (a,)))
         function = st.tuples(st.sampled_from(["sin", "exp", "laplacian", "grad"]), inner).map(lambda p: Call(p[0], (p[1],)))
         comparison = st.tuples(st.sampled_from(["<", "<=", ">", ">="]), inner, inner).map(lambda p: Call(p[0], (p[1], p[2])))
-        condition = st.tuples(st.sampled_from(["and", "or"]), comparison, comparison).map(lambda p: Call(p[0], (p[1], p[2]))) | comparison
+        condition = (
+            st.tuples(st.sampled_from(["and", "or"]), comparison, comparison).map(lambda p: Call(p[0], (p[1], p[2]))) | comparison
+        )
         where = st.tuples(condition, inner, inner).map(lambda p: Call("where", p))
         place = st.tuples(NAMES, inner).map(lambda p: At(Name("u"), (p,)))
         vector = st.lists(inner, min_size=1, max_size=3).map(lambda items: Vector(tuple(items)))

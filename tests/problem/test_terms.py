@@ -16,7 +16,8 @@ def ode(**changes):
 def residual_of(problem, values, points, index=0):
     term = make_term(problem, problem.residuals[index], Sites(points))
     columns = [
-        np.stack([values(image.sites.points, unknown, operator) for unknown, operator in image.request], axis=1) for image in term.images
+        np.stack([values(image.sites.points, unknown, operator) for unknown, operator in image.request], axis=1)
+        for image in term.images
     ]
     return np.asarray(term.evaluate(columns)), term
 

@@ -93,7 +93,12 @@ def test_vtk_of_a_solution_in_time_is_a_series(tmp_path):
 def test_uneven_grid_is_interpolated_for_vti_and_said(tmp_path):
     x = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 25))
     y = np.linspace(0, 2, 9)
-    write_npz(tmp_path / "solution.npz", {"x": x, "y": y}, {"u": np.sin(3 * x)[:, None] * y}, {"coordinates": ["x", "y"], "unknowns": ["u"], "time": None})
+    write_npz(
+        tmp_path / "solution.npz",
+        {"x": x, "y": y},
+        {"u": np.sin(3 * x)[:, None] * y},
+        {"coordinates": ["x", "y"], "unknowns": ["u"], "time": None},
+    )
     done = export(tmp_path, tmp_path / "u.vti")
     assert len(done.notes) == 1 and "uniform grid along x;" in done.notes[0]
     exact = np.sin(3 * np.linspace(0, 1, 25))[:, None] * y

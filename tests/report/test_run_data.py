@@ -9,11 +9,22 @@ from pinn.report.settings import Classical, Report
 
 def test_reads_everything_of_a_run(heat):
     data = RunData(heat)
-    assert data.title == "Heat conduction in a rod" and data.unknowns == ("u",) and data.grid.time == "t" and data.grid.shape == (17, 17)
+    assert (
+        data.title == "Heat conduction in a rod"
+        and data.unknowns == ("u",)
+        and data.grid.time == "t"
+        and data.grid.shape == (17, 17)
+    )
     assert data.terms == ("heat", "initial", "walls") and set(dict(data.points())) == set(data.terms)
     assert np.array_equal(data.fields("u").error, data.field("u") - data.field("u.reference"))
-    assert data.metric("seconds.solve") == 25.3 and data.metric("seconds.none", "-") == "-" and data.metric("verdict.deeper") is None
-    assert data.history["stage"][-1] == "lbfgs" and np.isnan(data.history["error"][1]) and data.residual_maps()["heat"].shape == (17, 17)
+    assert (
+        data.metric("seconds.solve") == 25.3 and data.metric("seconds.none", "-") == "-" and data.metric("verdict.deeper") is None
+    )
+    assert (
+        data.history["stage"][-1] == "lbfgs"
+        and np.isnan(data.history["error"][1])
+        and data.residual_maps()["heat"].shape == (17, 17)
+    )
 
 
 def test_row_cut_short_is_left_out(tmp_path):

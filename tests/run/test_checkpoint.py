@@ -29,7 +29,9 @@ def test_what_is_saved_is_loaded_to_the_last_bit(path):
     assert torch.equal(loaded["state"]["theta"], content(1)["state"]["theta"])
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"x" * len(b), lambda b: flip(b, len(b) // 2)])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"x" * len(b), lambda b: flip(b, len(b) // 2)]
+)
 def test_a_damaged_checkpoint_is_replaced_by_the_one_before(path, damage):
     for step in (1, 2):
         checkpoint.save(path, content(step))

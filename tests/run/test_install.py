@@ -45,8 +45,19 @@ def test_the_installed_package_runs_from_another_folder(wheel, tmp_path):
 
     assert "heat_1d" in pinn("list")
     assert "ok" in pinn("check", "heat_1d")
-    small = ["solver.stages.adam.steps=3", "solver.stages.broyden.steps=3", "points.interior=16", "points.surface=8", "network.width=4"]
+    small = [
+        "solver.stages.adam.steps=3",
+        "solver.stages.broyden.steps=3",
+        "points.interior=16",
+        "points.surface=8",
+        "network.width=4",
+    ]
     assert "verified" in pinn("run", "heat_1d", *small, "report=none", "folder=run")
     assert (tmp_path / "work" / "run" / "metrics.json").exists()
-    where = run(sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r}); from pinn.run.options import config_folder; print(config_folder())", cwd=tmp_path)
+    where = run(
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {str(site)!r}); from pinn.run.options import config_folder; print(config_folder())",
+        cwd=tmp_path,
+    )
     assert Path(where.strip()) == site / "pinn" / "configs"

@@ -51,6 +51,9 @@ def test_jobs_of_a_file_run_in_processes_of_joblib(here, small, monkeypatch):
 
 def test_an_experiment_file_can_be_swept(here, small):
     (here / "study.yaml").write_text("problem: poisson_1d\nnetwork: {width: 5}\nseed: 7\n")
-    assert main(["run", "study.yaml", "-m", *[word for word in small if "width" not in word], "network.depth=1,2", "folder=sweep"]) == 0
+    assert (
+        main(["run", "study.yaml", "-m", *[word for word in small if "width" not in word], "network.depth=1,2", "folder=sweep"])
+        == 0
+    )
     text = (here / "sweep" / "1" / "config.yaml").read_text()
     assert "name: poisson_1d" in text and "seed: 7" in text and "width: 5" in text and "depth: 2" in text

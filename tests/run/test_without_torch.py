@@ -8,7 +8,9 @@ import pytest
 SLOW = ("torch", "matplotlib", "scipy")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["list"], ["check", "heat_1d"], ["show", "burgers"], ["check", "nope"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["list"], ["check", "heat_1d"], ["show", "burgers"], ["check", "nope"], ["run", "--help"]]
+)
 def test_answers_without_torch(words, tmp_path):
     code = f"""
 import sys

@@ -5,8 +5,12 @@ import torch
 from pinn.problem.program import NUMPY
 from pinn.solver.functions import TORCH, guard
 
-UNARY = [name for name in NUMPY if name not in ("+", "-", "*", "/", "**", "atan2", "min", "max", "where", "and", "or", "not", "integrate")
-         and name not in ("<", "<=", ">", ">=")]
+UNARY = [
+    name
+    for name in NUMPY
+    if name not in ("+", "-", "*", "/", "**", "atan2", "min", "max", "where", "and", "or", "not", "integrate")
+    and name not in ("<", "<=", ">", ">=")
+]
 BINARY = ["+", "-", "*", "/", "**", "atan2", "min", "max"]
 a = np.array([0.1, 0.35, 0.6, 0.9])
 b = np.array([0.7, 0.3, 0.2, 0.95])

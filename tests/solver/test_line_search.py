@@ -80,7 +80,9 @@ def test_a_long_valley_takes_few_evaluations():
     function = Function(rosenbrock, 2)
     theta = torch.tensor([-1.2, 1.0], dtype=torch.float64)
     value = function.evaluate(theta)
-    line = Line(function.evaluate, Point(0.0, theta, value, float(value.loss), float(-value.gradient.square().sum())), -value.gradient)
+    line = Line(
+        function.evaluate, Point(0.0, theta, value, float(value.loss), float(-value.gradient.square().sum())), -value.gradient
+    )
     point, count = strong_wolfe(line, 1.0, 25)
     assert count <= 8
     assert point.loss < 5

@@ -34,8 +34,11 @@ def test_rosenbrock(stage, num_params):
         process.advance(function)
         steps += 1
     scipys = scipy.optimize.minimize(
-        lambda x: float(rosenbrock(torch.tensor(x))), start.numpy(), jac=lambda x: function.evaluate(torch.tensor(x)).gradient.numpy(),
-        method="BFGS", options={"gtol": 1e-8},
+        lambda x: float(rosenbrock(torch.tensor(x))),
+        start.numpy(),
+        jac=lambda x: function.evaluate(torch.tensor(x)).gradient.numpy(),
+        method="BFGS",
+        options={"gtol": 1e-8},
     )
     assert steps < 300
     assert np.allclose(process.theta.numpy(), scipys.x, atol=1e-6)
@@ -128,7 +131,9 @@ def test_the_choice_of_scaling_as_published():
         assert choice.tau > 0
 
 
-@pytest.mark.parametrize("numbers", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (1, math.inf, 1), (-1, 1, 1), (1, 1e-320, 1), (1, math.nan, 1)])
+@pytest.mark.parametrize(
+    "numbers", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (1, math.inf, 1), (-1, 1, 1), (1, 1e-320, 1), (1, math.nan, 1)]
+)
 def test_unsafe_updates_are_left_out(numbers):
     choice = choose(*map(float, numbers), 10)
     assert choice is None or (math.isfinite(choice.tau) and choice.tau > 0 and math.isfinite(choice.phi))

@@ -91,7 +91,9 @@ def test_chunks_stay_small_and_cover_every_row_once():
             covered = [row for pieces in chunks for p in pieces if p.term == number for row in range(p.rows.start, p.rows.stop)]
             assert covered == list(range(term.num_rows))
         for pieces in chunks:
-            points = {origin: len(image.sites.points) for p in pieces for image, origin in zip(p.content.images, p.origins, strict=True)}
+            points = {
+                origin: len(image.sites.points) for p in pieces for image, origin in zip(p.content.images, p.origins, strict=True)
+            }
             assert sum(points.values()) <= max(limit, 27) or all(piece.num_rows == 1 for piece in pieces)
 
 

@@ -178,7 +178,9 @@ def test_error_rule_asks_the_judge_now_and_then():
     assert len(history) == 12
     assert state.reason == "error 0.333 is at most 0.34"
     assert state.error == 1 / 3
-    errors = [s.error for s in solve(Staged({"adam": Adam(steps=6)}, Until(check=4, plateau=None)), heat, START, judge=lambda theta: 2.0)]
+    errors = [
+        s.error for s in solve(Staged({"adam": Adam(steps=6)}, Until(check=4, plateau=None)), heat, START, judge=lambda theta: 2.0)
+    ]
     assert errors == [None, None, None, 2.0, None, 2.0]
     with pytest.raises(BadInput, match="error needs a reference"):
         next(solve(Staged({"adam": Adam()}, Until(error=0.1)), heat, START))

@@ -1,0 +1,199 @@
+"""Time and memory of one training step, residual and gradient by θ, with each way to get derivatives.
+
+On the command line:
+
+    python experiments/benchmark_derivatives.py                    the table
+    python experiments/benchmark_derivatives.py --json FILE        also one row per measurement, with peak memory
+    python experiments/benchmark_derivatives.py --only Burgers --repeats 21
+
+A residual is the sum of its derivatives, a network a chain of tanh layers. *nested* is repeated `torch.autograd.grad` at all
+points at once, as it is commonly written; *chunked* the same in chunks that fit the cache; *jets* goes through tensors, *compiled*
+through C code. All ways run alternately on one thread; the table shows medians in milliseconds of the processor's time. The *floor*
+is the time of the products of matrices alone that a step needs (three for every layer and channel), measured in the same run. Peak
+memory is that of a process of its own that makes three steps, less that of one that makes none; Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from pinn.field.compiler import is_available
+from pinn.field.network.mlp import MLP
+from pinn.field.request import channels
+from pinn.problem.problem import Coordinate, Problem, Unknown
+from pinn.problem.sites import Sites
+
+
+class Case(NamedTuple):
+    """What is measured: operators of u at points in a box, a network, a number type."""
+
+    residual: str
+    operators: tuple
+    num_points: int = 10_000
+    width: int = 64
+    depth: int = 4
+    dtype: str = "float64"
+
+
+def laplacian(dim):
+    return (tuple(tuple(2 * int(k == axis) for k in range(dim)) for axis in range(dim)),)
+
+
+BURGERS = (((0, 0),), ((1, 0),), ((0, 1),), ((2, 0),))
+CASES = [
+    Case("Burgers: u, u_x, u_t, u_xx", BURGERS),
+    Case("Laplacian, 3-D", laplacian(3)),
+    Case("u_t, u_xxxx", (((0, 1),), ((4, 0),))),
+    Case("mixed u_xy", (((1, 1),),)),
+    Case("biharmonic, 2-D", (((0, 4), (2, 2), (2, 2), (4, 0)),), 4_000),
+    Case("Laplacian, 10-D", laplacian(10), 4_000),
+    Case("Burgers: u, u_x, u_t, u_xx", BURGERS, 2_048, 20, 3),
+    Case("Burgers: u, u_x, u_t, u_xx", BURGERS, 10_000, 128),
+    Case("Burgers: u, u_x, u_t, u_xx", BURGERS, 4_000, 256),
+    Case("Burgers: u, u_x, u_t, u_xx", BURGERS, 10_000, 64, 4, "float32"),
+]
+ENGINES = {"nested": ("autograd", False), "chunked": ("autograd", False), "jets": ("taylor", False), "compiled": ("taylor", True)}
+
+
+def box(dim):
+    names = tuple(f"x{axis}" for axis in range(dim))
+    return Problem("box", tuple(Coordinate(name, -1.0, 1.0) for name in names), (Unknown("u", names),), ())
+
+
+def make_step(case, name):
+    """Return a function that gives the gradient of the mean square of the residual."""
+    engine, compiled = ENGINES[name]
+    dim = len(case.operators[0][0])
+    request = tuple(("u", operator) for operator in case.operators)
+    field = MLP(width=case.width, depth=case.depth).field(box(dim), engine, case.dtype, compiled=compiled)
+    points = np.random.default_rng(0).uniform(-1.0, 1.0, (case.num_points, dim))
+    size = {"nested": len(points), "chunked": 1000}.get(name) or field.chunk(request)
+    evaluations = [field.at(Sites(part), request) for part in np.array_split(points, max(1, round(len(points) / size)))]
+    theta = field.initial(0).requires_grad_()
+
+    def step():
+        total = torch.zeros_like(theta)
+        for evaluation in evaluations:
+            residual = evaluation.jets(theta).sum(1)
+            total += torch.autograd.grad(residual.dot(residual) / len(points), theta)[0]
+        return total
+
+    return step
+
+
+def make_floor(case):
+    """Return a function that does the products of matrices of a step, in blocks that fit the cache."""
+    carried = len(channels(case.operators, len(case.operators[0][0])))
+    rows, dtype = 2048, getattr(torch, case.dtype)
+    jets, weight = torch.rand(rows, case.width, dtype=dtype), torch.rand(case.width, case.width, dtype=dtype)
+    out, gradient = torch.empty_like(jets), torch.empty_like(weight)
+    count = 3 * (case.depth - 1) * carried * case.num_points
+
+    def floor():
+        for turn in range(count // rows):
+            if turn % 3:
+                torch.mm(jets, weight, out=out)
+            else:
+                torch.mm(jets.t(), out, out=gradient)
+
+    return floor
+
+
+def measure(case, repeats):
+    """Return medians in milliseconds by engine, those of the floor included, and differences of gradients to nested ones."""
+    steps = {name: make_step(case, name) for name in ENGINES if name != "compiled" or is_available()}
+    exact = steps["nested"]()
+    difference = {name: float((step() - exact).abs().max() / exact.abs().max()) for name, step in steps.items()}
+    steps["floor"] = make_floor(case)
+    times = {name: [] for name in steps}
+    for _ in range(repeats):
+        for name, step in steps.items():
+            start = time.thread_time()
+            step()
+            times[name].append(1e3 * (time.thread_time() - start))
+    return {name: float(np.median(values)) for name, values in times.items()}, difference
+
+
+def peak_memory(number, engine):
+    """Return the peak memory of three steps in MB."""
+    peaks = []
+    for steps in (0, 3):
+        words = [sys.executable, __file__, "--worker", str(number), engine, str(steps)]
+        peaks.append(float(subprocess.run(words, check=True, capture_output=True, text=True).stdout))
+    return peaks[1] - peaks[0]
+
+
+def work(number, engine, steps):
+    """Print the peak memory of this process in MB after some steps."""
+    torch.set_num_threads(1)
+    step = make_step(CASES[number], engine)
+    for _ in range(steps):
+        step()
+    status = Path("/proc/self/status").read_text().splitlines()
+    print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)
+
+
+def record(case, number, times, difference):
+    """Return the rows of the JSON file for one case."""
+    shared = {
+        "residual": case.residual,
+        "width": case.width,
+        "depth": case.depth,
+        "num_points": case.num_points,
+        "dtype": case.dtype,
+    }
+    return [
+        {
+            **shared,
+            "engine": name,
+            "milliseconds": times[name],
+            "floor_milliseconds": times["floor"],
+            "peak_memory_mb": peak_memory(number, name),
+            "relative_difference": difference[name],
+        }
+        for name in difference
+    ]
+
+
+def main():
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", help="write all measurements to this file")
+    parser.add_argument("--only", default="", help="cases whose residual begins with this")
+    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        number, engine, steps = arguments.worker
+        return work(int(number), engine, int(steps))
+    torch.set_num_threads(1)
+    print(
+        f"{'residual':28s}{'network':>8s}{'points':>8s}"
+        + "".join(f"{name:>16s}" for name in ENGINES)
+        + f"{'floor':>8s}{'difference':>12s}"
+    )
+    rows = []
+    for number, case in enumerate(CASES):
+        if case.residual.startswith(arguments.only):
+            times, difference = measure(case, arguments.repeats)
+            cells = "".join(f"{times[name]:9.1f} ({times['nested'] / times[name]:4.1f})" for name in difference)
+            kind = f"{case.depth}x{case.width}" + ("" if case.dtype == "float64" else "f")
+            worst = max(difference.values())
+            print(f"{case.residual:28s}{kind:>8s}{case.num_points:8d}{cells}{times['floor']:8.1f}{worst:12.0e}", flush=True)
+            rows += record(case, number, times, difference) if arguments.json else []
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump(rows, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
