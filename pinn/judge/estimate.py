@@ -37,6 +37,9 @@ TINY = 1e-12
 STRICT_RESOLVED, STRICT_MASS, STRICT_AGREEMENT = 0.25, 0.8, 0.1
 NEAR_ROUNDING = 1e-8
 """Estimates below this are tested for rounding."""
+QUICK = 1.0
+"""`ErrorEstimate.size` of estimates while a network is trained, at most: a tenth or two of a second."""
+
 LAST_DIGITS = 4 * np.finfo(float).eps
 
 
@@ -123,6 +126,8 @@ class Estimator:
     def __init__(self, problem: Problem, settings: ErrorEstimate | None = None):
         self.problem, self.settings = problem, settings or ErrorEstimate()
         self._levels: dict[int, _Level] = {}
+        self._before: dict[int, int] = {}
+        self._begin: int | None = None
         stiff = _high_order(problem)
         self._resolved = min(self.settings.resolved, STRICT_RESOLVED) if stiff else self.settings.resolved
         self._agreement = min(self.settings.agreement, STRICT_AGREEMENT) if stiff else self.settings.agreement
@@ -130,21 +135,24 @@ class Estimator:
 
     def __call__(self, solution: Solution) -> Estimate:
         """Return the estimate of a field, from grids refined until it can be accepted."""
-        return self._estimate(solution, self.settings.cells, None)
+        return self._estimate(solution, self.settings.cells, self.settings.size)
 
     estimate = __call__
 
     def quick(self, solution: Solution) -> Estimate:
-        """Return the estimate from two small grids only, accepted or not: cheap enough for a progress line."""
-        return self._estimate(solution, self.settings.cells if self.problem.dim < 3 else min(8, self.settings.cells), 2)
+        """Return the estimate for a progress line: on smaller grids, beginning with those that the last field needed."""
+        cells = self._begin or (self.settings.cells if self.problem.dim < 3 else min(8, self.settings.cells))
+        found = self._estimate(solution, cells, min(self.settings.size, QUICK))
+        self._begin = self._before[found.cells] if found.accepted else None
+        return found
 
-    def _estimate(self, solution: Solution, cells: int, most: int | None) -> Estimate:
+    def _estimate(self, solution: Solution, cells: int, size: float) -> Estimate:
         begin = time.perf_counter()
         if len(getattr(solution, "cuts", ())):
             return Estimate(False, "the field has cuts")
-        count, old, last, why = 0, None, None, "no grid is small enough"
+        old, last, why = None, None, "no grid is small enough"
         try:
-            while self._affordable(cells) and (most is None or count < most):
+            while self._affordable(cells, size):
                 try:
                     level = self._level(cells)
                     new = level.solve(solution)
@@ -155,7 +163,8 @@ class Estimator:
                     old = new
                 except NoConvergence as error:
                     why = str(error)
-                cells, count = 3 * cells // 2, count + 1
+                self._before[3 * cells // 2] = cells
+                cells = 3 * cells // 2
         except NoReference as error:
             why = why if last else str(error)  # finer grids of a problem that coarser ones could solve are singular by rounding
         seconds = time.perf_counter() - begin
@@ -163,12 +172,12 @@ class Estimator:
             return Estimate(False, why, seconds=seconds)
         return Estimate(not why, why, *last, seconds=seconds, error=_negative(tables(self.problem, new)))
 
-    def _affordable(self, cells: int) -> bool:
+    def _affordable(self, cells: int, size: float) -> bool:
         unknowns, dim = len(self.problem.unknowns), len(self.problem.space)
         nodes = (cells + 1) ** dim * unknowns
         largest = 7_000 if dim >= 3 else 40_000
-        return nodes * unknowns <= self.settings.size * largest and (
-            not self.problem.time or nodes * (cells + 1) <= self.settings.size * (40_000 if dim < 2 else 60_000)
+        return nodes * unknowns <= size * largest and (
+            not self.problem.time or nodes * (cells + 1) <= size * (40_000 if dim < 2 else 60_000)
         )
 
     def _level(self, cells: int) -> _Level:

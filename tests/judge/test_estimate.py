@@ -22,6 +22,10 @@ def test_estimate_is_accepted_and_right(name):
             assert 0.8 < found.relative_l2[unknown] / truth[unknown] < 1.25, (size, unknown)
 
 
+FIRST_GRIDS = ErrorEstimate(size=6e-4)
+"""Room for the first two grids of a problem on a line."""
+
+
 def test_estimated_error_field_has_the_sign_of_solution_minus_truth():
     problem = shipped("poisson_2d")
     solution = perturbed(problem, 1e-3)
@@ -38,8 +42,8 @@ def test_errors_hidden_between_the_nodes_are_found_or_refused(centre, width):
     solution = with_bump(problem, bump)
     found, truth = estimate(problem, solution), true_error(problem, solution)
     assert not found.accepted or 0.5 < found.relative_l2["u"] / truth["u"] < 2
-    quick = Estimator(problem).quick(solution)
-    assert not quick.accepted and quick.why
+    first = estimate(problem, solution, FIRST_GRIDS)
+    assert not first.accepted and first.why and first.cells == 18
 
 
 def test_errors_hidden_on_a_wall_are_found_or_refused():
@@ -51,7 +55,18 @@ def test_errors_hidden_on_a_wall_are_found_or_refused():
 
 def test_oscillation_above_the_grid_is_refused_by_the_first_grids():
     problem = shipped("poisson_1d")
-    assert not Estimator(problem).quick(with_bump(problem, parse("1e-3*sin(283*x)"))).accepted
+    assert not estimate(problem, with_bump(problem, parse("1e-3*sin(283*x)")), FIRST_GRIDS).accepted
+
+
+def test_quick_estimates_begin_where_the_last_one_ended():
+    problem = shipped("poisson_1d")
+    rough, smooth = (with_bump(problem, parse(f"1e-3*sin({k}*x)")) for k in (25, 1))
+    estimator = Estimator(problem)
+    first = estimator.quick(rough)
+    again = estimator.quick(rough)
+    assert first.cells == again.cells and first.relative_l2 == again.relative_l2
+    after = estimator.quick(smooth)
+    assert after.accepted and after.cells == first.cells > Estimator(problem).quick(smooth).cells
 
 
 def test_repeated_estimates_are_equal():
