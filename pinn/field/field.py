@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 CACHE_NUMBERS = 2**17
 """Numbers of one layer's jets that are best held at a time when every operation passes over them on its own."""
 
+WIDEST_COMPILED = 256
+"""Above this width torch's products of matrices gain more than one pass over memory does."""
+
 TAPE_NUMBERS = 2**20
 """Numbers of all layers' jets, before and after the activations, that are best held at a time by compiled code."""
 
@@ -47,7 +50,7 @@ class Field:
     precision, device : of θ and all jets; see `pinn.field.device.choose_device`.
     hard : names of conditions that hold by construction.
     compiled : whether the Taylor engine runs as compiled code, which changes results by rounding; None means wherever there is a
-        C compiler and the device is a processor.
+        C compiler, the device is a processor, and the network is not so wide that the products of matrices are all that counts.
 
     Attributes
     ----------
@@ -112,7 +115,9 @@ class Field:
         return torch.as_tensor(np.ascontiguousarray(values)).to(device=self.device, dtype=self.dtype)
 
     def _can_compile(self) -> bool:
-        return self.engine == "taylor" and self.device.type == "cpu" and compiler.is_available()
+        if self.engine != "taylor" or self.device.type != "cpu" or self.network.width > WIDEST_COMPILED:
+            return False
+        return compiler.is_available()
 
     def _periodic(self) -> tuple[str, ...]:
         embedded = {self.problem.coordinates[axis].name for axis in self.embedding.periodic}

@@ -67,3 +67,4 @@ def test_where_there_is_a_compiler_it_is_used(cache, monkeypatch):
     assert compiler.is_available()
     assert MLP(width=4).field(read(WAVE)).compiled
     assert not MLP(width=4).field(read(WAVE), "autograd").compiled
+    assert not MLP(width=300).field(read(WAVE)).compiled
