@@ -37,14 +37,18 @@ _PUBLIC: dict[str, str] = {
     "solve": "pinn.run.solve",
 }
 
-__all__ = ["OPTIONS", "__version__", *_PUBLIC]
+_MODULES: dict[str, str] = {"derivatives": "pinn.field.derivatives"}
+
+__all__ = ["OPTIONS", "__version__", *_PUBLIC, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'pinn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+    return sorted([*globals(), *_PUBLIC, *_MODULES])

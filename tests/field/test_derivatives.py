@@ -5,11 +5,13 @@ import pytest
 import torch
 from field_problems import PLATE, RING, WAVE, box, inside, read
 
+from pinn.field import derivatives
 from pinn.field.activation import ACTIVATIONS
-from pinn.field.derivatives import compare_derivatives
 from pinn.field.network.fourier_features import FourierFeatures
 from pinn.field.network.mlp import MLP
 from pinn.field.network.modified_mlp import ModifiedMLP
+from pinn.field.solution import Solution
+from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
 
 NETWORKS = {"mlp": MLP, "modified": ModifiedMLP, "fourier": FourierFeatures}
@@ -22,13 +24,25 @@ OF_MANY = {
 }
 
 
+def compare(network, problem, request, points, hard=()):
+    """Largest relative difference of a column between the engines, and between one and finite differences."""
+    fields = [network.field(problem, engine, hard=hard) for engine in ("taylor", "autograd")]
+    taylor, autograd = (Solution(field, field.initial(0)) for field in fields)
+    indices = sorted({index for _, operator in request for index in operator})
+    steps = 5e-4 * np.diff(problem.box, axis=1)[:, 0]
+    found = derivatives.check(autograd, points, indices, steps).differences
+    names = problem.unknown_names
+    finite = [sum(found[:, names.index(unknown), indices.index(index)] for index in operator) for unknown, operator in request]
+    exact, other = taylor(points, request), autograd(points, request)
+    assert exact.shape == (len(points), len(request))
+    size = np.abs(exact).max(axis=0, initial=1e-300)
+    return np.max(np.abs(exact - other) / size), np.max(np.abs(exact - np.stack(finite, axis=1)) / size)
+
+
 def check(network, problem, request, **options):
-    points = inside(problem, np.random.default_rng(3))
-    found = compare_derivatives(network, problem, request, points, **options)
-    assert found.taylor.shape == (len(points), len(request))
-    assert found.engines < 1e-12, found.engines
-    assert found.finite < 1e-7, found.finite
-    return found
+    engines, finite = compare(network, problem, request, inside(problem, np.random.default_rng(3)), **options)
+    assert engines < 1e-12, engines
+    assert finite < 1e-7, finite
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -49,9 +63,9 @@ def test_sums_in_one_to_four_dimensions(kind, dim):
 def test_periodic_features(kind, periodic):
     network = NETWORKS[kind](width=6, depth=2, harmonics=2, frequency=0.1)
     points = inside(box(2), np.random.default_rng(3))
-    found = compare_derivatives(network, box(2, periodic=periodic), TO_ORDER_FOUR, points)
-    assert found.engines < 1e-11
-    assert found.finite < 1e-5
+    engines, finite = compare(network, box(2, periodic=periodic), TO_ORDER_FOUR, points)
+    assert engines < 1e-11
+    assert finite < 1e-5
 
 
 def test_two_unknowns_with_their_scales():
@@ -166,3 +180,96 @@ def test_points_in_another_order_give_the_same_gradient():
         gradients.append(torch.autograd.grad(jets.square().mean(), theta)[0])
     scale = gradients[0].abs().max()
     assert (gradients[0] - gradients[1]).abs().max() < 1e-14 * scale
+
+
+# networks of one's own ------------------------------------------------------------------------------------------------
+
+
+class Wave(torch.nn.Module):
+    """Outputs sin(a x) y and x² + y³, with a = 2 a parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = torch.nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
+
+    def forward(self, p):
+        x, y = p.unbind(1)
+        return torch.stack([torch.sin(self.a * x) * y, x**2 + y**3], 1)
+
+
+POINTS = np.random.default_rng(0).uniform(-1, 1, (6, 2))
+
+
+def test_jacobian_and_hessian_of_any_module():
+    x, y = POINTS.T
+    jacobian = derivatives.jacobian(Wave(), POINTS)
+    np.testing.assert_allclose(jacobian[:, 0], np.stack([2 * np.cos(2 * x) * y, np.sin(2 * x)], 1), rtol=1e-13)
+    np.testing.assert_allclose(jacobian[:, 1], np.stack([2 * x, 3 * y**2], 1), rtol=1e-13)
+    hessian = derivatives.hessian(Wave(), POINTS)
+    cross = 2 * np.cos(2 * x)
+    np.testing.assert_allclose(
+        hessian[:, 0], np.array([[-4 * np.sin(2 * x) * y, cross], [cross, 0 * x]]).transpose(2, 0, 1), atol=1e-13
+    )
+    np.testing.assert_allclose(hessian[:, 1, 1, 1], 6 * y, rtol=1e-13)
+
+
+def test_scaled_inputs_and_outputs_count():
+    function = derivatives.scaled(Wave(), low=[0, -2], high=[10, 2], factor=[3.0, 1.0], shift=[0.0, 5.0])
+    points = np.array([[2.5, 1.0]])
+    values = derivatives.derivatives(function, points, [(0, 0), (1, 0), (0, 2)])
+    np.testing.assert_allclose(values[0, 0], [3 * np.sin(-1) * 0.5, 3 * 2 / 5 * np.cos(-1) * 0.5, 0], atol=1e-14)
+    np.testing.assert_allclose(values[0, 1], [5.25 + 0.125, 2 * -0.5 / 5, 6 * 0.5 / 4], rtol=1e-13)
+
+
+def test_a_solution_and_a_module_are_asked_alike():
+    field = MLP(width=5, depth=2).field(box(2, unknowns=("u", "v"), scale=4.0))
+    solution, points = Solution(field, field.initial(0)), inside(box(2), np.random.default_rng(1))
+    assert derivatives.jacobian(solution, points).shape == (7, 2, 2)
+    assert derivatives.hessian(solution, points).shape == (7, 2, 2, 2)
+    assert derivatives.check(solution, points).worst < 1e-7
+    np.testing.assert_array_equal(derivatives.jacobian(solution, points)[:, 1, 0], solution(points, (("v", ((1, 0),)),))[:, 0])
+
+
+def test_they_are_there_for_everyone():
+    import pinn
+
+    assert pinn.derivatives is derivatives and "derivatives" in dir(pinn)
+
+
+def test_a_wrong_derivative_is_found():
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**2
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2.1 * ctx.saved_tensors[0] * g
+
+    found = derivatives.check(lambda x: Wrong.apply(x[:, :1]), POINTS, [(1, 0)])
+    assert found.worst == pytest.approx(0.1 / 2.1, rel=1e-6)
+    assert derivatives.check(Wave(), POINTS).worst < 1e-9
+
+
+def test_sensitivity_has_no_units():
+    found = derivatives.sensitivity(lambda x: torch.stack([3 * x[:, 0], x[:, 0] + 0 * x[:, 1]], 1), POINTS)
+    expected = np.ptp(POINTS[:, 0]) / POINTS[:, 0].std()
+    np.testing.assert_allclose(found, [[expected, 0], [expected, 0]], atol=1e-12)
+    stretched = derivatives.sensitivity(lambda x: torch.stack([30 * x[:, 0], x[:, 0] / 7 + 0 * x[:, 1]], 1), POINTS)
+    np.testing.assert_allclose(stretched, found, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "points", "indices", "words"),
+    [
+        (Wave(), POINTS, [(5, 0)], r"indices.*\(5, 0\) names no derivative of order at most 4 in 2 inputs"),
+        (Wave(), POINTS, [(1,)], "names no derivative"),
+        (Wave(), POINTS[0], [(1, 0)], "points must be an array"),
+        (torch.nn.Linear(3, 1, dtype=torch.float64), POINTS, [(1, 0)], "function takes no points with 2 inputs"),
+        (lambda x: x.sum(1), POINTS, [(1, 0)], "function must map"),
+    ],
+)
+def test_what_cannot_be_differentiated(function, points, indices, words):
+    with pytest.raises(BadInput, match=words):
+        derivatives.derivatives(function, points, indices)
