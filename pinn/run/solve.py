@@ -58,6 +58,11 @@ class Result:
         """Largest relative L2 error over the unknowns as estimated without a reference; None when the estimate was withheld."""
         return (self.metrics.get("estimate") or {}).get("relative_l2")
 
+    @property
+    def solution(self) -> Any:
+        """The field as a `pinn.field.solution.Solution`, for instance for `pinn.derivatives`; None unless the run finished."""
+        return self.outcome.solution
+
     def __str__(self) -> str:
         return self.outcome.message
 

@@ -32,6 +32,12 @@ def test_a_result_says_in_one_line_what_it_is(result):
     assert repr(result).startswith(f"<Result of heat_1d: {result.verdict}, error {result.error:.1e}, ") and len(repr(result)) < 80
 
 
+def test_the_solution_serves_for_derivatives_of_any_kind(result):
+    points = np.array([[0.3, 0.1], [0.6, 0.2]])
+    slopes = pinn.derivatives.jacobian(result.solution, points)[:, 0]
+    np.testing.assert_allclose(slopes[:, 0], result.derivative("u_x", x=points[:, 0], t=points[:, 1]), rtol=1e-12)
+
+
 def test_derivatives_are_those_of_the_field(result):
     x, step = np.linspace(0.2, 0.8, 7), 1e-4
     for name, shift in (("u_x", {"x": step, "t": 0.0}), ("u_t", {"x": 0.0, "t": step})):
