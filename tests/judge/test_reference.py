@@ -40,7 +40,7 @@ LATE_WINDOWS = [
     ("helmholtz_2d", 4, 64),
     ("reaction_diffusion", 2, 256),
     ("reaction_diffusion", 4, 256),
-    ("heat_2d", 4, 16),
+    ("heat_2d", 4, 20),
     ("kovasznay", 4, 16),
     ("burgers", 2, 512),
 ]
@@ -63,7 +63,7 @@ def test_observed_order(name, order, cells):
 @pytest.mark.parametrize("name, order, cells", LATE_WINDOWS)
 def test_observed_order_of_costly_windows(name, order, cells):
     for unknown, found in observed(name, order, cells).items():
-        assert found == pytest.approx(order, abs={"kovasznay": 0.6, "heat_2d": 0.3}.get(name, 0.25)), unknown
+        assert found == pytest.approx(order, abs={"kovasznay": 0.6}.get(name, 0.25)), unknown
 
 
 @pytest.mark.parametrize("name", [n for n in SHIPPED if n not in SLOW_ONES])
