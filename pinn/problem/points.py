@@ -31,7 +31,7 @@ class Points(Settings):
     """
 
     rule: Rule = "sobol"
-    interior: int = setting(1024, at_least=1)
+    interior: int = setting(2048, at_least=1)
     surface: int = setting(256, at_least=1)
     redraw: int | None = setting(None, at_least=1)
 
