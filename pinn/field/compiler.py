@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-x", "c")
 FAILURES = (OSError, RuntimeError, subprocess.SubprocessError)
 """What `compile_library` raises: no place to compile, no home folder, a compiler that fails."""
 
@@ -79,7 +79,10 @@ def _compile(code: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as place:
         text, made = Path(place) / "kernel.c", Path(place) / "kernel.so"
         text.write_text(code)
-        subprocess.run([str(compiler()), *FLAGS, str(text), "-o", str(made)], check=True, capture_output=True, timeout=300)
+        words = [str(compiler()), *FLAGS, str(text), "-o", str(made)]
+        done = subprocess.run(words, capture_output=True, timeout=300, text=True, errors="replace")
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(words)} failed: {done.stderr[:500]}")
         with made.open("rb") as file:
             os.fsync(file.fileno())
         made.replace(path)

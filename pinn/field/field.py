@@ -49,8 +49,8 @@ class Field:
     engine : ``taylor`` propagates jets through the network, ``autograd`` differentiates its values repeatedly.
     precision, device : of θ and all jets; see `pinn.field.device.choose_device`.
     hard : names of conditions that hold by construction.
-    compiled : whether the Taylor engine runs as compiled code, which changes results by rounding; None means wherever there is a
-        C compiler, the device is a processor, and the network is not so wide that the products of matrices are all that counts.
+    compiled : whether the Taylor engine runs as compiled code where the device is a processor, which changes results by rounding;
+        None means where there is a C compiler and the network is not so wide that the products of matrices are all that counts.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Field:
         _check_dependence(problem)
         self.network, self.problem, self.engine = network, problem, engine
         self.device, self.dtype = choose_device(device, precision), getattr(torch, precision)
-        self.compiled = self._can_compile() if compiled is None else compiled
+        self.compiled = self._can_compile() if compiled is None else compiled and self._may_compile()
         self.embedding, self.layout = network.embedding(problem), network.layout(problem)
         self.num_params = self.layout.num_params
         self.unknown_names = [unknown.name for unknown in problem.unknowns]
@@ -115,9 +115,10 @@ class Field:
         return torch.as_tensor(np.ascontiguousarray(values)).to(device=self.device, dtype=self.dtype)
 
     def _can_compile(self) -> bool:
-        if self.engine != "taylor" or self.device.type != "cpu" or self.network.width > WIDEST_COMPILED:
-            return False
-        return compiler.is_available()
+        return self._may_compile() and self.network.width <= WIDEST_COMPILED and compiler.is_available()
+
+    def _may_compile(self) -> bool:
+        return self.engine == "taylor" and self.device.type == "cpu"
 
     def _periodic(self) -> tuple[str, ...]:
         embedded = {self.problem.coordinates[axis].name for axis in self.embedding.periodic}
@@ -168,7 +169,9 @@ class TaylorChannels:
         value, rest, present = field.embedding.jets(points, carried)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
         incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
-        self.native = native_network(field.network, field.layout, incoming, carried, field.dtype) if field.compiled else None
+        shapes = tuple(field.layout.shapes.items())
+        compiled = field.compiled and len(points) > 0
+        self.native = native_network(field.network, shapes, incoming, carried, field.dtype) if compiled else None
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""

@@ -1,7 +1,8 @@
 /* Products of small dense matrices for one thread: C = A B or C += A B, with C (m, n) row-major and A, B read through strides.
  *
  * A block of ROWS rows and PANEL vectors of C stays in registers while k runs over DEPTH numbers, whose parts of A and B then
- * stay in the first cache. B is copied first where its rows are not whole vectors. T is float or double and defined before this text.
+ * stay in the first cache. That part of B is copied first where its rows are not whole vectors. T is float or double and defined
+ * before this text.
  */
 #if defined(__AVX512F__)
 enum { BYTES = 64, ROWS = 6, PANEL = 4 };
@@ -66,21 +67,25 @@ static inline __attribute__((always_inline)) void panel(
   }
 }
 
-/* ``scratch`` has room for k times n rounded up to whole vectors. */
-static void product(long m, long n, long k, Matrix a, Matrix b, T *c, int add, T *scratch) {
-  if (b.column != 1 || n % LANES) {
-    const long width = (n + LANES - 1) / LANES * LANES;
-    for (long l = 0; l < k; l++)
-      for (long j = 0; j < width; j++) scratch[l * width + j] = j < n ? b.start[l * b.row + j * b.column] : 0;
-    b = (Matrix){scratch, width, 1};
+/* Write b (k, n) into ``packed`` (k, columns), filled up with zeros. */
+static Matrix pack(long k, long n, long columns, Matrix b, T *packed) {
+  for (long l = 0; l < k; l++) {
+    for (long j = 0; j < n; j++) packed[l * columns + j] = b.start[l * b.row + j * b.column];
+    for (long j = n; j < columns; j++) packed[l * columns + j] = 0;
   }
+  return (Matrix){packed, columns, 1};
+}
+
+static void product(long m, long n, long k, Matrix a, Matrix b, T *c, int add) {
+  T packed[DEPTH * PANEL * LANES];
   for (long l = 0; l < k; l += DEPTH, add = 1) {
     const Matrix left = {a.start + l * a.column, a.row, a.column};
     const long depth = k - l < DEPTH ? k - l : DEPTH;
     for (long j = 0; j < n; j += PANEL * LANES) {
-      const Matrix right = {b.start + l * b.row + j, b.row, 1};
-      const long width = n - j < PANEL * LANES ? n - j : PANEL * LANES;
-      switch ((width + LANES - 1) / LANES) {
+      const long width = n - j < PANEL * LANES ? n - j : PANEL * LANES, vectors = (width + LANES - 1) / LANES;
+      Matrix right = {b.start + l * b.row + j * b.column, b.row, b.column};
+      if (b.column != 1 || width % LANES) right = pack(depth, width, vectors * LANES, right, packed);
+      switch (vectors) {
         case 1: panel(1, m, depth, left, right, c + j, n, width, add); break;
         case 2: panel(2, m, depth, left, right, c + j, n, width, add); break;
         case 3: panel(3, m, depth, left, right, c + j, n, width, add); break;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from torch.autograd.function import Function, once_differentiable
 from pinn.field.activation import ACTIVATIONS
 from pinn.field.compiler import FAILURES, compile_library
 from pinn.field.jet import Jet
-from pinn.field.layout import Layout
+from pinn.field.layout import Layout, Shape
 from pinn.field.native_code import write_code
 from pinn.field.recorder import Operation, Ref, record
 from pinn.field.request import Channel
@@ -23,10 +24,15 @@ LOG = logging.getLogger(__name__)
 TYPES = {torch.float64: "double", torch.float32: "float"}
 
 
+MOST_KEPT = 4
+"""Pieces of memory of one network that wait to be used again; more are in use at a time only while several tapes are alive."""
+
+
 class Memory:
     """Pieces of memory that are used again: fresh ones cost more than the work that is done on them.
 
-    `take` lends a tensor with at least so many numbers; it goes back when the `Loan` is deleted.
+    `take` lends a tensor with at least so many numbers; it goes back when the `Loan` is deleted. Threads may share it, since
+    compiled code runs beside other threads.
     """
 
     def __init__(self) -> None:
@@ -34,10 +40,11 @@ class Memory:
 
     def take(self, like: Tensor, count: int) -> Loan:
         """Return a loan of ``count`` numbers or more of the type of ``like``."""
-        while self.free:
-            memory = self.free.pop()
-            if len(memory) >= count:
-                return Loan(self, memory)
+        with suppress(IndexError):  # of `pop`, when another thread was faster
+            while self.free:
+                memory = self.free.pop()
+                if len(memory) >= count:
+                    return Loan(self, memory)
         return Loan(self, like.new_empty(count))
 
 
@@ -48,7 +55,8 @@ class Loan:
         self.tensor, self._memory = tensor, memory
 
     def __del__(self):
-        self._memory.free.append(self.tensor)
+        if len(self._memory.free) < MOST_KEPT:
+            self._memory.free.append(self.tensor)
 
 
 class Tape(NamedTuple):
@@ -73,16 +81,29 @@ class NativeNetwork:
     """
 
     def __init__(self, operations: tuple[Operation, ...], layout: Layout, dtype: torch.dtype):
-        self.num_params = layout.num_params
-        self.code = write_code(operations, layout, TYPES[dtype], _Counts(dtype))
+        self._made_of = (operations, layout, dtype)
+        self.num_params, self.dtype = layout.num_params, dtype
+        self.code = write_code(operations, layout, TYPES[dtype], _num_bases)
         library = compile_library(self.code.text)
         self.tapes = Memory()
         self._works = {name: Memory() for name in self.code.work}
         self._phases = [_prototype(library[f"phase{k}"], 6) for k in range(len(self.code.stops) + 1)]
         self._reverse = {name: _prototype(library[name], 9) for name in self.code.work}
 
+    def __reduce__(self):
+        """Copies, also those in another process, are made of the same operations."""
+        return NativeNetwork, self._made_of
+
     def forward(self, theta: Tensor, features: Jet) -> tuple[Tensor, Tape]:
-        """Return the channels of the outputs (channels, points, outputs) and the tape."""
+        """Return the channels of the outputs (channels, points, outputs) and the tape.
+
+        Raises
+        ------
+        ValueError : θ is not (params,) of the right number type on a processor.
+        """
+        if theta.shape != (self.num_params,) or theta.dtype != self.dtype or theta.device.type != "cpu":
+            given = f"{tuple(theta.shape)} {theta.dtype} on {theta.device.type}"
+            raise ValueError(f"theta must be ({self.num_params},) {self.dtype} on cpu, got {given}")
         n, theta = len(features.value), theta.contiguous()
         loan = self.tapes.take(theta, self.code.tape.numbers(n))
         memory = loan.tensor
@@ -139,26 +160,23 @@ class Apply(Function):
         return ctx.network.backward(theta, ctx.features, ctx.known, cotangent), None, None
 
 
-class _Counts(dict):
-    """How many bases an activation has, by (activation, order)."""
-
-    def __init__(self, dtype: torch.dtype):
-        super().__init__()
-        self._probe = torch.zeros(1, dtype=dtype)
-
-    def __missing__(self, key: tuple[str, int]) -> int:
-        return len(ACTIVATIONS[key[0]].bases(self._probe, key[1]))
+def _num_bases(activation: str, order: int) -> int:
+    return len(ACTIVATIONS[activation].bases(torch.zeros(1), order))
 
 
-@lru_cache(maxsize=256)
-def native_network(network: Any, layout: Layout, features: Ref, carried: tuple[Channel, ...], dtype: torch.dtype) -> Any:
+@lru_cache(maxsize=64)
+def native_network(
+    network: Any, shapes: tuple[tuple[str, Shape], ...], features: Ref, carried: tuple[Channel, ...], dtype: torch.dtype
+) -> NativeNetwork | None:
     """Return the compiled network, or None where that fails (a full disk), with a warning; made at the first call.
 
     Parameters
     ----------
     network : settings of a `pinn.field.network.network.Network`.
+    shapes : of its parameters by name, in the order of θ.
     features : what comes in.
     """
+    layout = Layout(dict(shapes))
     try:
         return NativeNetwork(record(network, layout.shapes, features, carried), layout, dtype)
     except FAILURES as error:

@@ -12,17 +12,14 @@ width), the value being channel 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import NamedTuple
 
 from pinn.field.layout import Layout
 from pinn.field.loops import activation_loops
-from pinn.field.recorder import Affine, Operation, Product, Ref
-
-WIDEST_VECTOR = 16
-"""Numbers in a vector register, at most; the product of matrices may round widths up to it."""
+from pinn.field.recorder import Affine, Dense, Operation, Product, Ref
 
 NATIVE_FILES = ("matrix.c", "tanh.c")
 OWN_BASES = {"tanh": "tanh_array"}
@@ -96,13 +93,13 @@ class Code(NamedTuple):
     output: tuple[str, int, int]
 
 
-def write_code(operations: Sequence[Operation], layout: Layout, number: str, num_bases: Mapping[tuple[str, int], int]) -> Code:
+def write_code(operations: Sequence[Operation], layout: Layout, number: str, num_bases: Callable[[str, int], int]) -> Code:
     """Return the code of a network.
 
     Parameters
     ----------
     number : ``double`` or ``float``.
-    num_bases : how many bases an activation has for derivatives up to an order, by (activation, order).
+    num_bases : how many bases an activation has for derivatives up to an order, a function of (activation, order).
     """
     writer = _Writer(operations, layout, num_bases)
     phases = writer.forward()
@@ -128,7 +125,7 @@ def _function(name: str, arguments: str, lines: Sequence[str]) -> str:
 
 
 class _Writer:
-    def __init__(self, operations: Sequence[Operation], layout: Layout, num_bases: Mapping[tuple[str, int], int]):
+    def __init__(self, operations: Sequence[Operation], layout: Layout, num_bases: Callable[[str, int], int]):
         self.operations, self.layout, self.num_bases = operations, layout, num_bases
         self.tape = Plot()
         self.loops: dict[tuple, str] = {}
@@ -137,12 +134,8 @@ class _Writer:
         self._make_places()
 
     def _make_places(self) -> None:
-        widest = max(max(shape) for shape in self.layout.shapes.values() if len(shape) == 2) + WIDEST_VECTOR
-        most = max(op.out.num_channels for op in self.operations)
-        aligned = max(op.out.width for op in self.operations) + WIDEST_VECTOR
-        self.tape.add("scratch", most * aligned, widest * widest)
         for op in self.operations:
-            if isinstance(op, Affine) and op.plan is not None:
+            if isinstance(op, Dense):
                 if op.x.varies:
                     self.tape.add(f"z{op.out.number}", op.x.num_channels * op.out.width)
                 else:
@@ -167,18 +160,19 @@ class _Writer:
         phases: list[list[str]] = [[]]
         bases = 0
         for op in self.operations:
-            if isinstance(op, Affine):
-                target = f"z{op.out.number}" if op.plan is not None else self.stack(op.out)
-                phases[-1] += self._affine(op, target)
+            if isinstance(op, Dense):
+                k, w, out = op.out.number, op.out.width, self.stack(op.out)
+                phases[-1] += self._affine(op, f"z{k}")
                 if op.activation in OWN_BASES:
-                    phases[-1].append(f"{OWN_BASES[op.activation]}(n * {op.out.width}, {target}, b{op.out.number});")
-                elif op.plan is not None:
-                    self.stops.append((str(op.activation), op.plan.order + 1, target))
-                    self.first_base[op.out.number] = bases
-                    bases += self.num_bases[str(op.activation), op.plan.order + 1]
+                    phases[-1].append(f"{OWN_BASES[op.activation]}(n * {w}, z{k}, b{k});")
+                else:
+                    self.stops.append((op.activation, op.plan.order + 1, f"z{k}"))
+                    self.first_base[k] = bases
+                    bases += self.num_bases(op.activation, op.plan.order + 1)
                     phases.append([])
-                if op.plan is not None:
-                    phases[-1].append(self._activation(op, "forward"))
+                phases[-1].append(self._activation(op, "forward", "0", "0", out, f"{out} + n * {w}"))
+            elif isinstance(op, Affine):
+                phases[-1] += self._affine(op, self.stack(op.out))
             elif isinstance(op, Product):
                 phases[-1] += self._product(op)
             else:
@@ -187,37 +181,36 @@ class _Writer:
         return phases
 
     def _affine(self, op: Affine, target: str) -> list[str]:
+        """Return x W + b; channels of plain coordinates, which do not vary, lie in ``s`` where an activation follows."""
         x, w_in, w_out = op.x, op.x.width, op.out.width
         weight = f"(Matrix){{theta + {self._parameter(op.weight)}, {w_out}, 1}}"
         bias = f"add_bias(n, {w_out}, theta + {self._parameter(op.bias)}, {target});"
 
-        def times(rows: str, start: str, to: str) -> str:
-            return f"product({rows}, {w_out}, {w_in}, (Matrix){{{start}, {w_in}, 1}}, {weight}, {to}, 0, scratch);"
+        def times(rows: str, start: str, to: str, step: int = w_in) -> str:
+            return f"product({rows}, {w_out}, {w_in}, (Matrix){{{start}, {step}, 1}}, {weight}, {to}, 0);"
 
         if x.number:
             return [times(f"{x.num_channels} * n", self.stack(x), target), bias]
-        lines = [times("n", "features", target), bias]
-        if x.present and x.varies:
-            lines.append(times(f"{len(x.present)} * n", "slopes", f"{target} + n * {w_out}"))
-        elif x.present:
-            lines.append(times(f"{len(x.present)}", "slopes", f"s{op.out.number}"))
+        lines, count = [times("n", "features", target), bias], len(x.present)
+        if x.varies and count:
+            lines.append(times(f"{count} * n", "slopes", f"{target} + n * {w_out}"))
+        elif isinstance(op, Dense) and count:
+            lines.append(times(f"{count}", "slopes", f"s{op.out.number}"))
+        elif count:
+            lines += [times("n", f"slopes + {k * w_in}", f"{target} + {k + 1} * n * {w_out}", 0) for k in range(count)]
         return lines
 
-    def _activation(self, op: Affine, which: str, *more: str) -> str:
-        """Return a call of the loops of an activation."""
-        assert op.plan is not None
+    def _activation(self, op: Dense, which: str, x: str, y: str, value: str, rest: str) -> str:
+        """Return a call of the loops of an activation; for the arguments see `pinn.field.loops.activation_loops`."""
         key = (op.plan, op.activation)
         name = f"act{list(self.loops).index(key) if key in self.loops else len(self.loops)}"
         if key not in self.loops:
-            orders = (op.plan.order, op.plan.order + 1)
-            counts = tuple(self.num_bases[str(op.activation), order] for order in orders)
-            self.loops[key] = activation_loops(name, op.plan, str(op.activation), (counts[0], counts[1]))
-        k, w, out = op.out.number, op.out.width, self.stack(op.out)
+            counts = (self.num_bases(op.activation, op.plan.order), self.num_bases(op.activation, op.plan.order + 1))
+            self.loops[key] = activation_loops(name, op.plan, op.activation, counts)
+        k, w = op.out.number, op.out.width
         bases = f"(const T *[]){{b{k}}}" if op.activation in OWN_BASES else f"bases + {self.first_base[k]}"
-        given = more or ("0", "0", out, f"{out} + n * {w}")
-        if op.x.varies:
-            return f"{name}_{which}(1, n * {w}, {bases}, z{k} + n * {w}, n * {w}, 0, {', '.join(given)});"
-        return f"{name}_{which}(n, {w}, {bases}, s{k}, {w}, 0, {', '.join(given)});"
+        size, z = (f"1, n * {w}", f"z{k} + n * {w}, n * {w}, 0") if op.x.varies else (f"n, {w}", f"s{k}, {w}, 0")
+        return f"{name}_{which}({size}, {bases}, {z}, {x}, {y}, {value}, {rest});"
 
     def _product(self, op: Product) -> list[str]:
         a, b, out, size = self.stack(op.a), self.stack(op.b), self.stack(op.out), op.out.width
@@ -233,7 +226,7 @@ class _Writer:
     def backward(self, per_point: bool) -> tuple[Plot, list[str]]:
         """Return the working memory and the lines of the reverse pass."""
         pool, lines = Pool(), []
-        pool.add("summed", 0, max((len(op.x.present) * op.out.width for op in self._activated()), default=0))
+        pool.add("summed", 0, max((len(op.x.present) * op.out.width for op in self.operations if isinstance(op, Dense)), default=0))
         cotangents: dict[int, str] = {self.operations[-1].out.number: "cotangent"}
         for op in reversed(self.operations):
             g = cotangents.pop(op.out.number)
@@ -249,56 +242,56 @@ class _Writer:
                 pool.give_back(g)
         return pool, lines
 
-    def _activated(self) -> list[Affine]:
-        return [op for op in self.operations if isinstance(op, Affine) and op.plan is not None]
-
     def _affine_backward(self, op: Affine, g: str, cotangents: dict[int, str], pool: Pool, per_point: bool) -> list[str]:
         x, w, lines = op.x, op.out.width, []
         gz, rest = g, f"{g} + n * {w}"
-        summed = op.plan is not None and not x.varies and not per_point
-        if op.plan is not None:
+        summed = isinstance(op, Dense) and not x.varies and not per_point
+        if isinstance(op, Dense):
             gz = pool.take((1 if summed else x.num_channels) * w)
             rest = "summed" if summed else f"{gz} + n * {w}"
             if summed:
                 lines.append(f"for (long i = 0; i < {len(x.present) * w}; i++) summed[i] = 0;")
             which = "backward_rows" if summed else "backward"
             lines.append(self._activation(op, which, g, f"{g} + n * {w}", gz, rest))
-        lines += self._gradient(op, gz, rest, summed, per_point)
+        lines += self._gradient_rows(op, gz) if per_point else self._gradient(op, gz, rest, summed)
         if x.number:
             to, sign = _target(x, cotangents, pool)
             weight = f"(Matrix){{theta + {self._parameter(op.weight)}, 1, {w}}}"
-            rows = f"{x.num_channels} * n"
-            lines.append(
-                f"product({rows}, {x.width}, {w}, (Matrix){{{gz}, {w}, 1}}, {weight}, {to}, {int(sign == '+=')}, scratch);"
-            )
-        if op.plan is not None:
+            rows, add = f"{x.num_channels} * n", int(sign == "+=")
+            lines.append(f"product({rows}, {x.width}, {w}, (Matrix){{{gz}, {w}, 1}}, {weight}, {to}, {add});")
+        if isinstance(op, Dense):
             pool.give_back(gz)
         return lines
 
-    def _gradient(self, op: Affine, gz: str, rest: str, summed: bool, per_point: bool) -> list[str]:
+    def _gradient(self, op: Affine, gz: str, rest: str, summed: bool) -> list[str]:
         """Add to the gradient by weight and bias; ``gz`` and ``rest`` are the cotangents of value and channels of x W + b."""
-        x, w_in, w = op.x, op.x.width, op.out.width
+        x, w_in, w, count = op.x, op.x.width, op.out.width, len(op.x.present)
+        parts = [(self.stack(x), w_in, gz, f"{x.num_channels} * n")] if x.number else [("features", w_in, gz, "n")]
+        if not x.number and count and (x.varies or summed):
+            parts.append(("slopes", w_in, rest, f"{count} * n" if x.varies else f"{count}"))
+        elif not x.number:
+            parts += [(f"slopes + {k * w_in}", 0, f"{rest} + {k} * n * {w}", "n") for k in range(count)]
         to = f"gradient + {self._parameter(op.weight)}"
-        bias = f"gradient + {self._parameter(op.bias)}"
-        parts = [("features", gz, "n", 1)]
-        if x.number:
-            parts = [(self.stack(x), gz, f"{x.num_channels} * n", x.num_channels)]
-        elif x.present:
-            parts.append(("slopes", rest, str(len(x.present)) + ("" if not x.varies else " * n"), len(x.present)))
-        if not per_point:
-            lines = [
-                f"product({w_in}, {w}, {rows}, (Matrix){{{start}, 1, {w_in}}}, (Matrix){{{g}, {w}, 1}}, {to}, 1, scratch);"
-                for start, g, rows, _ in parts
-            ]
-            return [*lines, f"sum_rows(n, {w}, {gz}, {bias});"]
+        lines = [
+            f"product({w_in}, {w}, {rows}, (Matrix){{{start}, 1, {step}}}, (Matrix){{{g}, {w}, 1}}, {to}, 1);"
+            for start, step, g, rows in parts
+        ]
+        return [*lines, f"sum_rows(n, {w}, {gz}, gradient + {self._parameter(op.bias)});"]
+
+    def _gradient_rows(self, op: Affine, gz: str) -> list[str]:
+        """Do the same for every point; ``gz`` is the cotangent of x W + b."""
+        x, w_in, w = op.x, op.x.width, op.out.width
+        parts = [(self.stack(x), x.varies, gz, x.num_channels)] if x.number else [("features", True, gz, 1)]
+        if not x.number and x.present:
+            parts.append(("slopes", x.varies, f"{gz} + n * {w}", len(x.present)))
         lines = []
-        for start, g, _, count in parts:
-            fixed = start == "slopes" and not x.varies
-            a = f"(Matrix){{{start}, 1, {w_in}}}" if fixed else f"(Matrix){{{start} + p * {w_in}, 1, n * {w_in}}}"
+        for start, varies, g, count in parts:
+            a = f"(Matrix){{{start} + p * {w_in}, 1, n * {w_in}}}" if varies else f"(Matrix){{{start}, 1, {w_in}}}"
             b = f"(Matrix){{{g} + p * {w}, n * {w}, 1}}"
-            lines.append(f"product({w_in}, {w}, {count}, {a}, {b}, {to} + p * {self.layout.num_params}, 1, scratch);")
-        lines.append(f"sum_rows(1, {w}, {gz} + p * {w}, {bias} + p * {self.layout.num_params});")
-        return ["for (long p = 0; p < n; p++) {", *(f"  {line}" for line in lines), "}"]
+            lines.append(f"product({w_in}, {w}, {count}, {a}, {b}, row + {self._parameter(op.weight)}, 1);")
+        lines.append(f"sum_rows(1, {w}, {gz} + p * {w}, row + {self._parameter(op.bias)});")
+        head = ["for (long p = 0; p < n; p++) {", f"  T *const row = gradient + p * {self.layout.num_params};"]
+        return [*head, *(f"  {line}" for line in lines), "}"]
 
     def _product_backward(self, op: Product, g: str, cotangents: dict[int, str], pool: Pool) -> list[str]:
         size, lines = op.out.width, []

@@ -33,14 +33,20 @@ class Ref:
 
 @dataclass(frozen=True)
 class Affine:
-    """out = σ(x W + b) with parameters by name; without an activation out = x W + b and ``plan`` is None."""
+    """out = x W + b with parameters by name."""
 
     out: Ref
     x: Ref
     weight: str
     bias: str
-    activation: str | None = None
-    plan: Plan | None = None
+
+
+@dataclass(frozen=True)
+class Dense(Affine):
+    """out = σ(x W + b); ``plan`` is from `pinn.field.jet.composition`."""
+
+    activation: str
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,10 @@ class Recorder:
     ----------
     carried : channels of all jets.
     widths : number of outputs of every weight by name.
+
+    Raises
+    ------
+    NotImplementedError : a sum or product of features, or of jets that do not have the same channels.
     """
 
     def __init__(self, carried: tuple[Channel, ...], widths: dict[str, int]):
@@ -83,35 +93,57 @@ class Recorder:
         """Write down σ(x W + b)."""
         plan = composition(self.carried, x.present)
         out = Ref(len(self.operations) + 1, self.widths[weight], tuple(range(plan.num_outputs)))
-        self.operations.append(Affine(out, x, weight, bias, activation, plan))
+        self.operations.append(Dense(out, x, weight, bias, activation, plan))
         return out
 
     def linear(self, x: Ref, weight: str, bias: str) -> Ref:
         """Write down x W + b."""
-        out = Ref(len(self.operations) + 1, self.widths[weight], x.present, x.varies)
+        out = Ref(len(self.operations) + 1, self.widths[weight], x.present)
         self.operations.append(Affine(out, x, weight, bias))
         return out
 
     def add(self, a: Ref, b: Ref, factor: float = 1.0) -> Ref:
         """Write down a + factor · b."""
+        _check_channels(a, b, a.present)
         out = Ref(len(self.operations) + 1, a.width, a.present)
         self.operations.append(Sum(out, a, b, factor))
         return out
 
     def multiply(self, a: Ref, b: Ref) -> Ref:
         """Write down a · b."""
+        _check_channels(a, b, tuple(range(len(self.carried) - 1)))
         out = Ref(len(self.operations) + 1, a.width, a.present)
         self.operations.append(Product(out, a, b, leibniz(self.carried)))
         return out
 
 
 def record(network: Any, shapes: dict[str, tuple[int, ...]], features: Ref, carried: tuple[Channel, ...]) -> tuple[Operation, ...]:
-    """Return the operations of a network; the last one gives its outputs.
+    """Return the operations of a network that its outputs depend on; the last one gives the outputs.
 
     Parameters
     ----------
     shapes : of the parameters by name.
+
+    Raises
+    ------
+    NotImplementedError : the outputs are the features, or see `Recorder`.
     """
     recorder = Recorder(carried, {name: shape[-1] for name, shape in shapes.items()})
-    network.apply({name: name for name in shapes}, features, recorder)
-    return tuple(recorder.operations)
+    outputs = network.apply({name: name for name in shapes}, features, recorder)
+    needed, used = {outputs.number}, []
+    for operation in reversed(recorder.operations):
+        if operation.out.number in needed:
+            used.append(operation)
+            needed |= {ref.number for ref in _inputs(operation)}
+    if not used:
+        raise NotImplementedError("a network whose outputs are its features")
+    return tuple(reversed(used))
+
+
+def _inputs(operation: Operation) -> tuple[Ref, ...]:
+    return (operation.x,) if isinstance(operation, Affine) else (operation.a, operation.b)
+
+
+def _check_channels(a: Ref, b: Ref, present: tuple[int, ...]) -> None:
+    if not a.number or not b.number or not a.present == b.present == present:
+        raise NotImplementedError("a sum or product of features, or of jets with other channels")

@@ -5,7 +5,7 @@
 static inline double tanh_of(double z) {
   const double round = 0x1.8p52, a = __builtin_fabs(z);
   const double y = -2 * (a > 20 ? 20 : a);
-  const union { double number; long long bits; } shifted = {y * 0x1.71547652b82fep0 + round};
+  const union { double number; unsigned long long bits; } shifted = {y * 0x1.71547652b82fep0 + round};
   const double k = shifted.number - round;
   const double r = (y - k * 0x1.62e42fefa39efp-1) - k * 0x1.abc9e3b39803fp-56;
   double p = 1.0 / 6227020800;
@@ -21,7 +21,7 @@ static inline double tanh_of(double z) {
   p = p * r + 1.0 / 6;
   p = p * r + 0.5;
   p = p * r * r + r;
-  const union { long long bits; double number; } power = {(shifted.bits + 1023) << 52};
+  const union { unsigned long long bits; double number; } power = {(shifted.bits + 1023) << 52};
   const double t = power.number * p + (power.number - 1);
   return __builtin_copysign(-t / (2 + t), z);
 }
