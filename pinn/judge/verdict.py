@@ -90,7 +90,8 @@ def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, ta
         bound = _bound(metrics, reference)
         if target is not None and bound <= target:
             return bound, reference.kind, []
-        words = f"the distance from the reference is {error:.1e}, and the reference itself is known to {reference.bar:.1e} only"
+        known = f"the reference itself is known to {reference.bar:.1e} only (reference.size=8 allows larger grids)"
+        words = f"the distance from the reference is {error:.1e}, and {known}"
         return error, "none", [f"the error is at most {bound:.1e}: {words}"]
     if estimate is not None:
         return estimate.worst, "estimate", []

@@ -79,7 +79,7 @@ def _advice(key: str) -> str:
     """Return what to do about an unknown key."""
     if key in _SETTINGS:
         return f": a problem says what is asked; '{key}' is a setting of the run, given after the file: pinn run FILE {key}..."
-    return f"{nearest(key, KEYS)}; keys: {', '.join(KEYS)}"
+    return f"{nearest(key, KEYS)}; keys: {', '.join(known for known in KEYS if known not in _LATER)}"
 
 
 def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where | None = None) -> Problem:

@@ -14,12 +14,15 @@ from pinn.problem.program import Program, coordinate_values
 from pinn.problem.regions import sample
 from pinn.problem.tree import Node
 
+SMALL, LARGE = 0.02, 20.0
+"""Sizes of an unknown between which no scale is needed."""
+
 _CURVILINEAR = {"r", "rho", "theta", "phi"}
 
 
 def notes(problem: Problem, mapping: Mapping[str, Any]) -> list[str]:
     """Return one line for everything in a problem that a person should know before a run."""
-    return [*_corners(problem), *_overdetermined(problem), *_cartesian(problem, mapping)]
+    return [*_corners(problem), *_overdetermined(problem), *_far_from_one(problem), *_cartesian(problem, mapping)]
 
 
 def _corners(problem: Problem) -> Iterator[str]:
@@ -66,6 +69,22 @@ def _overdetermined(problem: Problem) -> Iterator[str]:
             f"{have} equations for {need} unknown{'s' if need > 1 else ''}: they are met as well as they can be together, "
             "and no finite-difference reference can be made"
         )
+
+
+def _far_from_one(problem: Problem) -> Iterator[str]:
+    """Networks are of size one: say so where prescribed values are not, and nobody said how large the unknown is."""
+    sizes: dict[str, float] = {}
+    for condition in problem.conditions:
+        if found := prescribed_value(condition):
+            unknown, value = found
+            sizes[unknown] = max([sizes.get(unknown, 0.0), *(_typical_value(problem, value, piece) for piece in condition.region)])
+    for sought in problem.unknowns:
+        size = sizes.get(sought.name, 1.0)
+        if sought.scale is None and not problem.exact and size > 1e-200 and not SMALL <= size <= LARGE:
+            yield (
+                f"values of {sought.name} up to {size:.2g} are prescribed; a network learns them well only when the problem says "
+                f"how large they are: unknowns: {{{sought.name}: {{scale: {float(f'{size:.1g}'):g}}}}}"
+            )
 
 
 def _cartesian(problem: Problem, mapping: Mapping[str, Any]) -> Iterator[str]:

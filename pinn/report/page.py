@@ -11,6 +11,7 @@ from pinn.report.folder import RunData
 from pinn.report.markup import Html, element, picture, table
 from pinn.report.statement import statement
 from pinn.report.wording import (
+    at_most,
     bar_of,
     classical_sentences,
     count,
@@ -119,7 +120,7 @@ def _errors(data: RunData) -> Html | None:
     for name in names:
         bar = bar_of(data, name)
         rows.append((
-            name, number(data.metric(f"unknowns.{name}.relative_l2")), number(data.metric(f"unknowns.{name}.max_error")),
+            name, at_most(data, name), number(data.metric(f"unknowns.{name}.max_error")),
             "exact" if bar == 0 else number(bar), number(estimates_of(data).get(name)),
         ))  # fmt: skip
     head = ("unknown", "relative L² error", "largest error", "error of the reference", "error estimated without a reference")

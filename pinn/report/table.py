@@ -12,7 +12,7 @@ import numpy as np
 from pinn.report.folder import RunData
 from pinn.report.history import running_steps
 from pinn.report.style import DPI, decades, escaped, new_figure, plain_axes, seconds_axis, styled, term_style
-from pinn.report.wording import count, duration, estimates_of, network_error, network_seconds, number
+from pinn.report.wording import at_most, count, duration, estimates_of, network_error, network_seconds, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,19 +104,20 @@ def compare_figure(folders: Sequence[str | Path], path: str | Path) -> Path:
 
 
 def _row(data: RunData, name: str, settings: str) -> tuple[str, ...]:
-    errors = {unknown: entry.get("relative_l2") for unknown, entry in data.metric("unknowns", {}).items()}
+    errors = {unknown: at_most(data, unknown) for unknown in data.metric("unknowns", {})}
+    estimates = {unknown: number(value) for unknown, value in estimates_of(data).items()}
     state = data.status.get("state")
     return (
         name, str(data.metric("problem", "–")), str(data.metric("solver", "–")), count(data.metric("num_parameters")),
-        count(data.metric("num_rows")), duration(network_seconds(data)), _by_name(errors), _by_name(estimates_of(data)),
+        count(data.metric("num_rows")), duration(network_seconds(data)), _by_name(errors), _by_name(estimates),
         str(data.metric("verdict", state or "–")), settings,
     )  # fmt: skip
 
 
-def _by_name(values: dict) -> str:
+def _by_name(values: dict[str, str]) -> str:
     if len(values) == 1:
-        return number(next(iter(values.values())))
-    return ", ".join(f"{name} {number(value)}" for name, value in values.items()) or "–"
+        return next(iter(values.values()))
+    return ", ".join(f"{name} {value}" for name, value in values.items()) or "–"
 
 
 def _cell(text: str, column: int, width: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from pinn.problem.formula import parse, parse_equation, parse_selector
@@ -16,6 +17,10 @@ _SIGNS = {"<=": "≤", ">=": "≥", "-": "−", "and": "and", "or": "or"}
 COORDINATE_LETTERS = set("xyztrsn")
 _INVISIBLE = "\u2062"
 _SHORT = (Name, Number, Imaginary)
+
+_GREEK_LETTER = "|".join([*sorted(GREEK, key=len, reverse=True), "[xyzrstn]"])
+_GREEK_RUN = f"({_GREEK_LETTER})+"
+"""Coordinates of a derivative, some of them Greek: ``thetatheta``, ``rtheta``."""
 
 
 def equation(value: object) -> Html:
@@ -213,7 +218,9 @@ def _below(text: str) -> Html:
         return element("mn", text)
     if set(text) <= COORDINATE_LETTERS:
         return _row(*(element("mi", letter) for letter in text))
-    return element("mi", GREEK.get(text, text.replace("_", " ")))
+    if re.fullmatch(_GREEK_RUN, text):
+        return _row(*(element("mi", GREEK.get(letter, letter)) for letter in re.findall(_GREEK_LETTER, text)))
+    return element("mi", text.replace("_", " "))
 
 
 def _upright(text: str) -> Html:

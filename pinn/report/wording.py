@@ -107,12 +107,22 @@ def known_error(data: RunData, unknown: str) -> KnownError:
 
 def network_error(data: RunData) -> KnownError:
     """Return the largest error over the unknowns; not known if that of one is not."""
+    if data.metric("error.source") == "estimate" and is_number(data.metric("error.relative_l2")):
+        return KnownError(data.metric("error.relative_l2"), "estimated")
     names = list(dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns]))
     errors = [known_error(data, name) for name in names]
     for error in errors:
         if error.value is None:
             return error
     return max(errors, key=lambda error: error.value or 0.0, default=KnownError(None, "unknown"))
+
+
+def at_most(data: RunData, unknown: str) -> str:
+    """Return the error of an unknown against the reference as a cell of a table: with ≤ where only a bound is known."""
+    error = known_error(data, unknown)
+    if error.how == "unsure":
+        return f"≤ {number(error.most)}"
+    return number(data.metric(f"unknowns.{unknown}.relative_l2"))
 
 
 def error_words(data: RunData, error: KnownError) -> str:
@@ -122,7 +132,7 @@ def error_words(data: RunData, error: KnownError) -> str:
     if error.how == "estimated":
         return f"estimated relative L² error {number(error.value)}"
     if error.how == "unsure":
-        return f"distance from {reference_words(data)} {number(error.value)}, whose own error is up to {number(error.bar)}"
+        return f"relative L² error at most {number(error.most)} ({reference_words(data)}, themselves known to {number(error.bar)})"
     return "error not known"
 
 

@@ -148,7 +148,7 @@ def command(words: Words) -> int:
     print(f"  parameters  {expected.num_parameters} ({type(configuration.network).__name__})")
     print(f"  solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}")
     print(f"  memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB")
-    print(f"  time        at most about {longest} with {configuration.threads} threads")
+    print(f"  training    at most about {longest} with {configuration.threads} threads")
     for warning in (*problem.warnings, *configuration.points.warnings()):
         print(f"  note        {warning}")
     print("ok")

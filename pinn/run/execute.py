@@ -60,6 +60,7 @@ def start(prepared: Prepared, line: str, progress: Progress, path: Path | None =
     if path is not None:
         folders.refuse_unusable(path)
     begin = time.perf_counter()
+    progress.doing("setting up")
     with terminable(), _torch(prepared):
         setup = _set_up(prepared)
         folder = folders.create(path, configuration.name, megabytes_on_disk(prepared))
@@ -219,13 +220,16 @@ def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds
     """Judge the solution, write all numbers, then draw."""
     configuration = setup.prepared.configuration
     folder.set_status("running", "judge", state.total)
+    progress.doing("measuring the error")
     metrics = judge.conclude(folder, state, seconds)
     metrics["warnings"] = _warnings(setup.prepared)
     atomic.write_json(folder / "metrics.json", metrics)
     metrics["classical"] = judge.compare_with_classical(metrics, seconds["setup"] + seconds["solve"])
     atomic.write_json(folder / "metrics.json", metrics)
     folder.set_status("running", "report", state.total)
+    progress.doing("drawing")
     failed = report(folder, configuration.report)
+    progress.clear()
     for line in failed:
         progress.say(f"note: {line}")
         folder.log(f"note: {line}")
@@ -249,8 +253,10 @@ JUDGES = {"exact": "exact", "finite_difference": "finite differences", "estimate
 
 def summary(metrics: Mapping[str, Any], folder: RunFolder) -> str:
     """Return the last line of a run: how wrong the solution is, by what judge, how long it took and where everything is."""
-    error, source = largest_error(metrics), metrics["error"]["source"]
+    error, source, most = largest_error(metrics), metrics["error"]["source"], metrics["error"].get("at_most")
     known = "error unknown" if error is None else f"error {error:.1e} ({JUDGES[source]})"
+    if error is None and most is not None:
+        known = f"error at most {most:.1e} (finite differences)"
     reason = f" ({metrics['verdict_reasons'][0]})" if metrics["verdict"] != "verified" and metrics["verdict_reasons"] else ""
     return f"{metrics['verdict']}: {known} in {duration(metrics['seconds']['solve'])}{reason}; {folder.path}"
 

@@ -65,6 +65,11 @@ class Progress:
             self.stream.write(text + "\n")
         self.stream.flush()
 
+    def doing(self, text: str) -> None:
+        """Show on a terminal what takes a while and has no steps."""
+        if self.live:
+            self._show(f"{text} …")
+
     def say(self, text: str) -> None:
         """Show a line that stays."""
         self.clear()
@@ -86,6 +91,9 @@ class Silence(Progress):
         super().__init__(sys.stderr)
 
     def step(self, *_: object) -> None:
+        """Show nothing."""
+
+    def doing(self, text: str) -> None:
         """Show nothing."""
 
     def say(self, text: str) -> None:

@@ -63,7 +63,7 @@ class Quantity:
         size = float(np.linalg.norm(self.reference[known]))
         distance = float(np.linalg.norm(apart[known]))
         if self.bar * size > KNOWN * distance:
-            return None, None, f"no further from the reference than that is uncertain itself ({self.bar:.1e})"
+            return None, None, f"not far enough from the reference, which is itself known to {self.bar:.1e} only"
         return float(apart[known].max()), distance / size if size > 0 else None, ""
 
 

@@ -59,6 +59,11 @@ class Result:
         return (self.metrics.get("estimate") or {}).get("relative_l2")
 
     @property
+    def quantities(self) -> Mapping[str, Any]:
+        """What metrics.json holds of the problem's quantities, by name."""
+        return self.metrics.get("quantities") or {}
+
+    @property
     def solution(self) -> Any:
         """The field as a `pinn.field.solution.Solution`, for instance for `pinn.derivatives`; None unless the run finished."""
         return self.outcome.solution

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from pinn.problem.settings import BadInput
+from pinn.problem.settings import BadInput, nearest
 from pinn.problem.text import Document, read_text
 from pinn.run.compose import Source
 from pinn.run.options import groups
@@ -57,4 +57,5 @@ def _read_file(path: Path) -> Given:
         return Given(Source(name=path.stem, problem=mapping), document)
     if "problem" in mapping:
         return Given(Source(name=str(mapping.get("name") or ""), experiment=mapping), document)
-    raise BadInput(f"{path} is neither a problem (key 'equations') nor settings (key 'problem')")
+    close = [hint for key in mapping if (hint := nearest(str(key), ["equations", "problem"]))]
+    raise BadInput(f"{path} is neither a problem (key 'equations') nor settings (key 'problem')" + "".join(close[:1]))

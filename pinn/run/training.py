@@ -187,7 +187,8 @@ class Keeper:
         self.history = Table(folder / "history.csv", columns, kept.get("history_bytes"))
         self.timing = Table(folder / "timing.csv", ["step", "seconds"], kept.get("timing_bytes"))
         self.config = to_yaml(trained_settings(setup.prepared.configuration))
-        self._judged = False
+        self._judged: int | None = None
+        self._written = saved["state"]["total"] if saved else 0
         self._error: float | None = None
 
     def judging(self, judge: Judging | None) -> Judging | None:
@@ -196,20 +197,21 @@ class Keeper:
             return None
 
         def judged(theta: Any) -> float | None:
-            self._judged, self._error = True, judge(theta)
+            self._judged, self._error = self._written + 1, judge(theta)
             return self._error
 
         return judged
 
     def write(self, state: State) -> None:
         """Add a step to both tables."""
+        self._written = state.total
         values = {"step": state.total, "stage": state.stage, "loss": state.loss, **state.losses, "error": state.error}
         self.history.add(values)
         self.timing.add({"step": state.total, "seconds": round(state.seconds, 6)})
 
     def known(self, label: str) -> Known | None:
         """Return what the judge said last, None before it was asked."""
-        return (label, self._error) if self._judged else None
+        return (f"{label} at step {self._judged}", self._error) if self._judged is not None else None
 
     def save(self, state: State) -> None:
         """Write a checkpoint and where the run stands."""

@@ -292,6 +292,11 @@ WARNINGS = [
         "laplacian, div and grad are Cartesian; with the coordinate r write the polar form out",
     ),
     (
+        conditions("\n  initial: {at: t = 0, u: 300}\n  walls: {at: boundary, u: 300 + 50*sin(t)}"),
+        "values of u up to 3.4e+02 are prescribed; a network learns them well only when the problem says how large they are: "
+        "unknowns: {u: {scale: 300}}",
+    ),
+    (
         heat(equations="{heat: u_t = a*u_xx, still: u_t = 0}", conditions=START + "\n  w: {at: boundary, u: 0}"),
         "2 equations for 1 unknown: they are met as well as they can be together, and no finite-difference reference can be made",
     ),

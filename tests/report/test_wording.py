@@ -86,7 +86,7 @@ def test_distance_from_a_poor_reference_is_not_called_the_error(tmp_path):
     error = known_error(data, "u")
     assert (
         error.how == "unsure"
-        and error_words(data, error) == "distance from finite differences 3.0×10⁻⁴, whose own error is up to 2.0×10⁻⁴"
+        and error_words(data, error) == "relative L² error at most 5.0×10⁻⁴ (finite differences, themselves known to 2.0×10⁻⁴)"
     )
     data.metrics["estimate"].update(accepted=True, relative_l2={"u": 2.5e-4})
     assert known_error(data, "u") == (2.5e-4, "estimated", None)
@@ -134,6 +134,7 @@ def bare(markup):
         ("p(x=0, y=0) = 0", "p(x=0,y=0)=0"),
         ("a*(-x/2) - (-b) = 0", "a (−<mfrac>x2</mfrac>)−(−b)=0"),
         ("-x/2 = 2j*k", "−<mfrac>x2</mfrac>=2ik"),
+        ("T_thetatheta = T_rtheta", "<msub>Tθθ</msub>=<msub>Trθ</msub>"),
         ("S_max = omega_0", "<msub>Smax</msub>=<msub>ω0</msub>"),
     ],
 )

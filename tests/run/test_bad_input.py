@@ -152,6 +152,7 @@ def test_command_lines(arguments, message, capsys, tmp_path):
     [
         ("", "has no settings"),
         ("- 1\n- 2\n", "has no settings"),
+        ("equation: u_t = u_xx\n", "settings (key 'problem'); did you mean 'equations'?"),
         ("a: 1\n", "neither a problem (key 'equations') nor settings (key 'problem')"),
         ("equations: {e: u_xx = 1}\n\tx: 1\n", "tab character; indent with spaces"),
         (MINE + "title: again\n", "'title' is already set on line 1"),

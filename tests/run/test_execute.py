@@ -16,6 +16,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from pinn.run.cli import main  # noqa: E402
+from pinn.run.execute import summary  # noqa: E402
+from pinn.run.folder import RunFolder  # noqa: E402
 
 FILES = {
     "config.yaml", "environment.json", "status.json", "metrics.json", "history.csv", "timing.csv", "diagnostics.npz",
@@ -373,3 +375,11 @@ def test_a_folder_that_is_gone_is_told(here, capsys):
     assert main(["check", "heat_1d"]) == 2
     assert "working folder does not exist" in capsys.readouterr().err
     os.chdir(here)
+
+
+def test_the_last_line_of_a_run_gives_the_bound_of_an_error_that_is_not_known(here):
+    metrics = {
+        "verdict": "not verified", "verdict_reasons": [], "seconds": {"solve": 3.0},
+        "error": {"relative_l2": None, "source": "none", "at_most": 3e-4},
+    }  # fmt: skip
+    assert "error at most 3.0e-04 (finite differences) in 3 s" in summary(metrics, RunFolder(here))

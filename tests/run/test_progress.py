@@ -98,4 +98,5 @@ def test_an_estimate_that_is_withheld_now_replaces_the_one_before(here, small, m
     monkeypatch.setattr("pinn.run.judging.Judge.of_theta", lambda self, theta: next(answers))
     monkeypatch.setattr("pinn.run.progress.Progress.step", lambda self, *words: seen.append(words[-1]))
     assert main(["run", "heat_1d", *small, "solver.until.check=3", "folder=run"]) == 0
-    assert seen[:10] == [None, None, *[("error", 0.5)] * 3, *[("error", None)] * 3, *[("error", 0.25)] * 2]
+    said = [*[("error at step 3", 0.5)] * 3, *[("error at step 6", None)] * 3, *[("error at step 9", 0.25)] * 2]
+    assert seen[:10] == [None, None, *said]

@@ -38,6 +38,10 @@ def test_the_solution_serves_for_derivatives_of_any_kind(result):
     np.testing.assert_allclose(slopes[:, 0], result.derivative("u_x", x=points[:, 0], t=points[:, 1]), rtol=1e-12)
 
 
+def test_quantities_of_a_result(result):
+    assert result.quantities == result.metrics["quantities"] == {}
+
+
 def test_derivatives_are_those_of_the_field(result):
     x, step = np.linspace(0.2, 0.8, 7), 1e-4
     for name, shift in (("u_x", {"x": step, "t": 0.0}), ("u_t", {"x": 0.0, "t": step})):
