@@ -59,7 +59,7 @@ class ErrorEstimate(Settings):
     """
 
     cells: int = setting(12, at_least=6, at_most=400)
-    size: float = setting(4.0, above=0)
+    size: float = setting(5.0, above=0)
     agreement: float = setting(0.2, above=0, below=1)
     resolved: float = setting(0.5, above=0, below=1)
     mass: float = setting(0.65, above=0, below=1)
