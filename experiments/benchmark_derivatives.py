@@ -6,9 +6,9 @@ On the command line:
     python experiments/benchmark_derivatives.py --json FILE        also one row per measurement, with peak memory
     python experiments/benchmark_derivatives.py --only Burgers --repeats 21
 
-A residual is the sum of its derivatives, a network a chain of tanh layers. *nested* is repeated `torch.autograd.grad` at all
-points at once, as it is commonly written; *chunked* the same in chunks that fit the cache; *jets* goes through tensors, *compiled*
-through C code. All ways run alternately on one thread; the table shows medians in milliseconds of the processor's time. The *floor*
+A network is a chain of tanh layers. *nested* is repeated `torch.autograd.grad` at all points at once and a reverse pass through
+all of it, as it is commonly written; *chunked* the same in chunks that fit the cache; *jets* goes through tensors, *compiled* through
+C code. All ways run alternately on one thread; the table shows medians in milliseconds of the processor's time. The *floor*
 is the time of the products of matrices alone that a step needs (three for every layer and channel), measured in the same run. Peak
 memory is that of a process of its own that makes three steps, less that of one that makes none; Linux only.
 """
@@ -29,81 +29,88 @@ import torch
 from pinn.field.compiler import is_available
 from pinn.field.network.mlp import MLP
 from pinn.field.request import channels
-from pinn.problem.problem import Coordinate, Problem, Unknown
+from pinn.problem.calculus import jets
+from pinn.problem.language import read_problem
 from pinn.problem.sites import Sites
+from pinn.problem.terms import make_term
+from pinn.solver.rows import Rows
 
 
 class Case(NamedTuple):
-    """What is measured: operators of u at points in a box, a network, a number type."""
+    """What is measured: an equation at points in a box with these coordinates, a network, a number type."""
 
     residual: str
-    operators: tuple
+    equation: str
+    coordinates: tuple[str, ...]
     num_points: int = 10_000
     width: int = 64
     depth: int = 4
     dtype: str = "float64"
 
 
-def laplacian(dim):
-    return (tuple(tuple(2 * int(k == axis) for k in range(dim)) for axis in range(dim)),)
-
-
-BURGERS = (((0, 0),), ((1, 0),), ((0, 1),), ((2, 0),))
+BURGERS = "burgers", "u_t + u*u_x = 0.01*u_xx", ("x", "t")
 CASES = [
-    Case("Burgers: u, u_x, u_t, u_xx", BURGERS),
-    Case("Laplacian, 3-D", laplacian(3)),
-    Case("u_t, u_xxxx", (((0, 1),), ((4, 0),))),
-    Case("mixed u_xy", (((1, 1),),)),
-    Case("biharmonic, 2-D", (((0, 4), (2, 2), (2, 2), (4, 0)),), 4_000),
-    Case("Laplacian, 10-D", laplacian(10), 4_000),
-    Case("Burgers: u, u_x, u_t, u_xx", BURGERS, 2_048, 20, 3),
-    Case("Burgers: u, u_x, u_t, u_xx", BURGERS, 10_000, 128),
-    Case("Burgers: u, u_x, u_t, u_xx", BURGERS, 4_000, 256),
-    Case("Burgers: u, u_x, u_t, u_xx", BURGERS, 10_000, 64, 4, "float32"),
+    Case(*BURGERS),
+    Case("laplacian", "laplacian(u) = 1", ("x", "y", "z")),
+    Case("kuramoto_sivashinsky", "u_t + u_xxxx = 0", ("x", "t")),
+    Case("mixed", "u_xy + u = 1", ("x", "y")),
+    Case("biharmonic", "u_xxxx + 2*u_xxyy + u_yyyy = 1", ("x", "y"), 4_000),
+    Case("laplacian_10d", "laplacian(u) = 1", tuple(f"x{k}" for k in range(10)), 4_000),
+    Case(*BURGERS, 2_048, 20, 3),
+    Case(*BURGERS, 10_000, 128),
+    Case(*BURGERS, 4_000, 256),
+    Case(*BURGERS, 10_000, 64, 4, "float32"),
 ]
 ENGINES = {"nested": ("autograd", False), "chunked": ("autograd", False), "jets": ("taylor", False), "compiled": ("taylor", True)}
 
 
-def box(dim):
-    names = tuple(f"x{axis}" for axis in range(dim))
-    return Problem("box", tuple(Coordinate(name, -1.0, 1.0) for name in names), (Unknown("u", names),), ())
+def make_problem(case):
+    """Return the equation with conditions that make a problem of it; they are not measured."""
+    space = [name for name in case.coordinates if name != "t"]
+    derivatives = {"u": 0, "u_n": 0} if "xxxx" in case.equation else {"u": 0}
+    conditions = {"walls": {"at": "boundary", **derivatives}}
+    if "t" in case.coordinates:
+        conditions["start"] = {"at": "t = -1", "u": 0}
+    return read_problem(
+        {
+            "coordinates": {name: [-1, 1] for name in (*space, *case.coordinates[len(space) :])},
+            "unknowns": ["u"],
+            "equations": {"equation": case.equation},
+            "conditions": conditions,
+        }
+    )
 
 
 def make_step(case, name):
     """Return a function that gives the gradient of the mean square of the residual."""
     engine, compiled = ENGINES[name]
-    dim = len(case.operators[0][0])
-    request = tuple(("u", operator) for operator in case.operators)
-    field = MLP(width=case.width, depth=case.depth).field(box(dim), engine, case.dtype, compiled=compiled)
-    points = np.random.default_rng(0).uniform(-1.0, 1.0, (case.num_points, dim))
-    size = {"nested": len(points), "chunked": 1000}.get(name) or field.chunk(request)
-    evaluations = [field.at(Sites(part), request) for part in np.array_split(points, max(1, round(len(points) / size)))]
-    theta = field.initial(0).requires_grad_()
-
-    def step():
-        total = torch.zeros_like(theta)
-        for evaluation in evaluations:
-            residual = evaluation.jets(theta).sum(1)
-            total += torch.autograd.grad(residual.dot(residual) / len(points), theta)[0]
-        return total
-
-    return step
+    problem = make_problem(case)
+    field = MLP(width=case.width, depth=case.depth).field(problem, engine, case.dtype, compiled=compiled)
+    points = np.random.default_rng(0).uniform(-1.0, 1.0, (case.num_points, len(case.coordinates)))
+    term = make_term(problem, problem.equations[0], Sites(points))
+    rows = Rows(field, [term], chunk={"nested": len(points), "chunked": 1000}.get(name))
+    theta = field.initial(0)
+    if name != "nested":
+        return lambda: rows.evaluate(theta).gradient
+    leaf = theta.requires_grad_()
+    return lambda: torch.autograd.grad(rows.residual(leaf).square().sum(), leaf)[0]
 
 
 def make_floor(case):
     """Return a function that does the products of matrices of a step, in blocks that fit the cache."""
-    carried = len(channels(case.operators, len(case.operators[0][0])))
+    operators = tuple(jet.operator for jet in jets(make_problem(case).equations[0].tree))
+    carried = len(channels(operators, len(case.coordinates)))
     rows, dtype = 2048, getattr(torch, case.dtype)
-    jets, weight = torch.rand(rows, case.width, dtype=dtype), torch.rand(case.width, case.width, dtype=dtype)
-    out, gradient = torch.empty_like(jets), torch.empty_like(weight)
+    left, weight = torch.rand(rows, case.width, dtype=dtype), torch.rand(case.width, case.width, dtype=dtype)
+    out, gradient = torch.empty_like(left), torch.empty_like(weight)
     count = 3 * (case.depth - 1) * carried * case.num_points
 
     def floor():
         for turn in range(count // rows):
             if turn % 3:
-                torch.mm(jets, weight, out=out)
+                torch.mm(left, weight, out=out)
             else:
-                torch.mm(jets.t(), out, out=gradient)
+                torch.mm(left.t(), out, out=gradient)
 
     return floor
 
@@ -177,7 +184,7 @@ def main():
         return work(int(number), engine, int(steps))
     torch.set_num_threads(1)
     print(
-        f"{'residual':28s}{'network':>8s}{'points':>8s}"
+        f"{'residual':22s}{'network':>8s}{'points':>8s}"
         + "".join(f"{name:>16s}" for name in ENGINES)
         + f"{'floor':>8s}{'difference':>12s}"
     )
@@ -188,7 +195,7 @@ def main():
             cells = "".join(f"{times[name]:9.1f} ({times['nested'] / times[name]:4.1f})" for name in difference)
             kind = f"{case.depth}x{case.width}" + ("" if case.dtype == "float64" else "f")
             worst = max(difference.values())
-            print(f"{case.residual:28s}{kind:>8s}{case.num_points:8d}{cells}{times['floor']:8.1f}{worst:12.0e}", flush=True)
+            print(f"{case.residual:22s}{kind:>8s}{case.num_points:8d}{cells}{times['floor']:8.1f}{worst:12.0e}", flush=True)
             rows += record(case, number, times, difference) if arguments.json else []
     if arguments.json:
         with open(arguments.json, "w") as file:

@@ -13,7 +13,7 @@ from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
 from pinn.field.jet import Jet
-from pinn.field.native import Apply, native_network
+from pinn.field.native import Apply, NativeNetwork, native_network
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.readout import ConstrainedReadout, Readout
 from pinn.field.recorder import Ref
@@ -146,19 +146,29 @@ class Evaluation:
         """Return the requested derivatives (points, len(request)) at θ (params,), differentiable in θ if the tape is on."""
         return self.readout(self.channels(theta))
 
-    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
-        """Return Σ_a cotangent[:, a] · d jets[:, a] / dθ, (points, params): the Jacobian of a scalar per point, without tape.
+    def linearise(self, theta: Tensor) -> Linearised:
+        """Return the same together with what is needed to differentiate them by θ, without torch's tape."""
+        return Linearised(self, self.channels.linearise(theta.detach()))
 
-        Parameters
-        ----------
-        theta : (params,). cotangent : (points, len(request)), the derivative of that scalar by each jet.
-        """
-        if not len(cotangent):
-            return theta.new_zeros(0, len(theta))
-        with torch.enable_grad():
-            channels = self.channels(theta.detach()).detach().requires_grad_()
-            (slope,) = torch.autograd.grad((self.readout(channels) * cotangent).sum(), channels)
-        return self.channels.rows(theta.detach(), slope)
+
+class Linearised:
+    """An evaluation at one θ.
+
+    Attributes
+    ----------
+    jets : (points, len(request)), without tape.
+    """
+
+    def __init__(self, evaluation: Evaluation, channels: Any):
+        self.jets, self._readout, self._channels = evaluation.readout(channels.values), evaluation.readout, channels
+
+    def pull(self, cotangent: Tensor) -> Tensor:
+        """Return Σ cotangent · d jets / dθ, (params,), for a cotangent (points, len(request))."""
+        return self._channels.pull(self._readout.pull(cotangent))
+
+    def rows(self, cotangent: Tensor) -> Tensor:
+        """Return the same for every point on its own, (points, params): the Jacobian of a scalar per point."""
+        return self._channels.rows(self._readout.pull(cotangent))
 
 
 class TaylorChannels:
@@ -179,11 +189,16 @@ class TaylorChannels:
             return Apply.apply(theta, self.native, self.features)
         return self._by_tensors(theta)
 
-    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
-        """Return Σ cotangent · d channels / dθ for every point, (points, params), for a cotangent shaped like the channels."""
+    def linearise(self, theta: Tensor) -> NativeChannels | TapedChannels:
+        """Return the same with its derivatives by θ (params,)."""
         if self.native is not None:
-            _, tape = self.native.forward(theta, self.features)
-            return self.native.rows(theta, self.features, tape, cotangent)
+            return NativeChannels(self.native, theta, self.features)
+        return TapedChannels(self, theta)
+
+    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
+        """Return Σ cotangent · d channels / dθ for every point, (points, params), by tensor operations."""
+        if not len(self.features.value):
+            return theta.new_zeros(0, len(theta))
         with torch.enable_grad():  # a copy of θ for every point, so that one reverse pass gives the gradient of each on its own
             leaf = theta.expand(len(self.features.value), -1).requires_grad_()
             return torch.autograd.grad((self._by_tensors(leaf) * cotangent).sum(), leaf)[0]
@@ -209,13 +224,53 @@ class NestedChannels:
         tape = torch.is_grad_enabled() and theta.requires_grad
         return differentiate(network, self.points, self.carried, tape)
 
+    def linearise(self, theta: Tensor) -> TapedChannels:
+        """Return the same with its derivatives by θ (params,)."""
+        return TapedChannels(self, theta)
+
     def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
         """Return Σ cotangent · d channels / dθ for every point, (points, params); the network may be anything."""
+        if not len(self.points):
+            return theta.new_zeros(0, len(theta))
         with torch.enable_grad():
             leaf = theta.requires_grad_()
             rows = (self(leaf) * cotangent).sum((0, 2))
             unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
             return torch.autograd.grad(rows, leaf, unit, is_grads_batched=True)[0]
+
+
+class TapedChannels:
+    """Channels (channels, points, unknowns) at one θ, ``values``, with derivatives by torch's tape."""
+
+    def __init__(self, channels: TaylorChannels | NestedChannels, theta: Tensor):
+        self._channels, self._leaf = channels, theta.detach().requires_grad_()
+        with torch.enable_grad():
+            self._taped = channels(self._leaf)
+        self.values = self._taped.detach()
+
+    def pull(self, cotangent: Tensor) -> Tensor:
+        """Return Σ cotangent · d channels / dθ, (params,)."""
+        return torch.autograd.grad(self._taped, self._leaf, cotangent, retain_graph=True)[0]
+
+    def rows(self, cotangent: Tensor) -> Tensor:
+        """Return the same for every point, (points, params)."""
+        return self._channels.rows(self._leaf.detach(), cotangent)
+
+
+class NativeChannels:
+    """The same by compiled code."""
+
+    def __init__(self, network: NativeNetwork, theta: Tensor, features: Jet):
+        self._network, self._theta, self._features = network, theta, features
+        self.values, self._tape = network.forward(theta, features)
+
+    def pull(self, cotangent: Tensor) -> Tensor:
+        """Return Σ cotangent · d channels / dθ, (params,)."""
+        return self._network.backward(self._theta, self._features, self._tape, cotangent)
+
+    def rows(self, cotangent: Tensor) -> Tensor:
+        """Return the same for every point, (points, params)."""
+        return self._network.rows(self._theta, self._features, self._tape, cotangent)
 
 
 def _check_dependence(problem: Problem) -> None:

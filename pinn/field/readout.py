@@ -19,8 +19,8 @@ class Readout:
     """The linear map from channels to columns, the same at all points."""
 
     def __init__(self, field: Field, request: Request, carried: tuple[Channel, ...]):
-        num_unknowns = len(field.scales)
-        matrix = np.zeros((len(carried), num_unknowns, len(request)))
+        self.num_unknowns = len(field.scales)
+        matrix = np.zeros((len(carried), self.num_unknowns, len(request)))
         for column, (unknown, operator) in enumerate(request):
             for number, factor in weights(operator, carried).items():
                 place = field.unknown_names.index(unknown)
@@ -30,6 +30,10 @@ class Readout:
     def __call__(self, channels: Tensor) -> Tensor:
         """Return the columns (points, len(request)) from channels (channels, points, unknowns)."""
         return channels.transpose(0, 1).flatten(1) @ self.matrix
+
+    def pull(self, cotangent: Tensor) -> Tensor:
+        """Return the cotangent of the channels, shaped like them, from that of the columns."""
+        return (self.matrix @ cotangent.t()).view(-1, self.num_unknowns, len(cotangent)).transpose(1, 2)
 
 
 class ConstrainedReadout:
@@ -53,9 +57,16 @@ class ConstrainedReadout:
                     if index in place:
                         factors[:, column, place[index]] = values * scale
         self.lift, self.factors = field.tensor(lift), field.tensor(factors)
+        self.num_unknowns = len(field.scales)
         self.outputs = torch.tensor([field.unknown_names.index(unknown) for unknown, _ in request], device=field.device)
 
     def __call__(self, channels: Tensor) -> Tensor:
         """Return the columns (points, len(request)) from channels (channels, points, unknowns)."""
         seen = channels.permute(1, 2, 0).index_select(1, self.outputs)
         return (seen * self.factors).sum(2).add_(self.lift)
+
+    def pull(self, cotangent: Tensor) -> Tensor:
+        """Return the cotangent of the channels, shaped like them, from that of the columns."""
+        by_column = self.factors * cotangent[:, :, None]
+        by_output = by_column.new_zeros(len(cotangent), self.num_unknowns, by_column.shape[2])
+        return by_output.index_add_(1, self.outputs, by_column).permute(2, 0, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from pinn.problem.problem import Problem, Request, Residual, jet_column
 from pinn.problem.program import NUMPY, Functions, Program, coordinate_values
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Integral, Jet, Name, Node, Normal
+from pinn.problem.tree import Call, Integral, Jet, Name, Node, Normal
 
 QUADRATURE_NODES = 24
 """Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""
@@ -45,6 +44,24 @@ class Local(Node):
 
 
 @dataclass(frozen=True)
+class Sum(Node):
+    """Leaf: the value of one integral, (rows,), in a tree that is to be differentiated."""
+
+    integral: int
+
+
+class Slope(NamedTuple):
+    """The derivative of a residual by one column of the jets at one image.
+
+    ``values`` is a number or (rows,); for a column inside an integral (rows, nodes), one value for each of its points.
+    """
+
+    image: int
+    column: int
+    values: Any
+
+
+@dataclass(frozen=True)
 class Term:
     """A residual at points, ready for a field.
 
@@ -56,6 +73,9 @@ class Term:
     sites : the points of the rows, (rows, dim).
     images : where jets are wanted; what `evaluate` needs is one array (points, len(request)) for each.
     program : the formula over `Column` leaves; all that needs no jet is already computed.
+    slopes : the formula and its derivatives by the columns, in the order of ``columns``: one for a column at the row itself; two
+        for a column inside an integral, that by the integral and that of the weighted integrand.
+    columns : those that the formula depends on.
     count : number of rows over all processes.
     """
 
@@ -63,6 +83,8 @@ class Term:
     sites: Sites
     images: tuple[Image, ...]
     program: Program
+    slopes: Program
+    columns: tuple[Column, ...]
     weight: float = 1.0
     count: int = 0
 
@@ -78,17 +100,33 @@ class Term:
         ----------
         columns : arrays (points, len(request)), one per image, of the library that ``functions`` belongs to.
         """
-        values: dict[Node, Any] = {}
-        for leaf in self.program.inputs:
-            if isinstance(leaf, Column):
-                column = columns[leaf.image][:, leaf.column]
-                values[leaf] = column if leaf.nodes is None else column.reshape(-1, leaf.nodes)
-        (result,) = self.program(values, functions)
+        (result,) = self.program(_values(self.program, columns), functions)
         return result
+
+    def linearise(self, columns: Sequence[Any], functions: Functions = NUMPY) -> tuple[Any, list[Slope]]:
+        """Return the residual and its derivatives by the jets; arguments as in `evaluate`."""
+        residual, *found = self.slopes(_values(self.slopes, columns), functions)
+        values, slopes = iter(found), []
+        for leaf in self.columns:
+            slope = next(values)
+            if leaf.nodes is not None:
+                slope = (slope[:, None] if np.ndim(slope) else slope) * next(values)
+            slopes.append(Slope(leaf.image, leaf.column, slope))
+        return residual, slopes
 
     def convert(self, convert: Callable[[np.ndarray], Any]) -> Term:
         """Return the term with every constant array of the formula passed through ``convert``."""
-        return replace(self, program=self.program.map_constants(convert))
+        programs = {name: getattr(self, name).map_constants(convert) for name in ("program", "slopes")}
+        return replace(self, **programs)
+
+
+def _values(program: Program, columns: Sequence[Any]) -> dict[Node, Any]:
+    values: dict[Node, Any] = {}
+    for leaf in program.inputs:
+        if isinstance(leaf, Column):
+            column = columns[leaf.image][:, leaf.column]
+            values[leaf] = column if leaf.nodes is None else column.reshape(-1, leaf.nodes)
+    return values
 
 
 class _Images:
@@ -126,18 +164,43 @@ def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float 
     outer = dict(known)
     if sites.normals is not None:
         known.update({Normal(name): sites.normals[:, axis] for axis, name in enumerate(problem.names)})
-    integrals = itertools.count()
+    integrals: dict[Node, Call] = {}
 
     def leaf(node: Node) -> Node:
         if isinstance(node, Jet):
             return Column(*images.column(node.image, node, lambda: _image_points(problem, residual, sites, node, outer)))
         if isinstance(node, Integral):
-            return _integral(problem, residual, node, images, known, rows, next(integrals), quadrature)
+            name = Sum(len(integrals))
+            integrals[name] = _integral(problem, residual, node, images, known, rows, name.integral, quadrature)
+            return name
         return node
 
+    tree = calculus.replace(residual.tree, leaf)
+    columns, slopes = _differentiate(tree, integrals)
+    whole = [calculus.replace(part, lambda node: integrals.get(node, node)) for part in (tree, *slopes)]
     with np.errstate(all="ignore"):
-        program = Program([calculus.replace(residual.tree, leaf)]).bind(known)
-    return Term(residual.name, sites, images.finish(), _spread(program, rows), weight, rows)
+        program, derivatives = (_spread(Program(trees).bind(known), rows) for trees in (whole[:1], whole))
+    return Term(residual.name, sites, images.finish(), program, derivatives, columns, weight, rows)
+
+
+def _differentiate(tree: Node, integrals: Mapping[Node, Call]) -> tuple[tuple[Column, ...], list[Node]]:
+    """Return the columns that a residual depends on and its slopes, as `Term.slopes` has them."""
+    columns: list[Column] = []
+    slopes: list[Node] = []
+    for leaf in _columns(tree):
+        columns.append(leaf)
+        slopes.append(calculus.partial(tree, leaf))
+    for name, call in integrals.items():
+        integrand, weight = call.arguments
+        for leaf in _columns(integrand):
+            columns.append(leaf)
+            slopes += [calculus.partial(tree, name), calculus.multiply(calculus.partial(integrand, leaf), weight)]
+    return tuple(columns), slopes
+
+
+def _columns(tree: Node) -> list[Column]:
+    found = [leaf for leaf in calculus.leaves(tree) if isinstance(leaf, Column)]
+    return sorted(found, key=lambda leaf: (leaf.image, leaf.column))
 
 
 def _spread(program: Program, rows: int) -> Program:
@@ -178,7 +241,7 @@ def _integral(
     rows: int,
     number: int,
     quadrature: int,
-) -> Node:
+) -> Call:
     """Register the quadrature sites of an integral and return the call that sums it, (rows,)."""
     values: dict[Node, Any] = {name: np.asarray(value)[:, None] for name, value in known.items() if isinstance(name, Name)}
     places, weights = _quadrature(node, values, rows, quadrature)
@@ -202,7 +265,7 @@ def _integral(
     weight = Local("weight", number)
     known[weight] = weights
     integrand = calculus.replace(node.integrand, leaf)
-    return calculus.Call("integrate", (integrand, weight))
+    return Call("integrate", (integrand, weight))
 
 
 def _quadrature(

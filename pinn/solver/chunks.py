@@ -166,61 +166,82 @@ class Chunk:
         self._evaluations = [field.at(sites, request) for sites, request in evaluations]
         self.pieces = [piece._replace(content=piece.content.convert(tensor)) for piece in pieces]
 
-    def jets(self, theta: Tensor) -> list[Tensor]:
-        """Return the jets of each evaluation, (points, len(request))."""
-        return [evaluation.jets(theta) for evaluation in self._evaluations]
+    def residuals(self, theta: Tensor) -> list[Tensor]:
+        """Return the residual of each piece, (rows,), without weights; differentiable in θ if the tape is on."""
+        jets = [evaluation.jets(theta) for evaluation in self._evaluations]
+        found = []
+        for piece, sources in zip(self.pieces, self._sources, strict=True):
+            values = piece.content.evaluate([read(jets, source) for source in sources], TORCH)
+            found.append(_column(values, piece, theta))
+        return found
 
-    def residuals(self, theta: Tensor, jets: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Return the residual of each piece, (rows,), without weights."""
-        jets = self.jets(theta) if jets is None else jets
-        return [self._residual(piece, sources, jets, theta) for piece, sources in zip(self.pieces, self._sources, strict=True)]
+    def linearise(self, theta: Tensor) -> LinearChunk:
+        """Return the residuals at θ (params,) with their derivatives."""
+        return LinearChunk(self, theta, [evaluation.linearise(theta) for evaluation in self._evaluations])
 
-    def _residual(self, piece: Piece, sources: Sequence[Source], jets: Sequence[Tensor], like: Tensor) -> Tensor:
-        values = piece.content.evaluate([read(jets, source) for source in sources], TORCH)
-        if isinstance(values, Tensor) and values.dim() == 1:
-            return values.to(like.dtype)
-        return torch.as_tensor(values, dtype=like.dtype, device=like.device).expand(piece.num_rows)
+    def pairs(self) -> Iterator[tuple[Piece, list[Source]]]:
+        """Yield each piece with the places of its images."""
+        return zip(self.pieces, self._sources, strict=True)
 
-    def jacobians(self, theta: Tensor) -> Iterator[tuple[Piece, Tensor, Tensor]]:
-        """Yield each piece with its residual (rows,) and the derivative of that by θ, (rows, params)."""
-        with torch.enable_grad():
-            jets = [values.detach().requires_grad_() for values in self.jets(theta.detach())]
-            residuals = self.residuals(theta.detach(), jets)
-        for piece, sources, residual in zip(self.pieces, self._sources, residuals, strict=True):
-            values = theta.new_zeros(piece.num_rows, len(theta))
-            if residual.requires_grad:
-                slopes = torch.autograd.grad(residual.sum(), jets, retain_graph=True, allow_unused=True)
-                for number in sorted({source.evaluation for source in sources}):
-                    self._add_rows(values, theta, number, slopes[number], sources)
-            yield piece, residual.detach(), values
 
-    def _add_rows(self, values: Tensor, theta: Tensor, number: int, slope: Tensor | None, sources: Sequence[Source]) -> None:
-        """Add the part of one evaluation: the derivative by its jets times theirs by θ, summed over the points of each row."""
-        if slope is None:
-            return
-        by_point = self._evaluations[number].rows(theta.detach(), slope)
-        for points in {(source.points.start, source.points.stop) for source in sources if source.evaluation == number}:
-            values += by_point[slice(*points)].reshape(len(values), -1, len(theta)).sum(1)
+class LinearChunk:
+    """The residuals of a chunk at one θ.
 
-    def not_finite(self, theta: Tensor) -> tuple[Piece, int | None] | None:
-        """Return the first piece with a residual or a gradient that is not finite, and the row in it if it is one row's fault."""
-        with torch.enable_grad():
-            leaf = theta.detach().requires_grad_()
-            jets = self.jets(leaf)
-            ends = [values.detach().requires_grad_() for values in jets]
-            residuals = self.residuals(leaf, ends)
-        for piece, residual in zip(self.pieces, residuals, strict=True):
-            if not bool(residual.isfinite().all()):
-                return piece, int((~residual.isfinite()).nonzero()[0])
-        for piece, sources, residual in zip(self.pieces, self._sources, residuals, strict=True):
-            if not residual.requires_grad:
-                continue
-            slopes = torch.autograd.grad(residual.square().sum(), ends, retain_graph=True, allow_unused=True)
-            for number, points, _ in sources:
-                bad = (~slopes[number][points].isfinite()).any(1).nonzero()
-                if len(bad):
-                    return piece, int(bad[0]) * piece.num_rows // (points.stop - points.start)
-                (gradient,) = torch.autograd.grad(jets[number], leaf, slopes[number], retain_graph=True)
-                if not bool(gradient.isfinite().all()):
-                    return piece, None
-        return None
+    Attributes
+    ----------
+    residuals : of each piece, (rows,), without weights and tape.
+    """
+
+    def __init__(self, chunk: Chunk, theta: Tensor, evaluations: Sequence[Any]):
+        self._chunk, self._theta, self._evaluations = chunk, theta, evaluations
+        self.residuals: list[Tensor] = []
+        self._slopes: list[list[tuple[Source, int, Any]]] = []
+        jets = [evaluation.jets for evaluation in evaluations]
+        for piece, sources in chunk.pairs():
+            values, slopes = piece.content.linearise([read(jets, source) for source in sources], TORCH)
+            self.residuals.append(_column(values, piece, theta))
+            self._slopes.append([(sources[slope.image], slope.column, slope.values) for slope in slopes])
+
+    def pull(self, factors: Sequence[Tensor | float]) -> Tensor:
+        """Return the sum over pieces and rows of factor · d residual / dθ, (params,); factors are (rows,) or numbers."""
+        cotangents = [torch.zeros_like(evaluation.jets) for evaluation in self._evaluations]
+        for number, factor in enumerate(factors):
+            self._add(cotangents, number, factor)
+        total = torch.zeros_like(self._theta)
+        for evaluation, cotangent in zip(self._evaluations, cotangents, strict=True):
+            total += evaluation.pull(cotangent)
+        return total
+
+    def jacobian(self, number: int) -> Tensor:
+        """Return the derivative of the residual of one piece by θ, (rows, params)."""
+        cotangents = [torch.zeros_like(evaluation.jets) for evaluation in self._evaluations]
+        self._add(cotangents, number, 1.0)
+        num_rows = self._chunk.pieces[number].num_rows
+        places = {(source.evaluation, source.points.start, source.points.stop) for source, _, _ in self._slopes[number]}
+        total = self._theta.new_zeros(num_rows, len(self._theta))
+        by_point = {k: self._evaluations[k].rows(cotangents[k]) for k in {evaluation for evaluation, _, _ in places}}
+        for evaluation, start, stop in sorted(places):
+            total += by_point[evaluation][start:stop].reshape(num_rows, -1, len(self._theta)).sum(1)
+        return total
+
+    def slopes_are_finite(self, number: int) -> Tensor:
+        """Return which rows of a piece have finite derivatives by all jets, (rows,)."""
+        finite = torch.ones_like(self.residuals[number], dtype=torch.bool)
+        for _, _, values in self._slopes[number]:
+            known = torch.as_tensor(values).isfinite()
+            finite &= known if known.dim() < 2 else known.all(1)
+        return finite
+
+    def _add(self, cotangents: Sequence[Tensor], number: int, factor: Tensor | float) -> None:
+        """Add factor · d residual / d jets of one piece to the cotangents of the evaluations."""
+        for source, column, slope in self._slopes[number]:
+            inside = isinstance(slope, Tensor) and slope.dim() == 2
+            values = slope * (factor[:, None] if inside and isinstance(factor, Tensor) else factor)
+            cotangents[source.evaluation][source.points, source.columns[column]] += values.reshape(-1) if inside else values
+
+
+def _column(values: Any, piece: Piece, like: Tensor) -> Tensor:
+    """Return the residual as a tensor (rows,), also where it is one number for all."""
+    if isinstance(values, Tensor) and values.dim() == 1:
+        return values.to(like.dtype)
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device).expand(piece.num_rows)

@@ -1,4 +1,4 @@
-"""What the functions of the language do to tensors: the twin of `pinn.problem.program.NUMPY`, differentiable."""
+"""What the functions of the language do to tensors: the twin of `pinn.problem.program.NUMPY`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,9 @@ from torch import Tensor
 from pinn.problem.program import NUMPY, Functions
 
 
-def guard(value: Any) -> Any:
-    """Return ``value`` such that a gradient of nothing times infinity arriving here counts as nothing.
-
-    ``where(x > 0, sqrt(u), 0)`` sends the gradient 0 into the branch it does not take, where sqrt'(0) is infinite and 0·∞ is
-    not a number. Infinite gradients stay: they are real.
-    """
-    if not isinstance(value, Tensor) or not value.requires_grad:
-        return value
-    view = value.view_as(value)
-    view.register_hook(lambda gradient: torch.where(gradient.isnan(), torch.zeros_like(gradient), gradient))
-    return view
-
-
-def _unary(name: str, function: Callable[[Tensor], Tensor], guarded: bool = False) -> Callable[[Any], Any]:
+def _unary(name: str, function: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
     numpy = NUMPY[name]
-
-    def apply(a: Any) -> Any:
-        if not isinstance(a, Tensor):
-            return numpy(a)
-        return function(guard(a) if guarded else a)
-
-    return apply
+    return lambda a: function(a) if isinstance(a, Tensor) else numpy(a)
 
 
 def _binary(name: str, function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Any]:
@@ -46,16 +27,12 @@ def _tensors(*values: Any) -> list[Tensor]:
     return [value if isinstance(value, Tensor) else torch.full_like(like, value) for value in values]
 
 
-def _divide(a: Any, b: Any) -> Any:
-    return guard(a) / guard(b) if isinstance(b, Tensor) and b.requires_grad else a / b
-
-
 def _power(a: Any, b: Any) -> Any:
     if not isinstance(b, Tensor):
         if b == 2 and isinstance(a, Tensor):
             return a * a
-        return guard(a) ** b if isinstance(a, Tensor) and b < 1 else a**b
-    return torch.pow(guard(a), guard(b))
+        return a**b
+    return torch.pow(a, b)
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
@@ -74,21 +51,21 @@ TORCH: Functions = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
-    "/": _divide,
+    "/": lambda a, b: a / b,
     "neg": lambda a: -a,
     "**": _power,
-    "sqrt": _unary("sqrt", torch.sqrt, guarded=True),
-    "exp": _unary("exp", torch.exp, guarded=True),
-    "log": _unary("log", torch.log, guarded=True),
+    "sqrt": _unary("sqrt", torch.sqrt),
+    "exp": _unary("exp", torch.exp),
+    "log": _unary("log", torch.log),
     "sin": _unary("sin", torch.sin),
     "cos": _unary("cos", torch.cos),
-    "tan": _unary("tan", torch.tan, guarded=True),
-    "asin": _unary("asin", torch.asin, guarded=True),
-    "acos": _unary("acos", torch.acos, guarded=True),
+    "tan": _unary("tan", torch.tan),
+    "asin": _unary("asin", torch.asin),
+    "acos": _unary("acos", torch.acos),
     "atan": _unary("atan", torch.atan),
-    "atan2": _binary("atan2", lambda a, b: torch.atan2(guard(a), guard(b))),
-    "sinh": _unary("sinh", torch.sinh, guarded=True),
-    "cosh": _unary("cosh", torch.cosh, guarded=True),
+    "atan2": _binary("atan2", torch.atan2),
+    "sinh": _unary("sinh", torch.sinh),
+    "cosh": _unary("cosh", torch.cosh),
     "tanh": _unary("tanh", torch.tanh),
     "erf": _unary("erf", torch.erf),
     "abs": _unary("abs", torch.abs),

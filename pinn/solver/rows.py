@@ -98,19 +98,17 @@ class Rows:
 
     def evaluate(self, theta: Tensor) -> Value:
         """Return the loss |r|², its gradient, and the mean square of each term without its weight, at ``theta`` (params,)."""
-        leaf = theta.detach().requires_grad_()
-        loss, gradient, squares = theta.new_zeros(()), torch.zeros_like(theta), []
+        gradient, losses, squares = torch.zeros_like(theta), [], []
         for chunk, factors, by_row in zip(self._chunks, self._factors, self._by_row, strict=True):
-            with torch.enable_grad():
-                residuals = chunk.residuals(leaf)
-                plain = [torch.dot(r, r) for r in residuals]
-                triples = zip(plain, by_row, residuals, strict=True)
-                part = torch.dot(factors, torch.stack([p if w is None else torch.dot(w, r * r) for p, w, r in triples]))
-            if part.requires_grad:
-                gradient += torch.autograd.grad(part, leaf)[0]
-            loss = loss + part.detach()
-            squares += [p.detach() for p in plain]
-        return Value(loss, gradient, self._average @ torch.stack(squares))
+            linear = chunk.linearise(theta)
+            plain = [torch.dot(r, r) for r in linear.residuals]
+            weighted = [r if w is None else w * r for w, r in zip(by_row, linear.residuals, strict=True)]
+            pairs = zip(by_row, plain, weighted, linear.residuals, strict=True)
+            sums = [p if w is None else torch.dot(v, r) for w, p, v, r in pairs]
+            losses.append(torch.dot(factors, torch.stack(sums)))
+            gradient += linear.pull([2 * factor * v for factor, v in zip(factors, weighted, strict=True)])
+            squares += plain
+        return Value(torch.stack(losses).sum(), gradient, self._average @ torch.stack(squares))
 
     def losses(self, theta: Tensor) -> dict[str, float]:
         """Return the mean square of each term at ``theta`` (params,), without its weight."""
@@ -143,7 +141,9 @@ class Rows:
         residual, blocks = theta.new_zeros(self.num_rows), []
         columns = torch.arange(self.num_params, device=theta.device)
         for chunk in self._chunks:
-            for piece, values, derivatives in chunk.jacobians(theta):
+            linear = chunk.linearise(theta)
+            for number, (piece, values) in enumerate(zip(chunk.pieces, linear.residuals, strict=True)):
+                derivatives = linear.jacobian(number)
                 root = self._root(piece.term, piece.rows)
                 first = self.slices[self.names[piece.term]].start
                 rows = torch.arange(first + piece.rows.start, first + piece.rows.stop, device=theta.device)
@@ -157,9 +157,11 @@ class Rows:
         The point is None when no single one is at fault, the name ``""`` when all is finite.
         """
         for chunk in self._chunks:
-            found = chunk.not_finite(theta)
-            if found is not None:
-                piece, row = found
-                term = self.terms[piece.term]
-                return term.name, None if row is None else term.sites.points[piece.rows.start + row]
+            linear = chunk.linearise(theta)
+            for number, (piece, residual) in enumerate(zip(chunk.pieces, linear.residuals, strict=True)):
+                term, rows = self.terms[piece.term], residual.isfinite() & linear.slopes_are_finite(number)
+                if not bool(rows.all()):
+                    return term.name, term.sites.points[piece.rows.start + int((~rows).nonzero()[0])]
+                if not bool(linear.pull([2 * r * (k == number) for k, r in enumerate(linear.residuals)]).isfinite().all()):
+                    return term.name, None
         return "", None

@@ -133,7 +133,7 @@ def test_jacobian_of_a_scalar_per_point(engine, kind):
     evaluation = field.at(Sites(inside(problem, np.random.default_rng(0))), request)
     theta, cotangent = field.initial(0), torch.linspace(-1, 2, 21, dtype=torch.float64).reshape(7, 3)
     expected = torch.autograd.functional.jacobian(lambda theta: (evaluation.jets(theta) * cotangent).sum(1), theta)
-    torch.testing.assert_close(evaluation.rows(theta, cotangent), expected, rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(evaluation.linearise(theta).rows(cotangent), expected, rtol=1e-12, atol=1e-13)
 
 
 def test_the_nested_engine_works_without_tape():
@@ -152,7 +152,7 @@ def test_no_points(engine):
     field = MLP(width=4, depth=2).field(read(WAVE), engine, hard=("ends",))
     evaluation = field.at(Sites(np.zeros((0, 2))), (("u", ((2, 0),)), ("u", ((0, 0),))))
     assert evaluation.jets(field.initial(0)).shape == (0, 2)
-    assert evaluation.rows(field.initial(0), torch.zeros(0, 2)).shape == (0, field.num_params)
+    assert evaluation.linearise(field.initial(0)).rows(torch.zeros(0, 2)).shape == (0, field.num_params)
 
 
 def test_single_precision():

@@ -56,7 +56,7 @@ def both(network, problem, request, precision="float64", num=7, **settings):
         (gradient,) = torch.autograd.grad(jets.square().sum(), theta)
         with torch.no_grad():
             assert torch.equal(evaluation.jets(theta), jets.detach())
-        found.append((jets.detach(), gradient, evaluation.rows(theta, torch.cos(jets.detach()))))
+        found.append((jets.detach(), gradient, evaluation.linearise(theta).rows(torch.cos(jets.detach()))))
     return zip(*found, strict=True)
 
 

@@ -21,7 +21,10 @@ POISSON = {
 ODD = {
     "coordinates": {"x": [0, 1], "y": [0, 1]},
     "unknowns": ["u", "v"],
-    "equations": {"first": "u_xx + u*v_y = where(u > 0.1, sqrt(u), 0)", "second": "v_y + x*u_x = abs(v) - max(u, 0.2)*y"},
+    "equations": {
+        "first": "u_xx + u*v_y = where(u > 0.1, sqrt(abs(u) + 0.1), 0)",
+        "second": "v_y + x*u_x = abs(v) - max(u, 0.2)*y",
+    },
     "conditions": {
         "wrap": {"periodic": "x"},
         "bottom": {"at": "y = 0", "u": "sin(2*pi*x)", "v": "0"},

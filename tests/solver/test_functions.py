@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pinn.problem.program import NUMPY
-from pinn.solver.functions import TORCH, guard
+from pinn.solver.functions import TORCH
 
 UNARY = [
     name
@@ -67,37 +67,6 @@ def test_complex_values():
     z = np.array([1 + 2j, -0.5 + 0.1j])
     for name in ("real", "imag", "conj", "abs", "exp"):
         assert np.allclose(TORCH[name](torch.tensor(z)).numpy(), NUMPY[name](z))
-
-
-@pytest.mark.parametrize(
-    ("branch", "safe"),
-    [
-        (lambda u: TORCH["sqrt"](u), lambda u: u),
-        (lambda u: TORCH["log"](u), lambda u: u),
-        (lambda u: TORCH["/"](1.0, u), lambda u: 0.0),
-        (lambda u: TORCH["**"](u, 0.5), lambda u: 2.0),
-        (lambda u: TORCH["exp"](-1e3 * u), lambda u: u),
-    ],
-)
-def test_the_branch_not_taken_has_no_gradient(branch, safe):
-    u = torch.tensor([-1.0, 0.0, 0.25], dtype=torch.float64, requires_grad=True)
-    value = TORCH["where"](TORCH[">"](u, 0.1), branch(u), safe(u))
-    value.sum().backward()
-    assert torch.isfinite(value).all()
-    assert torch.isfinite(u.grad).all()
-    assert u.grad[2] != 0
-
-
-def test_other_uses_of_a_guarded_value_keep_their_gradient():
-    u = torch.tensor([0.0], dtype=torch.float64, requires_grad=True)
-    (torch.sqrt(guard(u)) * 0 + 3 * u).sum().backward()
-    assert u.grad.item() == 3.0
-
-
-def test_infinite_gradients_stay_infinite():
-    u = torch.tensor([0.0], dtype=torch.float64, requires_grad=True)
-    TORCH["sqrt"](u).sum().backward()
-    assert torch.isinf(u.grad).all()
 
 
 def test_numbers_in_both_branches_keep_double_precision():
