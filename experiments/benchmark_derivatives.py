@@ -7,8 +7,8 @@ On the command line:
     python experiments/benchmark_derivatives.py --only Burgers --repeats 21
 
 A network is a chain of tanh layers. *nested* is repeated `torch.autograd.grad` at all points at once and a reverse pass through
-all of it, as it is commonly written; *chunked* the same in chunks that fit the cache; *jets* goes through tensors, *compiled* through
-C code. All ways run alternately on one thread; the table shows medians in milliseconds of the processor's time. The *floor*
+all of it, as it is commonly written; *chunked* the same in chunks that fit the cache; *jets* goes through tensors, *compiled*
+through C code. All ways run alternately on one thread; the table shows medians in milliseconds of the processor's time. The *floor*
 is the time of the products of matrices alone that a step needs (three for every layer and channel), measured in the same run. Peak
 memory is that of a process of its own that makes three steps, less that of one that makes none; Linux only.
 """

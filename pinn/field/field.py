@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,11 +14,12 @@ from pinn.field import compiler
 from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
+from pinn.field.fused import Family, Fused, fuse
 from pinn.field.jet import Jet
 from pinn.field.native import Apply, NativeNetwork, native_network
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.readout import ConstrainedReadout, Readout
-from pinn.field.recorder import Ref
+from pinn.field.recorder import Operation, Ref, record
 from pinn.field.request import Request, channels
 from pinn.field.scaling import output_scales
 from pinn.field.solution import Solution
@@ -96,6 +99,10 @@ class Field:
         BadInput : an unknown that the problem does not have.
         """
         return Evaluation(self, sites, request)
+
+    def fuse(self, families: Sequence[Family]) -> list[Fused] | None:
+        """Return compiled code for the squares of residuals and their gradient, or None; see `pinn.field.fused.fuse`."""
+        return fuse(self, families)
 
     def solution(self, theta: Tensor) -> Solution:
         """Return the field with parameters ``theta`` (params,) as a function of NumPy points (points, dim)."""
@@ -178,10 +185,19 @@ class TaylorChannels:
         self.field, self.algebra = field, JetAlgebra(carried)
         value, rest, present = field.embedding.jets(points, carried)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
-        incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
-        shapes = tuple(field.layout.shapes.items())
-        compiled = field.compiled and len(points) > 0
-        self.native = native_network(field.network, shapes, incoming, carried, field.dtype) if compiled else None
+        self.incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return what the network does, for compiled code."""
+        return record(self.field.network, self.field.layout.shapes, self.incoming, self.algebra.carried)
+
+    @cached_property
+    def native(self) -> NativeNetwork | None:
+        """The network as compiled code, if it is to be used; made when it is first needed."""
+        if not self.field.compiled or not len(self.features.value):
+            return None
+        shapes = tuple(self.field.layout.shapes.items())
+        return native_network(self.field.network, shapes, self.incoming, self.algebra.carried, self.field.dtype)
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""

@@ -83,7 +83,7 @@ class NativeNetwork:
     def __init__(self, operations: tuple[Operation, ...], layout: Layout, dtype: torch.dtype):
         self._made_of = (operations, layout, dtype)
         self.num_params, self.dtype = layout.num_params, dtype
-        self.code = write_code(operations, layout, TYPES[dtype], _num_bases)
+        self.code = write_code(operations, layout, TYPES[dtype], num_bases)
         library = compile_library(self.code.text)
         self.tapes = Memory()
         self._works = {name: Memory() for name in self.code.work}
@@ -160,7 +160,8 @@ class Apply(Function):
         return ctx.network.backward(theta, ctx.features, ctx.known, cotangent), None, None
 
 
-def _num_bases(activation: str, order: int) -> int:
+def num_bases(activation: str, order: int) -> int:
+    """Return how many bases an activation has for its derivatives up to an order."""
     return len(ACTIVATIONS[activation].bases(torch.zeros(1), order))
 
 

@@ -26,6 +26,7 @@ OWN_BASES = {"tanh": "tanh_array"}
 """Activations whose bases are computed here, by functions of (count, argument, value)."""
 
 ARGUMENTS = "long n, const T *theta, const T *features, const T *slopes, T *tape, const T **bases"
+REVERSE_ARGUMENTS = ", const T *cotangent, T *gradient, T *work"
 
 
 class Place(NamedTuple):
@@ -101,18 +102,23 @@ def write_code(operations: Sequence[Operation], layout: Layout, number: str, num
     number : ``double`` or ``float``.
     num_bases : how many bases an activation has for derivatives up to an order, a function of (activation, order).
     """
-    writer = _Writer(operations, layout, num_bases)
+    writer = Writer(operations, layout, num_bases)
     phases = writer.forward()
     passes = [(name, writer.backward(per_point=name == "rows")) for name in ("backward", "rows")]
-    text = [f"typedef {number} T;", *map(source_file, NATIVE_FILES), *writer.loops.values()]
+    text = [head(number), *writer.loops.values()]
     for k, lines in enumerate(phases):
-        text.append(_function(f"phase{k}", ARGUMENTS, [*writer.tape.declarations("tape"), *lines]))
+        text.append(function(f"phase{k}", ARGUMENTS, [*writer.tape.declarations("tape"), *lines]))
     for name, (work, lines) in passes:
         declarations = writer.tape.declarations("tape") + work.declarations("work")
-        text.append(_function(name, ARGUMENTS + ", const T *cotangent, T *gradient, T *work", [*declarations, *lines]))
+        text.append(function(name, ARGUMENTS + REVERSE_ARGUMENTS, [*declarations, *lines]))
     out = operations[-1].out
     output = (writer.stack(out), out.num_channels, out.width)
     return Code("\n".join(text), writer.tape, {name: work for name, (work, _) in passes}, tuple(writer.stops), output)
+
+
+def head(number: str) -> str:
+    """Return what all generated code begins with, for ``double`` or ``float``."""
+    return "\n".join([f"typedef {number} T;", *map(source_file, NATIVE_FILES)])
 
 
 def source_file(name: str) -> str:
@@ -120,12 +126,25 @@ def source_file(name: str) -> str:
     return files("pinn.field").joinpath(name).read_text()
 
 
-def _function(name: str, arguments: str, lines: Sequence[str]) -> str:
+def function(name: str, arguments: str, lines: Sequence[str]) -> str:
+    """Return a C function without result."""
     return "\n".join([f"void {name}({arguments}) {{", *(f"  {line}" for line in lines), "}\n"])
 
 
-class _Writer:
-    def __init__(self, operations: Sequence[Operation], layout: Layout, num_bases: Callable[[str, int], int]):
+class Writer:
+    """Writes the forward and reverse pass of a network.
+
+    Parameters
+    ----------
+    prefix : of the names of its functions, where the code has several networks.
+
+    Attributes
+    ----------
+    tape : where jets lie. loops : functions that the passes call. stops : see `Code`.
+    """
+
+    def __init__(self, operations: Sequence[Operation], layout: Layout, num_bases: Callable[[str, int], int], prefix: str = ""):
+        self.prefix = prefix
         self.operations, self.layout, self.num_bases = operations, layout, num_bases
         self.tape = Plot()
         self.loops: dict[tuple, str] = {}
@@ -203,7 +222,7 @@ class _Writer:
     def _activation(self, op: Dense, which: str, x: str, y: str, value: str, rest: str) -> str:
         """Return a call of the loops of an activation; for the arguments see `pinn.field.loops.activation_loops`."""
         key = (op.plan, op.activation)
-        name = f"act{list(self.loops).index(key) if key in self.loops else len(self.loops)}"
+        name = f"{self.prefix}act{list(self.loops).index(key) if key in self.loops else len(self.loops)}"
         if key not in self.loops:
             counts = (self.num_bases(op.activation, op.plan.order), self.num_bases(op.activation, op.plan.order + 1))
             self.loops[key] = activation_loops(name, op.plan, op.activation, counts)

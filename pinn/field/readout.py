@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +15,18 @@ if TYPE_CHECKING:
     from pinn.field.field import Field
 
 
+class ColumnSum(NamedTuple):
+    """One column as a sum: ``lift`` plus factors times channels of unknowns; numbers, or (points,) where they vary."""
+
+    lift: float | np.ndarray
+    parts: list[tuple[int, int, float | np.ndarray]]
+
+
 class Readout:
-    """The linear map from channels to columns, the same at all points."""
+    """The linear map from channels to columns, the same at all points.
+
+    ``columns`` says the same as one `ColumnSum` for each column.
+    """
 
     def __init__(self, field: Field, request: Request, carried: tuple[Channel, ...]):
         self.num_unknowns = len(field.scales)
@@ -25,6 +35,10 @@ class Readout:
             for number, factor in weights(operator, carried).items():
                 place = field.unknown_names.index(unknown)
                 matrix[number, place, column] = factor * field.scales[place]
+        self.columns = [
+            ColumnSum(0.0, [(k, place, float(part[k, place])) for k, place in np.argwhere(part).tolist()])
+            for part in np.moveaxis(matrix, 2, 0)
+        ]
         self.matrix = field.tensor(matrix.reshape(-1, len(request)))
 
     def __call__(self, channels: Tensor) -> Tensor:
@@ -37,7 +51,10 @@ class Readout:
 
 
 class ConstrainedReadout:
-    """The affine map from channels to columns of u = g + d · N, by Leibniz's rule; another one at every point."""
+    """The affine map from channels to columns of u = g + d · N, by Leibniz's rule; another one at every point.
+
+    ``columns`` says the same as one `ColumnSum` for each column.
+    """
 
     def __init__(self, field: Field, points: np.ndarray, request: Request, carried: tuple[Channel, ...]):
         place = {channel[0][0]: number for number, channel in enumerate(carried) if len(channel) == 1}
@@ -56,9 +73,14 @@ class ConstrainedReadout:
                 for index, values in by_index.items():
                     if index in place:
                         factors[:, column, place[index]] = values * scale
+        outputs = [field.unknown_names.index(unknown) for unknown, _ in request]
+        self.columns = [
+            ColumnSum(lift[:, a], [(k, place, factors[:, a, k]) for k in range(len(carried)) if factors[:, a, k].any()])
+            for a, place in enumerate(outputs)
+        ]
         self.lift, self.factors = field.tensor(lift), field.tensor(factors)
         self.num_unknowns = len(field.scales)
-        self.outputs = torch.tensor([field.unknown_names.index(unknown) for unknown, _ in request], device=field.device)
+        self.outputs = torch.tensor(outputs, device=field.device)
 
     def __call__(self, channels: Tensor) -> Tensor:
         """Return the columns (points, len(request)) from channels (channels, points, unknowns)."""

@@ -72,6 +72,15 @@ class Instruction(NamedTuple):
     arguments: tuple[int, ...]
 
 
+class Listing(NamedTuple):
+    """The parts of a `Program`: slots of its leaves, values of slots that are known, instructions, and slots of the results."""
+
+    inputs: dict[Node, int]
+    constants: dict[int, Any]
+    code: tuple[Instruction, ...]
+    outputs: tuple[int, ...]
+
+
 class Program:
     """One or several expanded trees as instructions over their leaves; every common subtree is computed once.
 
@@ -95,6 +104,11 @@ class Program:
     def inputs(self) -> tuple[Node, ...]:
         """Leaves that have no value yet."""
         return tuple(self._inputs)
+
+    @property
+    def listing(self) -> Listing:
+        """All of the program, for those who translate it."""
+        return Listing(dict(self._inputs), dict(self._constants), tuple(self._code), tuple(self._outputs))
 
     def _compile(self, node: Node, slots: dict[Node, int]) -> int:
         if node in slots:

@@ -14,7 +14,7 @@ from torch import Tensor
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.terms import Term
 from pinn.solver.blocks import Block, BlockMatrix
-from pinn.solver.chunks import Chunk, pack
+from pinn.solver.loss import Loss
 from pinn.solver.stage import Value
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ class Rows:
         ends = list(itertools.accumulate((term.num_rows for term in terms), initial=0))
         self.slices = {name: slice(a, b) for name, a, b in zip(self.names, ends[:-1], ends[1:], strict=True)}
         self.num_rows, self.num_params = ends[-1], field.num_params
+        self._counts = torch.tensor([term.count for term in self.terms], dtype=field.dtype, device=field.device)
         self.weights = dict(weights or {})
         self._weights = [self._weight(term) for term in self.terms]
         self._check_weights()
-        self._chunks = [Chunk(field, pieces) for pieces in pack(self.terms, self.chunk)]
-        self._weigh()
+        self._loss = Loss(field, self.terms, self.chunk)
 
     def _weight(self, term: Term) -> float | Tensor:
         factor = self.weights.get(term.name, 1.0)
@@ -72,20 +72,6 @@ class Rows:
             if not bool(torch.as_tensor(weight >= 0).all()):
                 raise BadInput("must be at least 0", f"weights.{term.name}")
 
-    def _weigh(self) -> None:
-        """Prepare the factors of squared residuals: a number for each piece of a chunk, and one for each row where asked for."""
-        self._factors, self._by_row = [], []
-        for chunk in self._chunks:
-            weights = [self._weights[piece.term] for piece in chunk.pieces]
-            self._factors.append(self._tensor([1.0 if isinstance(weight, Tensor) else weight for weight in weights]))
-            pairs = zip(weights, chunk.pieces, strict=True)
-            self._by_row.append([weight[piece.rows] if isinstance(weight, Tensor) else None for weight, piece in pairs])
-        owners = [piece.term for chunk in self._chunks for piece in chunk.pieces]
-        self._average = self._tensor([[(k == owner) / term.count for owner in owners] for k, term in enumerate(self.terms)])
-
-    def _tensor(self, values: Sequence) -> Tensor:
-        return torch.tensor(values, dtype=self.field.dtype, device=self.field.device)
-
     def weighted(self, weights: Mapping[str, Any]) -> Rows:
         """Return rows at the same points with other factors ``weights``; nothing is evaluated again."""
         other = object.__new__(Rows)
@@ -93,22 +79,12 @@ class Rows:
         other.weights = dict(weights)
         other._weights = [other._weight(term) for term in other.terms]
         other._check_weights()
-        other._weigh()
         return other
 
     def evaluate(self, theta: Tensor) -> Value:
         """Return the loss |r|², its gradient, and the mean square of each term without its weight, at ``theta`` (params,)."""
-        gradient, losses, squares = torch.zeros_like(theta), [], []
-        for chunk, factors, by_row in zip(self._chunks, self._factors, self._by_row, strict=True):
-            linear = chunk.linearise(theta)
-            plain = [torch.dot(r, r) for r in linear.residuals]
-            weighted = [r if w is None else w * r for w, r in zip(by_row, linear.residuals, strict=True)]
-            pairs = zip(by_row, plain, weighted, linear.residuals, strict=True)
-            sums = [p if w is None else torch.dot(v, r) for w, p, v, r in pairs]
-            losses.append(torch.dot(factors, torch.stack(sums)))
-            gradient += linear.pull([2 * factor * v for factor, v in zip(factors, weighted, strict=True)])
-            squares += plain
-        return Value(torch.stack(losses).sum(), gradient, self._average @ torch.stack(squares))
+        loss, gradient, squares = self._loss.evaluate(theta.detach(), self._weights)
+        return Value(loss, gradient, squares / self._counts)
 
     def losses(self, theta: Tensor) -> dict[str, float]:
         """Return the mean square of each term at ``theta`` (params,), without its weight."""
@@ -131,7 +107,7 @@ class Rows:
 
     def _by_term(self, theta: Tensor) -> list[list[Tensor]]:
         by_term: list[list[Tensor]] = [[] for _ in self.terms]
-        for chunk in self._chunks:
+        for chunk in self._loss.chunks:
             for piece, values in zip(chunk.pieces, chunk.residuals(theta), strict=True):
                 by_term[piece.term].append(values)
         return by_term
@@ -140,7 +116,7 @@ class Rows:
         """Return r (rows,) and J = dr/dθ (rows, params), such that |r + J d| predicts |r(θ + d)|; one block for each piece."""
         residual, blocks = theta.new_zeros(self.num_rows), []
         columns = torch.arange(self.num_params, device=theta.device)
-        for chunk in self._chunks:
+        for chunk in self._loss.chunks:
             linear = chunk.linearise(theta)
             for number, (piece, values) in enumerate(zip(chunk.pieces, linear.residuals, strict=True)):
                 derivatives = linear.jacobian(number)
@@ -156,7 +132,7 @@ class Rows:
 
         The point is None when no single one is at fault, the name ``""`` when all is finite.
         """
-        for chunk in self._chunks:
+        for chunk in self._loss.chunks:
             linear = chunk.linearise(theta)
             for number, (piece, residual) in enumerate(zip(chunk.pieces, linear.residuals, strict=True)):
                 term, rows = self.terms[piece.term], residual.isfinite() & linear.slopes_are_finite(number)

@@ -75,7 +75,7 @@ def test_chunks_change_nothing_but_rounding(name, chunk):
     whole, parts = (make_rows(TEXTS[name], field, chunk=size) for size in (10**6, chunk))
     theta = field.initial(0)
     a, b = whole.evaluate(theta), parts.evaluate(theta)
-    assert len(parts._chunks) > len(whole._chunks) == 1
+    assert len(parts._loss.chunks) > len(whole._loss.chunks) == 1
     assert relative(b.loss, a.loss) < 1e-14
     assert relative(b.gradient, a.gradient) < 1e-13
     assert relative(b.losses, a.losses) < 1e-13
@@ -117,13 +117,13 @@ def test_jacobian_against_autograd(name):
 
 def test_terms_at_the_same_points_share_one_evaluation():
     rows = make_rows(ODD, odd_field())
-    (chunk,) = rows._chunks
+    (chunk,) = rows._loss.chunks
     requests = [evaluation.request for evaluation in chunk._evaluations]
     interior = [request for request in requests if ("u", ((2, 0),)) in request]
     assert len(interior) == 1
     assert {unknown for unknown, _ in interior[0]} == {"u", "v"}
     heat = make_rows(HEAT)
-    assert len(heat._chunks[0]._evaluations) == 2, "walls and start ask for the same jets"
+    assert len(heat._loss.chunks[0]._evaluations) == 2, "walls and start ask for the same jets"
 
 
 def test_order_of_points_does_not_matter():
