@@ -8,9 +8,10 @@ On the command line:
 
 A network is a chain of tanh layers. *nested* is repeated `torch.autograd.grad` at all points at once and a reverse pass through
 all of it, as it is commonly written; *chunked* the same in chunks that fit the cache; *jets* goes through tensors, *compiled*
-through C code. All ways run alternately on one thread; the table shows medians in milliseconds of the processor's time. The *floor*
-is the time of the products of matrices alone that a step needs (three for every layer and channel), measured in the same run. Peak
-memory is that of a process of its own that makes three steps, less that of one that makes none; Linux only.
+through C code; *jax* and *deepxde* are these packages, where they are installed. All ways run alternately on one thread; the table
+shows medians in milliseconds of the processor's time. The *floor* is the time of the products of matrices alone that a step needs
+(three for every layer and channel), measured in the same run. Peak memory is that of a process of its own that makes three steps,
+less that of one that makes none; Linux only.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import derivative_peers
 import numpy as np
 import torch
 
@@ -64,6 +66,11 @@ CASES = [
 ENGINES = {"nested": ("autograd", False), "chunked": ("autograd", False), "jets": ("taylor", False), "compiled": ("taylor", True)}
 
 
+def engines():
+    """Return the names of all ways that can be had here."""
+    return [name for name in ENGINES if name != "compiled" or is_available()] + derivative_peers.installed()
+
+
 def make_problem(case):
     """Return the equation with conditions that make a problem of it; they are not measured."""
     space = [name for name in case.coordinates if name != "t"]
@@ -83,13 +90,15 @@ def make_problem(case):
 
 def make_step(case, name):
     """Return a function that gives the gradient of the mean square of the residual."""
-    engine, compiled = ENGINES[name]
+    engine, compiled = ENGINES.get(name, ("autograd", False))
     problem = make_problem(case)
     field = MLP(width=case.width, depth=case.depth).field(problem, engine, case.dtype, compiled=compiled)
     points = np.random.default_rng(0).uniform(-1.0, 1.0, (case.num_points, len(case.coordinates)))
     term = make_term(problem, problem.equations[0], Sites(points))
     rows = Rows(field, [term], chunk={"nested": len(points), "chunked": 1000}.get(name))
     theta = field.initial(0)
+    if name in derivative_peers.NAMES:
+        return derivative_peers.make_step(name, rows, theta)
     if name != "nested":
         return lambda: rows.evaluate(theta).gradient
     leaf = theta.requires_grad_()
@@ -117,16 +126,16 @@ def make_floor(case):
 
 def measure(case, repeats):
     """Return medians in milliseconds by engine, those of the floor included, and differences of gradients to nested ones."""
-    steps = {name: make_step(case, name) for name in ENGINES if name != "compiled" or is_available()}
+    steps = {name: make_step(case, name) for name in engines()}
     exact = steps["nested"]()
     difference = {name: float((step() - exact).abs().max() / exact.abs().max()) for name, step in steps.items()}
     steps["floor"] = make_floor(case)
     times = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
-            start = time.thread_time()
+            start = time.process_time()
             step()
-            times[name].append(1e3 * (time.thread_time() - start))
+            times[name].append(1e3 * (time.process_time() - start))
     return {name: float(np.median(values)) for name, values in times.items()}, difference
 
 
@@ -185,7 +194,7 @@ def main():
     torch.set_num_threads(1)
     print(
         f"{'residual':22s}{'network':>8s}{'points':>8s}"
-        + "".join(f"{name:>16s}" for name in ENGINES)
+        + "".join(f"{name:>16s}" for name in engines())
         + f"{'floor':>8s}{'difference':>12s}"
     )
     rows = []
