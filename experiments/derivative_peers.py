@@ -114,7 +114,8 @@ def _deepxde(rows: Any, term: Any, theta: torch.Tensor) -> Any:
 
     def step() -> torch.Tensor:
         model.train_step(points, None, None)
-        pairs = ((linear.weight.grad.t(), linear.bias.grad) for linear in net.linears)
-        return torch.cat([part.reshape(-1) for pair in pairs for part in pair])
+        parts = [part for linear in net.linears for part in (linear.weight, linear.bias)]
+        found = [torch.zeros_like(part) if part.grad is None else part.grad for part in parts]
+        return torch.cat([part.t().reshape(-1) for part in found])
 
     return step

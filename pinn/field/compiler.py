@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,14 @@ from pathlib import Path
 FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-x", "c")
 FAILURES = (OSError, RuntimeError, subprocess.SubprocessError)
 """What `compile_library` raises: no place to compile, no home folder, a compiler that fails."""
+
+
+_spent: list[float] = []
+
+
+def seconds_spent() -> float:
+    """Return how long this process has waited for the compiler so far."""
+    return sum(_spent)
 
 
 @lru_cache(maxsize=1)
@@ -80,7 +89,9 @@ def _compile(code: str, path: Path) -> None:
         text, made = Path(place) / "kernel.c", Path(place) / "kernel.so"
         text.write_text(code)
         words = [str(compiler()), *FLAGS, str(text), "-o", str(made)]
+        begin = time.perf_counter()
         done = subprocess.run(words, capture_output=True, timeout=300, text=True, errors="replace")
+        _spent.append(time.perf_counter() - begin)
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)} failed: {done.stderr[:500]}")
         with made.open("rb") as file:

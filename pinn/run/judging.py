@@ -53,6 +53,8 @@ class Judge:
 
     def conclude(self, folder: RunFolder, state: State, seconds: Mapping[str, float]) -> dict[str, Any]:
         """Judge the solution, write its arrays and return what metrics.json holds, all but the classical line."""
+        from pinn.field import compiler
+
         begin = time.perf_counter()
         configuration, solution = self.setup.prepared.configuration, self.setup.field.solution(state.theta)
         self.truth = reference(self.problem, configuration.reference)
@@ -63,9 +65,10 @@ class Judge:
         write_diagnostics(folder, self.setup, state, found.axes)
         wanted = quantities(self.problem, solution, self.truth, found.axes)
         write_quantities(folder, arrays(wanted))
+        compiling = compiler.seconds_spent() - self.setup.compiling_before
         return {
             **self._described(state),
-            "seconds": {**seconds, "judge": time.perf_counter() - begin},
+            "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
             **_judged(found, self.truth, estimate, judged),
             "quantities": {quantity.name: quantity.record() for quantity in wanted},

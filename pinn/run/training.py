@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pinn.problem.terms import make_term
 from pinn.run import checkpoint
 from pinn.run.atomic import to_yaml
+from pinn.run.check import size
 from pinn.run.configuration import Configuration, record
 from pinn.run.folder import RunFolder
 from pinn.run.history import Table
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from pinn.solver.rows import Rows
     from pinn.solver.state import State
 
+
+WORTH_COMPILING = 2.0
+"""Seconds of training, as foreseen, from which it pays to wait about one for the C compiler."""
 
 Judging = Callable[[Any], float | None]
 """The error of θ (params,), None when it is withheld."""
@@ -50,7 +54,8 @@ def torch_settings(threads: int, device: str) -> Iterator[None]:
 class Setup:
     """What a solve works on: a field, rows at the points of an epoch, and the choices that change bits.
 
-    ``decisions``: ``compiled``, whether activations run as compiled loops; ``chunk``, points that are evaluated together.
+    ``decisions``: ``compiled``, whether the network runs as compiled code; ``chunk``, points that are evaluated together.
+    ``compiling_before``: what `pinn.field.compiler.seconds_spent` said at the start.
     """
 
     prepared: Prepared
@@ -58,6 +63,7 @@ class Setup:
     draw: Callable[[int], Rows]
     theta: torch.Tensor
     decisions: Mapping[str, Any]
+    compiling_before: float = 0.0
 
 
 def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Setup:
@@ -71,21 +77,35 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Se
     ------
     BadInput : a device that is not there, a hard condition that cannot be one, points outside the domain.
     """
+    from pinn.field import compiler
+
+    before = compiler.seconds_spent()
     configuration, problem = prepared
     field = configuration.network.field(
-        problem, configuration.derivatives, configuration.precision, configuration.device, configuration.hard, _compiled(decisions)
+        problem,
+        configuration.derivatives,
+        configuration.precision,
+        configuration.device,
+        configuration.hard,
+        _compiled(prepared, decisions),
     )
     draw = _drawer(prepared, field, (decisions or {}).get("chunk"))
     made = {"compiled": field.compiled, "chunk": draw(0).chunk}
-    return Setup(prepared, field, draw, field.initial(configuration.seed), made)
+    return Setup(prepared, field, draw, field.initial(configuration.seed), made, before)
 
 
-def _compiled(decisions: Mapping[str, Any] | None) -> bool | None:
-    """Return whether the field must use compiled loops; without a compiler a run that had one goes on without, to rounding."""
+def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool | None:
+    """Return whether the field must, or must not, use compiled code; None leaves it to the field.
+
+    Without a compiler a run that had one goes on without, to rounding; a run that is over before the compiler is needs none.
+    """
     from pinn.field import compiler
 
     wanted = (decisions or {}).get("compiled")
-    return False if wanted and not compiler.is_available() else wanted
+    if wanted is not None:
+        return wanted and compiler.is_available()
+    expected = size(prepared)
+    return None if expected.steps * expected.seconds_per_step > WORTH_COMPILING else False
 
 
 def _drawer(prepared: Prepared, field: Field, chunk: int | None) -> Callable[[int], Rows]:

@@ -15,9 +15,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from pinn.field import compiler  # noqa: E402
 from pinn.run.cli import main  # noqa: E402
 from pinn.run.execute import summary  # noqa: E402
 from pinn.run.folder import RunFolder  # noqa: E402
+from pinn.run.prepare import prepare  # noqa: E402
+from pinn.run.training import set_up  # noqa: E402
 
 FILES = {
     "config.yaml", "environment.json", "status.json", "metrics.json", "history.csv", "timing.csv", "diagnostics.npz",
@@ -57,7 +60,7 @@ def test_a_run_leaves_the_files_of_the_contract(finished):
     assert metrics["verdict"] in ("verified", "not verified")
     assert metrics["error"]["source"] == "exact" and metrics["error"]["at_most"] >= metrics["error"]["relative_l2"]
     assert metrics["reference"]["kind"] == "exact"
-    assert set(metrics["seconds"]) == {"setup", "solve", "judge"}
+    assert set(metrics["seconds"]) == {"setup", "solve", "judge", "compile"}
     assert metrics["num_rows"] == 48
     assert list(metrics["terms"]) == ["heat", "initial", "walls"]
     environment = read(finished / "environment.json")
@@ -383,3 +386,11 @@ def test_the_last_line_of_a_run_gives_the_bound_of_an_error_that_is_not_known(he
         "error": {"relative_l2": None, "source": "none", "at_most": 3e-4},
     }  # fmt: skip
     assert "error at most 3.0e-04 (finite differences) in 3 s" in summary(metrics, RunFolder(here))
+
+
+def test_a_run_that_is_over_before_the_compiler_does_without():
+    made = [set_up(prepare("heat_1d", [f"solver.stages.broyden.steps={steps}"])) for steps in (1, 20_000)]
+    assert made[0].decisions["compiled"] is False
+    assert made[1].decisions["compiled"] is compiler.is_available()
+    again = set_up(prepare("heat_1d"), {"compiled": False, "chunk": 100})
+    assert again.decisions == {"compiled": False, "chunk": 100}
