@@ -14,6 +14,8 @@ OPTIONS: dict[str, str] = {
     "MLP": "pinn.field.network.mlp",
     "ModifiedMLP": "pinn.field.network.modified_mlp",
     "FourierFeatures": "pinn.field.network.fourier_features",
+    "PirateNet": "pinn.field.network.pirate",
+    "Separable": "pinn.field.network.separable",
     "Points": "pinn.problem.points",
     "Adam": "pinn.solver.adam",
     "LBFGS": "pinn.solver.lbfgs",

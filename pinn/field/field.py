@@ -165,13 +165,14 @@ class TaylorChannels:
     """Channels of the network's outputs by jets; the features' jets are computed once."""
 
     def __init__(self, field: Field, points: np.ndarray, carried: tuple):
-        self.field, self.algebra = field, JetAlgebra(carried)
+        parts = field.embedding.parts(carried)
+        self.field, self.algebra = field, JetAlgebra(carried, parts)
         value, rest, present = field.embedding.jets(points, carried)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
         incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
         shapes = tuple(field.layout.shapes.items())
         compiled = field.compiled and len(points) > 0
-        self.native = native_network(field.network, shapes, incoming, carried, field.dtype) if compiled else None
+        self.native = native_network(field.network, shapes, incoming, carried, parts, field.dtype) if compiled else None
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
@@ -201,10 +202,10 @@ class NestedChannels:
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
-        parameters = self.field.layout.unpack(theta)
+        parameters, algebra = self.field.layout.unpack(theta), ValueAlgebra(self.field.embedding.parts(self.carried))
 
         def network(x: Tensor) -> Tensor:
-            return self.field.network.apply(parameters, self.field.embedding.values(x), ValueAlgebra())
+            return self.field.network.apply(parameters, self.field.embedding.values(x), algebra)
 
         tape = torch.is_grad_enabled() and theta.requires_grad
         return differentiate(network, self.points, self.carried, tape)

@@ -28,7 +28,8 @@ class Network(Settings, ABC):
 
     A network has three parts to fill in: (1) ``shapes`` names its parameters, those of the last linear layer beginning with
     ``output.``; (2) ``draw`` gives them values, `starting_values` does so for plain layers; (3) ``apply`` is the map from features
-    to outputs, written with ``dense linear add multiply`` of the algebra it is given, so that both engines can run it.
+    to outputs, written with ``dense linear add multiply interpolate select`` of the algebra it is given, so that both engines can
+    run it.
 
     Parameters
     ----------
@@ -63,8 +64,14 @@ class Network(Settings, ABC):
             raise error.under("activation") from None
 
     @abstractmethod
-    def shapes(self, num_inputs: int, num_outputs: int) -> dict[str, Shape]:
-        """Return the shape of every parameter by name, in the order of theta; weights are (inputs, outputs)."""
+    def shapes(self, inputs: tuple[int, ...], num_outputs: int) -> dict[str, Shape]:
+        """Return the shape of every parameter by name, in the order of theta; weights are (inputs, outputs).
+
+        Parameters
+        ----------
+        inputs : number of features of each coordinate, (dim,).
+        num_outputs : number of unknowns.
+        """
 
     @abstractmethod
     def draw(self, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -80,13 +87,13 @@ class Network(Settings, ABC):
 
     def layout(self, problem: Any) -> Layout:
         """Return the layout of theta for a problem."""
-        return Layout(self.shapes(self.embedding(problem).num_features, len(problem.unknowns)))
+        return Layout(self.shapes(self.embedding(problem).widths, len(problem.unknowns)))
 
     def num_parameters(self, problem: Any) -> int:
         """Return the length of theta for a problem."""
         return self.layout(problem).num_params
 
-    def memory(self, num_points: int, carried: tuple[Channel, ...], precision: str = "float64") -> int:
+    def memory(self, problem: Any, num_points: int, carried: tuple[Channel, ...], precision: str = "float64") -> int:
         """Return about how many bytes one evaluation with its reverse pass holds at once.
 
         Parameters
@@ -95,7 +102,7 @@ class Network(Settings, ABC):
         carried : channels, from `pinn.field.request.channels`.
         """
         numbers_per_neuron = 4 * len(carried) + 4
-        return num_points * self.width * self.depth * numbers_per_neuron * (8 if precision == "float64" else 4)
+        return num_points * self.layout(problem).num_neurons * numbers_per_neuron * (8 if precision == "float64" else 4)
 
     def field(
         self,
