@@ -12,6 +12,7 @@ from pinn.field import compiler
 from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
+from pinn.field.factorisation import FactorisedChannels
 from pinn.field.jet import Jet
 from pinn.field.native import Apply, native_network
 from pinn.field.nested import ValueAlgebra, differentiate
@@ -55,6 +56,7 @@ class Field:
     Attributes
     ----------
     layout : where each parameter lies in θ. num_params : length of θ. dtype, device : of θ and of jets.
+    effective : layout of the parameters that the network is applied with; ``layout`` itself unless weights are factorised.
     compiled : what was decided.
     satisfied : names of the residuals that hold whatever θ is, by hard conditions or periodic features; their rows are superfluous.
 
@@ -77,7 +79,8 @@ class Field:
         self.network, self.problem, self.engine = network, problem, engine
         self.device, self.dtype = choose_device(device, precision), getattr(torch, precision)
         self.compiled = self._can_compile() if compiled is None else compiled and self._may_compile()
-        self.embedding, self.layout = network.embedding(problem), network.layout(problem)
+        self.embedding, self.effective = network.embedding(problem), network.layout(problem)
+        self.layout = network.factorisation.layout(self.effective)
         self.num_params = self.layout.num_params
         self.unknown_names = [unknown.name for unknown in problem.unknowns]
         self.scales = output_scales(problem)
@@ -86,7 +89,9 @@ class Field:
 
     def initial(self, seed: int) -> Tensor:
         """Return θ (params,) at the start; equal seeds give equal numbers on every device, up to its precision."""
-        return self.tensor(self.layout.pack(self.network.draw(self.layout.shapes, generator(seed, "network"))))
+        rng = generator(seed, "network")
+        drawn = self.network.draw(self.effective.shapes, rng)
+        return self.tensor(self.layout.pack(self.network.factorisation.draw(drawn, self.effective, rng)))
 
     def at(self, sites: Sites, request: Request) -> Evaluation:
         """Return the evaluation of ``request`` at ``sites``; all that does not depend on θ happens here.
@@ -107,7 +112,7 @@ class Field:
             return 2**16
         carried = channels(tuple(operator for _, operator in request), len(self.problem.coordinates))
         if self.compiled:
-            return min(max(TAPE_NUMBERS // (2 * len(carried) * self.layout.num_neurons), 64), 2**13)
+            return min(max(TAPE_NUMBERS // (2 * len(carried) * self.effective.num_neurons), 64), 2**13)
         return min(max(CACHE_NUMBERS // (len(carried) * self.network.width), 256), 2**13)
 
     def tensor(self, values: np.ndarray) -> Tensor:
@@ -141,6 +146,8 @@ class Evaluation:
         )
         engine = TaylorChannels if field.engine == "taylor" else NestedChannels
         self.channels: Any = engine(field, points, carried)
+        if field.layout is not field.effective:
+            self.channels = FactorisedChannels(self.channels, field.effective, field.device)
 
     def jets(self, theta: Tensor) -> Tensor:
         """Return the requested derivatives (points, len(request)) at θ (params,), differentiable in θ if the tape is on."""
@@ -170,7 +177,7 @@ class TaylorChannels:
         value, rest, present = field.embedding.jets(points, carried)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
         incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
-        shapes = tuple(field.layout.shapes.items())
+        shapes = tuple(field.effective.shapes.items())
         compiled = field.compiled and len(points) > 0
         self.native = native_network(field.network, shapes, incoming, carried, parts, field.dtype) if compiled else None
 
@@ -190,7 +197,7 @@ class TaylorChannels:
             return torch.autograd.grad((self._by_tensors(leaf) * cotangent).sum(), leaf)[0]
 
     def _by_tensors(self, theta: Tensor) -> Tensor:
-        value, rest, _ = self.field.network.apply(self.field.layout.unpack(theta), self.features, self.algebra)
+        value, rest, _ = self.field.network.apply(self.field.effective.unpack(theta), self.features, self.algebra)
         return torch.cat([value[None], rest])
 
 
@@ -202,7 +209,7 @@ class NestedChannels:
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
-        parameters, algebra = self.field.layout.unpack(theta), ValueAlgebra(self.field.embedding.parts(self.carried))
+        parameters, algebra = self.field.effective.unpack(theta), ValueAlgebra(self.field.embedding.parts(self.carried))
 
         def network(x: Tensor) -> Tensor:
             return self.field.network.apply(parameters, self.field.embedding.values(x), algebra)
@@ -213,7 +220,7 @@ class NestedChannels:
     def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
         """Return Σ cotangent · d channels / dθ for every point, (points, params); the network may be anything."""
         with torch.enable_grad():
-            leaf = theta.requires_grad_()
+            leaf = theta.detach().requires_grad_()
             rows = (self(leaf) * cotangent).sum((0, 2))
             unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
             return torch.autograd.grad(rows, leaf, unit, is_grads_batched=True)[0]

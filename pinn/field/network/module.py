@@ -10,6 +10,7 @@ import torch
 from torch.func import functional_call
 
 from pinn.field.embedding import Embedding
+from pinn.field.factorisation import Factorisation
 from pinn.field.layout import Layout, Shape
 from pinn.problem.settings import BadInput
 
@@ -25,6 +26,8 @@ class ModuleNetwork:
     module : its present parameters are the start, whatever the seed; buffers stay as they are.
     width : size of its widest layer; sets how many points are evaluated together.
     """
+
+    factorisation = Factorisation()
 
     def __init__(self, module: torch.nn.Module, width: int = 64):
         self.module, self.width = module, width

@@ -12,6 +12,7 @@ import numpy as np
 
 from pinn.field.activation import check_activation
 from pinn.field.embedding import Embedding
+from pinn.field.factorisation import Factorisation
 from pinn.field.layout import Layout, Shape
 from pinn.field.request import Channel
 from pinn.problem.settings import BadInput, Settings, setting
@@ -45,6 +46,7 @@ class Network(Settings, ABC):
     periodic : ``auto`` feeds sines and cosines of the coordinates along which the problem is periodic, so that every such
         condition holds exactly; ``none`` leaves it to the loss.
     harmonics : number of sines, and of cosines, per periodic coordinate.
+    factorisation : whether weights are trained as products, see `pinn.field.factorisation`; none by default.
     """
 
     width: int = setting(64, at_least=1, at_most=65536)
@@ -55,6 +57,7 @@ class Network(Settings, ABC):
     frequency: float = setting(1.0, above=0)
     periodic: Literal["auto", "none"] = "auto"
     harmonics: int = setting(1, at_least=1, at_most=1000)
+    factorisation: Factorisation = Factorisation()
 
     def __post_init__(self):
         super().__post_init__()
@@ -86,12 +89,12 @@ class Network(Settings, ABC):
         return Embedding(problem, tuple(problem.periodic) if self.periodic == "auto" else (), self.harmonics)
 
     def layout(self, problem: Any) -> Layout:
-        """Return the layout of theta for a problem."""
+        """Return the layout of the parameters that the network is applied with; of theta too, unless weights are factorised."""
         return Layout(self.shapes(self.embedding(problem).widths, len(problem.unknowns)))
 
     def num_parameters(self, problem: Any) -> int:
         """Return the length of theta for a problem."""
-        return self.layout(problem).num_params
+        return self.factorisation.layout(self.layout(problem)).num_params
 
     def memory(self, problem: Any, num_points: int, carried: tuple[Channel, ...], precision: str = "float64") -> int:
         """Return about how many bytes one evaluation with its reverse pass holds at once.

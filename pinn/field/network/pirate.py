@@ -19,7 +19,7 @@ class PirateNet(Network):
     With encoders U = σ(W_U x₀ + b_U), V = σ(W_V x₀ + b_V) of the first layer x₀, a block is f = σ(W₁ x + b₁),
     z = V + f ∘ (U − V), g = σ(W₂ z + b₂), z' = V + g ∘ (U − V), h = σ(W₃ z' + b₃). At the start the network is the linear layer on
     x₀ alone, whatever its depth, so that deep networks train as well as shallow ones (Wang, Li, Chen & Perdikaris 2024,
-    arXiv:2402.00326, Eqs. 4.1–4.7; its least-squares start of the last layer is not done here).
+    arXiv:2402.00326; its least-squares start of the last layer is not done here).
 
     Parameters
     ----------

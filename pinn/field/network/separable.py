@@ -20,7 +20,7 @@ class Separable(Network):
 
     The sum is a linear layer that starts with ones for the products of its unknown, and zeros, and is trained with the rest.
     Derivatives of a factor by other coordinates are zero and not computed. For solutions that are nearly products: exact in their
-    shape with a rank of one, poor along fronts that are oblique to the coordinates (Cho et al. 2023, arXiv:2306.15969, Eq. 5; their
+    shape with a rank of one, poor along fronts that are oblique to the coordinates (Cho et al. 2023, arXiv:2306.15969; their
     saving on grids of points, factors evaluated once for each line, is not made use of: points are scattered here).
 
     Parameters

@@ -1,0 +1,106 @@
+"""Random weight factorisation: weights W are trained as V · diag(exp s), a scale for every neuron.
+
+It changes what is trained, not what the network can be: θ holds V and s, and at the start V is chosen so that W is what it would
+have been. Every neuron then has a learning rate of its own, which training adapts (Wang, Wang, Seidman & Perdikaris 2022,
+arXiv:2210.01274). Importing this module does not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pinn.field.layout import Layout, Shape
+from pinn.problem.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Factorisation(Settings):
+    """How weights are factorised.
+
+    Parameters
+    ----------
+    mean : of s at the start, which is normal; 0.5 or 1 in the paper. None: weights are trained as they are.
+    deviation : of s at the start; 0.1 in the paper.
+    """
+
+    mean: float | None = None
+    deviation: float = setting(0.1, at_least=0)
+
+    def layout(self, effective: Layout) -> Layout:
+        """Return the layout of θ: the network's own parameters, then ``scale.LAYER`` (outputs,) for every weight."""
+        if self.mean is None:
+            return effective
+        scales: dict[str, Shape] = {_scale(name): effective.shapes[name][-1:] for name in _weights(effective)}
+        return Layout(effective.shapes | scales)
+
+    def draw(self, parameters: Mapping[str, np.ndarray], effective: Layout, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return the parts of θ by name that stand for the network's own parameters, with random scales."""
+        drawn = dict(parameters)
+        if self.mean is None:
+            return drawn
+        for name in _weights(effective):
+            scale = rng.normal(self.mean, self.deviation, effective.shapes[name][-1])
+            drawn |= {name: drawn[name] / np.exp(scale), _scale(name): scale}
+        return drawn
+
+
+class FactorisedChannels:
+    """Channels of a network as a function of factorised parameters.
+
+    Parameters
+    ----------
+    channels : the same as a function of the network's own parameters, such as `pinn.field.field.TaylorChannels`.
+    effective : layout of these.
+    device : of θ.
+    """
+
+    def __init__(self, channels: Any, effective: Layout, device: Any):
+        import torch
+
+        self.channels, self.num_effective = channels, effective.num_params
+        weights = _weights(effective)
+        self.num_scales = sum(effective.shapes[name][-1] for name in weights)
+        scale_of, used = np.full(self.num_effective, self.num_scales), 0  # those without a scale share one that is no parameter
+        for name in weights:
+            place, shape = effective[name]
+            scale_of[place] = np.tile(np.arange(used, used + shape[-1]), shape[0])
+            used += shape[-1]
+        self.scale_of = torch.as_tensor(scale_of, device=device)
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """Return (channels, points, unknowns)."""
+        return self.channels(theta[: self.num_effective] * self._factors(theta))
+
+    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
+        """Return Σ cotangent · d channels / dθ for every point, (points, params), for a cotangent shaped like the channels."""
+        factors = self._factors(theta)
+        effective = theta[: self.num_effective] * factors
+        rows = self.channels.rows(effective, cotangent)
+        by_scale = rows.new_zeros(len(rows), self.num_scales + 1).index_add_(1, self.scale_of, rows * effective)
+        return _joined(rows * factors, by_scale[:, :-1])
+
+    def _factors(self, theta: Tensor) -> Tensor:
+        """Return exp s for every one of the network's own parameters, 1 where there is no scale."""
+        scales = theta[self.num_effective :].exp()
+        return _joined(scales, scales.new_ones(1)).index_select(0, self.scale_of)
+
+
+def _joined(*parts: Tensor) -> Tensor:
+    import torch
+
+    return torch.cat(parts, -1)
+
+
+def _weights(effective: Layout) -> list[str]:
+    return [name for name in effective.shapes if name.endswith(".weight")]
+
+
+def _scale(weight: str) -> str:
+    return f"scale.{weight.removesuffix('.weight')}"
