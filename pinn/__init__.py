@@ -16,6 +16,7 @@ OPTIONS: dict[str, str] = {
     "FourierFeatures": "pinn.field.network.fourier_features",
     "PirateNet": "pinn.field.network.pirate",
     "Separable": "pinn.field.network.separable",
+    "ModuleNetwork": "pinn.field.network.module",
     "Points": "pinn.problem.points",
     "Adam": "pinn.solver.adam",
     "LBFGS": "pinn.solver.lbfgs",

@@ -6,12 +6,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from field_problems import RING, box, inside, read
+from field_problems import RING, WAVE, box, inside, read
 
+from pinn.field.nested import ValueAlgebra
 from pinn.field.network.fourier_features import FourierFeatures
 from pinn.field.network.mlp import MLP
 from pinn.field.network.modified_mlp import ModifiedMLP
-from pinn.field.network.module import ModuleNetwork
+from pinn.field.network.module import ModuleNetwork, _say_that_it_is_nested
 from pinn.field.network.pirate import PirateNet
 from pinn.field.network.separable import Separable
 from pinn.field.request import channels
@@ -85,6 +86,34 @@ def test_biases():
     assert np.abs(random["hidden1.bias"]).max() == pytest.approx(1 / math.sqrt(300), rel=0.05)
     assert not any(zero[name].any() for name in zero if name.endswith("bias"))
     assert not random["output.bias"].any()
+
+
+class Probe(ValueAlgebra):
+    """Keeps the mean square of every activation."""
+
+    def __init__(self):
+        super().__init__()
+        self.squares = []
+
+    def dense(self, x, weight, bias, activation):
+        x = super().dense(x, weight, bias, activation)
+        self.squares.append(float(x.square().mean()))
+        return x
+
+
+@pytest.mark.parametrize("frequency", [5.0, 30.0])
+def test_activations_of_sines_keep_their_variance_through_any_depth(frequency):
+    # a layer of arguments with variance 2v has sines of variance v' = (1 - exp(-4v)) / 2, which tends to 0.398
+    network = MLP(width=400, depth=12, activation="sin", initialisation="siren", frequency=frequency)
+    field, probe = network.field(box(2)), Probe()
+    features = torch.as_tensor(np.random.default_rng(0).uniform(-1, 1, (500, 2)))
+    output = network.apply(field.layout.unpack(field.initial(0)), features, probe)
+    assert len(probe.squares) == 12
+    np.testing.assert_allclose(probe.squares[2:], 0.398, atol=0.03)
+    assert 0.3 < float(output.square().mean()) < 2
+    plain, probe = MLP(width=400, depth=12, activation="sin", frequency=frequency).field(box(2)), Probe()
+    plain.network.apply(plain.layout.unpack(plain.initial(0)), features, probe)
+    assert probe.squares[-1] < 0.25  # tensors of the usual size fade
 
 
 def test_frequency_of_fourier_features_counts_periods():
@@ -208,8 +237,81 @@ def test_a_torch_module_is_a_network():
     torch.testing.assert_close(field.at(Sites(points), problem.values).jets(theta), module(scaled).detach())
     jets = field.at(Sites(points), (("u", ((2, 0), (0, 2))), ("v", ((0, 1),)))).jets(theta.requires_grad_())
     assert torch.autograd.grad(jets.sum(), theta)[0].abs().max() > 0
-    with pytest.raises(BadInput, match="must be autograd"):
-        ModuleNetwork(module).field(problem, engine="taylor")
+
+
+def test_asked_for_jets_a_module_says_once_that_it_has_none(caplog):
+    _say_that_it_is_nested.cache_clear()
+    problem = read(WAVE)
+    network = ModuleNetwork(layers(2, torch.nn.Tanh(), 1))
+    fields = [network.field(problem, engine) for engine in ("autograd", "taylor", "taylor")]
+    assert [record.message for record in caplog.records if "nested" in record.message] == [caplog.records[0].message]
+    assert {field.engine for field in fields} == {"autograd"}
+    request, sites = (("u", ((2, 0),)),), Sites(inside(problem, np.random.default_rng(0)))
+    values = [field.at(sites, request).jets(field.initial(0)) for field in fields]
+    assert torch.equal(values[0], values[1])
+
+
+def layers(dim, activation, outputs):
+    return torch.nn.Sequential(torch.nn.Linear(dim, 6), activation, torch.nn.Linear(6, outputs))
+
+
+class Bent(torch.nn.Module):
+    """Straight everywhere, without a layer that says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(2, 6), torch.nn.Linear(6, 1)
+
+    def forward(self, x):
+        return self.second(self.first(x).relu())
+
+
+class Frozen(torch.nn.Module):
+    def forward(self, x):
+        return x[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (layers(2, torch.nn.ReLU(), 1), "ReLU has no continuous second derivative, which the equations need"),
+        (layers(2, torch.nn.ELU(), 1), "ELU has no continuous second derivative"),
+        (Bent(), "has no second derivatives for u, which the equations need"),
+        (torch.nn.Linear(2, 1), "has no second derivatives for u"),
+        (layers(3, torch.nn.Tanh(), 1), r"takes no points with 2 inputs \(x, t\): mat1 and mat2"),
+        (layers(2, torch.nn.Tanh(), 2), r"must map \(64, 2\) to \(64, 1\), a column for u, got \(64, 2\)"),
+        (torch.nn.Sequential(layers(2, torch.nn.Tanh(), 1), torch.nn.Flatten(0)), r"got \(64,\)"),
+        (Frozen(), "has no parameters to train"),
+    ],
+)
+def test_modules_that_cannot_solve_a_problem(module, words):
+    with pytest.raises(BadInput, match=words) as caught:
+        ModuleNetwork(module).field(read(WAVE), "autograd")
+    assert caught.value.setting == "network.module" and "\n" not in str(caught.value)
+
+
+def test_a_bent_module_may_solve_an_equation_of_first_order():
+    problem = read({**WAVE, "equations": {"transport": "u_t = u_x"}, "conditions": {"initial": {"at": "t = 0", "u": "x"}}})
+    assert ModuleNetwork(layers(2, torch.nn.ReLU(), 1)).field(problem).num_params == 25
+
+
+def test_what_a_module_does_not_train_has_the_precision_of_the_field():
+    module = torch.nn.Sequential(layers(2, torch.nn.Tanh(), 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1)).eval()
+    module[2].requires_grad_(False)
+    problem = read(WAVE)
+    for precision in ("float64", "float32"):
+        field = ModuleNetwork(module).field(problem, precision=precision)
+        values = field.at(Sites(problem.box.T), problem.values).jets(field.initial(0))
+        assert values.dtype == field.dtype
+    assert module[2].weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "given, words", [(3, "must be a torch.nn.Module, got 3"), ("Sequential(...)", "can only be given in Python")]
+)
+def test_what_is_no_module(given, words):
+    with pytest.raises(BadInput, match=words):
+        ModuleNetwork(given)
 
 
 def test_a_module_of_low_degree_has_zero_derivatives():

@@ -104,8 +104,7 @@ class Network(Settings, ABC):
         num_points : points that are evaluated together.
         carried : channels, from `pinn.field.request.channels`.
         """
-        numbers_per_neuron = 4 * len(carried) + 4
-        return num_points * self.layout(problem).num_neurons * numbers_per_neuron * (8 if precision == "float64" else 4)
+        return evaluation_memory(self.layout(problem).num_neurons, num_points, carried, precision)
 
     def field(
         self,
@@ -120,6 +119,11 @@ class Network(Settings, ABC):
         from pinn.field.field import Field
 
         return Field(self, problem, engine, precision, device, hard, compiled)
+
+
+def evaluation_memory(num_neurons: int, num_points: int, carried: tuple[Channel, ...], precision: str) -> int:
+    """Return about how many bytes one evaluation with its reverse pass holds at once."""
+    return num_points * num_neurons * (4 * len(carried) + 4) * (8 if precision == "float64" else 4)
 
 
 def starting_values(network: Network, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
