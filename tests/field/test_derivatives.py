@@ -140,6 +140,23 @@ def test_gradients_by_theta_are_those_of_the_tape(kind, hard):
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("mapping, hard", [(WAVE, ("initial",)), (RING, ())], ids=["hard", "periodic"])
+def test_rows_to_order_four_are_those_of_the_tape(kind, mapping, hard):
+    problem, rows, columns = read(mapping), [], None
+    sites = Sites(inside(problem, np.random.default_rng(0), 3))
+    for engine in ("autograd", "taylor"):
+        field = NETWORKS[kind](width=5, depth=2, frequency=0.3).field(problem, engine, hard=hard)
+        evaluation, theta = field.at(sites, TO_ORDER_FOUR), moved(field, 2).requires_grad_()
+        jets = evaluation.jets(theta)
+        columns = jets.detach().abs().amax(0) if columns is None else columns  # of very different size
+        found = evaluation.rows(theta, (jets.detach() / columns).cos() / columns)
+        (gradient,) = torch.autograd.grad((jets / columns).sin().sum(), theta)
+        torch.testing.assert_close(found.sum(0), gradient, rtol=1e-10, atol=1e-11 * float(gradient.abs().max()))
+        rows.append(found)
+    assert (rows[1] - rows[0]).abs().max() < 1e-11 * rows[0].abs().max()
+
+
 @pytest.mark.parametrize("engine", ["taylor", "autograd"])
 @pytest.mark.parametrize("kind", [kind for kind in NETWORKS if kind != "fourier"])
 def test_jacobian_of_a_scalar_per_point(engine, kind):

@@ -5,7 +5,7 @@ import ctypes
 import numpy as np
 import pytest
 import torch
-from field_problems import PLATE, RING, WAVE, inside, read
+from field_problems import PLATE, RING, WAVE, box, inside, read
 
 from pinn.field import compiler, native
 from pinn.field.native_code import NATIVE_FILES, source_file
@@ -82,6 +82,11 @@ def test_in_single_precision(name):
 @pytest.mark.parametrize("name", ["chain", "gates", "waves", "blocks", "products"])
 def test_features_that_vary(name):
     for eager, compiled in both(NETWORKS[name], read(RING), REQUESTS["burgers"]):
+        torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
+
+
+def test_channels_of_a_coordinate_that_do_not_lie_side_by_side():
+    for eager, compiled in both(NETWORKS["products"], box(2, periodic=("x", "y")), REQUESTS["third"]):
         torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
 
 
