@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
-from pinn.field.jet import Jet, composition, leibniz
+from pinn.field.embedding import Part
+from pinn.field.jet import Jet, ProductRule, composition, leibniz
 from pinn.field.request import Channel
 from pinn.field.step import EagerStep
 
@@ -14,13 +15,24 @@ from pinn.field.step import EagerStep
 class JetAlgebra:
     """What a network is made of, on jets with the channels ``carried``; `pinn.field.nested.ValueAlgebra` is the same on values.
 
-    Both have ``dense``, ``linear``, ``add`` and ``multiply``; a network that uses only these works with both engines. Weights are
-    (inputs, outputs) and biases (outputs,), or one copy of each for every point, (points, inputs, outputs) and (points, outputs),
-    that are all equal: then their gradients are those of every point on its own.
+    Both have ``dense``, ``linear``, ``add``, ``multiply``, ``interpolate`` and ``select``; a network that uses only these works
+    with both engines. Weights are (inputs, outputs) and biases (outputs,), or one copy of each for every point,
+    (points, inputs, outputs) and (points, outputs), that are all equal: then their gradients are those of every point on its own.
+
+    Parameters
+    ----------
+    carried : channels, from `pinn.field.request.channels`.
+    parts : which features belong to which coordinate, see `pinn.field.embedding.Embedding.parts`; only ``select`` needs them.
     """
 
-    def __init__(self, carried: tuple[Channel, ...]):
-        self.carried = carried
+    def __init__(self, carried: tuple[Channel, ...], parts: tuple[Part, ...] = ()):
+        self.carried, self.parts = carried, parts
+
+    def select(self, features: Jet, coordinate: int) -> Jet:
+        """Return the features of one coordinate, with the channels that these have."""
+        start, stop, present = self.parts[coordinate]
+        rest = features.rest[[features.present.index(number) for number in present], :, start:stop]
+        return Jet(features.value[:, start:stop], rest, present)
 
     def dense(self, x: Jet, weight: Tensor, bias: Tensor, activation: str) -> Jet:
         """Return σ(x W + b) for a jet x of (points, inputs), W (inputs, outputs) and b (outputs,), or one of each per point."""
@@ -30,7 +42,7 @@ class JetAlgebra:
             value, rest = _Dense.apply(step, weight, bias, x.value, x.rest)
         else:
             value, rest, _ = step.forward(*_affine(weight, bias, x.value, x.rest), tape=False)
-        return Jet(value, rest, tuple(range(plan.num_outputs)))
+        return Jet(value, rest, plan.outputs)
 
     def linear(self, x: Jet, weight: Tensor, bias: Tensor) -> Jet:
         """Return x W + b, with shapes as in `dense`."""
@@ -41,11 +53,16 @@ class JetAlgebra:
         """Return a + factor · b of two jets with the same channels."""
         return Jet(torch.add(a.value, b.value, alpha=factor), torch.add(a.rest, b.rest, alpha=factor), a.present)
 
+    def interpolate(self, a: Jet, b: Jet, factor: Tensor) -> Jet:
+        """Return (1 − factor) · a + factor · b of two jets with the same channels and a trained factor, (1,) or (points, 1)."""
+        return Jet(torch.lerp(a.value, b.value, factor), torch.lerp(a.rest, b.rest, factor), a.present)
+
     def multiply(self, a: Jet, b: Jet) -> Jet:
-        """Return a · b of two jets with all channels."""
+        """Return a · b of two jets, whose channels may differ."""
         stacks = (torch.cat([x.value[None], x.rest]) for x in (a, b))
-        out = _Multiply.apply(leibniz(self.carried), *stacks)
-        return Jet(out[0], out[1:], a.present)
+        rule = leibniz(self.carried, a.present, b.present)
+        out = _Multiply.apply(rule, *stacks)
+        return Jet(out[0], out[1:], rule.outputs)
 
 
 class _Linear(Function):
@@ -106,11 +123,13 @@ class _Multiply(Function):
     """Leibniz's rule on two stacks (channels, points, width) with the value first."""
 
     @staticmethod
-    def forward(ctx, rule, a, b):
+    def forward(ctx, rule: ProductRule, a, b):
         ctx.rule = rule
         ctx.save_for_backward(a, b)
         out = a * b[:1]
-        for number, i, j, factor in rule:
+        if 1 + len(rule.outputs) > len(a):
+            out = a.new_zeros(1 + len(rule.outputs), *a.shape[1:]).index_copy_(0, _numbers(rule.places, a), out)
+        for number, i, j, factor in rule.terms:
             out[number].addcmul_(a[i], b[j], value=factor)
         return out
 
@@ -118,9 +137,14 @@ class _Multiply(Function):
     @once_differentiable
     def backward(ctx, g):
         a, b = ctx.saved_tensors
-        g_a, g_b = g * b[:1], torch.zeros_like(b)
-        g_b[0] = (g * a).sum(0)
-        for number, i, j, factor in ctx.rule:
+        own = g if len(g) == len(a) else g.index_select(0, _numbers(ctx.rule.places, a))
+        g_a, g_b = own * b[:1], torch.zeros_like(b)
+        g_b[0] = (own * a).sum(0)
+        for number, i, j, factor in ctx.rule.terms:
             g_a[i].addcmul_(g[number], b[j], value=factor)
             g_b[j].addcmul_(g[number], a[i], value=factor)
         return None, g_a, g_b
+
+
+def _numbers(places: tuple[int, ...], like: Tensor) -> Tensor:
+    return torch.tensor(places, device=like.device)

@@ -27,6 +27,14 @@ class Features(NamedTuple):
     present: tuple[int, ...]
 
 
+class Part(NamedTuple):
+    """Features of one coordinate: columns ``start`` to ``stop`` of all features, and the numbers of their present channels."""
+
+    start: int
+    stop: int
+    present: tuple[int, ...]
+
+
 class Embedding:
     """The map from coordinates to features.
 
@@ -47,10 +55,21 @@ class Embedding:
         self.waves = 2.0 * pi * np.arange(1, harmonics + 1)
         self.num_features = len(self.plain) + 2 * harmonics * len(self.periodic)
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of features of each coordinate, (dim,)."""
+        return tuple(1 if axis in self.plain else 2 * len(self.waves) for axis in range(len(self.low)))
+
+    def parts(self, carried: tuple[Channel, ...]) -> tuple[Part, ...]:
+        """Return the features of each coordinate, (dim,), for the channels ``carried``."""
+        order = [*self.plain, *self.periodic]
+        ends = dict(zip(order, np.cumsum([self.widths[axis] for axis in order]).tolist(), strict=True))
+        return tuple(Part(end - self.widths[axis], end, self._present(carried, (axis,))) for axis, end in sorted(ends.items()))
+
     def jets(self, points: np.ndarray, carried: tuple[Channel, ...]) -> Features:
         """Return the features and their derivatives at points (points, dim), for the channels ``carried``."""
         value = self._derivative(points, (0,) * points.shape[1])
-        present = tuple(number for number, channel in enumerate(carried[1:]) if self._varies(channel))
+        present = self._present(carried, tuple(range(points.shape[1])))
         rest = [sum(weight * self._derivative(points, index) for index, weight in carried[number + 1]) for number in present]
         stack = np.stack(rest) if rest else np.zeros((0, len(points), self.num_features))
         return Features(value, stack if self.periodic else stack[:, :1], present)
@@ -68,12 +87,16 @@ class Embedding:
             columns += [phase.sin(), phase.cos()]
         return torch.cat(columns, 1)
 
-    def _varies(self, channel: Channel) -> bool:
+    def _present(self, carried: tuple[Channel, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the numbers of the channels, the value not counted, that are not zero for the features of these coordinates."""
+        return tuple(number for number, channel in enumerate(carried[1:]) if self._varies(channel, axes))
+
+    def _varies(self, channel: Channel, axes: tuple[int, ...]) -> bool:
         """Whether the channel of some feature is not zero: first orders, and higher ones along one periodic axis only."""
         along = [[axis for axis, order in enumerate(index) if order] for index, _ in channel]
         return any(
-            len(axes) == 1 and (sum(index) == 1 or axes[0] in self.periodic)
-            for axes, (index, _) in zip(along, channel, strict=True)
+            len(by) == 1 and by[0] in axes and (sum(index) == 1 or by[0] in self.periodic)
+            for by, (index, _) in zip(along, channel, strict=True)
         )
 
     def _derivative(self, points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:

@@ -14,6 +14,7 @@ from pinn.field import compiler
 from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
+from pinn.field.factorisation import FactorisedChannels, FactorisedParameters
 from pinn.field.fused import Family, Fused, fuse
 from pinn.field.jet import Jet
 from pinn.field.native import Apply, NativeNetwork, native_network
@@ -58,6 +59,7 @@ class Field:
     Attributes
     ----------
     layout : where each parameter lies in θ. num_params : length of θ. dtype, device : of θ and of jets.
+    effective : layout of the parameters that the network is applied with; ``layout`` itself unless weights are factorised.
     compiled : what was decided.
     satisfied : names of the residuals that hold whatever θ is, by hard conditions or periodic features; their rows are superfluous.
 
@@ -80,7 +82,9 @@ class Field:
         self.network, self.problem, self.engine = network, problem, engine
         self.device, self.dtype = choose_device(device, precision), getattr(torch, precision)
         self.compiled = self._can_compile() if compiled is None else compiled and self._may_compile()
-        self.embedding, self.layout = network.embedding(problem), network.layout(problem)
+        self.embedding, self.effective = network.embedding(problem), network.layout(problem)
+        self.layout = network.factorisation.layout(self.effective)
+        self.factorised = None if self.layout is self.effective else FactorisedParameters(self.effective, self.device)
         self.num_params = self.layout.num_params
         self.unknown_names = [unknown.name for unknown in problem.unknowns]
         self.scales = output_scales(problem)
@@ -89,7 +93,9 @@ class Field:
 
     def initial(self, seed: int) -> Tensor:
         """Return θ (params,) at the start; equal seeds give equal numbers on every device, up to its precision."""
-        return self.tensor(self.layout.pack(self.network.draw(self.layout.shapes, generator(seed, "network"))))
+        rng = generator(seed, "network")
+        drawn = self.network.draw(self.effective.shapes, rng)
+        return self.tensor(self.layout.pack(self.network.factorisation.draw(drawn, self.effective, rng)))
 
     def at(self, sites: Sites, request: Request) -> Evaluation:
         """Return the evaluation of ``request`` at ``sites``; all that does not depend on θ happens here.
@@ -114,7 +120,7 @@ class Field:
             return 2**16
         carried = channels(tuple(operator for _, operator in request), len(self.problem.coordinates))
         if self.compiled:
-            return min(max(TAPE_NUMBERS // (2 * len(carried) * self.layout.num_neurons), 64), 2**13)
+            return min(max(TAPE_NUMBERS // (2 * len(carried) * self.effective.num_neurons), 64), 2**13)
         return min(max(CACHE_NUMBERS // (len(carried) * self.network.width), 256), 2**13)
 
     def tensor(self, values: np.ndarray) -> Tensor:
@@ -148,6 +154,8 @@ class Evaluation:
         )
         engine = TaylorChannels if field.engine == "taylor" else NestedChannels
         self.channels: Any = engine(field, points, carried)
+        if field.factorised is not None:
+            self.channels = FactorisedChannels(self.channels, field.factorised)
 
     def jets(self, theta: Tensor) -> Tensor:
         """Return the requested derivatives (points, len(request)) at θ (params,), differentiable in θ if the tape is on."""
@@ -182,22 +190,24 @@ class TaylorChannels:
     """Channels of the network's outputs by jets; the features' jets are computed once."""
 
     def __init__(self, field: Field, points: np.ndarray, carried: tuple):
-        self.field, self.algebra = field, JetAlgebra(carried)
+        parts = field.embedding.parts(carried)
+        self.field, self.algebra = field, JetAlgebra(carried, parts)
         value, rest, present = field.embedding.jets(points, carried)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
         self.incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
 
     def operations(self) -> tuple[Operation, ...]:
         """Return what the network does, for compiled code."""
-        return record(self.field.network, self.field.layout.shapes, self.incoming, self.algebra.carried)
+        algebra = self.algebra
+        return record(self.field.network, self.field.effective.shapes, self.incoming, algebra.carried, algebra.parts)
 
     @cached_property
     def native(self) -> NativeNetwork | None:
         """The network as compiled code, if it is to be used; made when it is first needed."""
         if not self.field.compiled or not len(self.features.value):
             return None
-        shapes = tuple(self.field.layout.shapes.items())
-        return native_network(self.field.network, shapes, self.incoming, self.algebra.carried, self.field.dtype)
+        shapes, algebra = tuple(self.field.effective.shapes.items()), self.algebra
+        return native_network(self.field.network, shapes, self.incoming, algebra.carried, algebra.parts, self.field.dtype)
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
@@ -220,7 +230,7 @@ class TaylorChannels:
             return torch.autograd.grad((self._by_tensors(leaf) * cotangent).sum(), leaf)[0]
 
     def _by_tensors(self, theta: Tensor) -> Tensor:
-        value, rest, _ = self.field.network.apply(self.field.layout.unpack(theta), self.features, self.algebra)
+        value, rest, _ = self.field.network.apply(self.field.effective.unpack(theta), self.features, self.algebra)
         return torch.cat([value[None], rest])
 
 
@@ -232,10 +242,10 @@ class NestedChannels:
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
-        parameters = self.field.layout.unpack(theta)
+        parameters, algebra = self.field.effective.unpack(theta), ValueAlgebra(self.field.embedding.parts(self.carried))
 
         def network(x: Tensor) -> Tensor:
-            return self.field.network.apply(parameters, self.field.embedding.values(x), ValueAlgebra())
+            return self.field.network.apply(parameters, self.field.embedding.values(x), algebra)
 
         tape = torch.is_grad_enabled() and theta.requires_grad
         return differentiate(network, self.points, self.carried, tape)
@@ -249,7 +259,7 @@ class NestedChannels:
         if not len(self.points):
             return theta.new_zeros(0, len(theta))
         with torch.enable_grad():
-            leaf = theta.requires_grad_()
+            leaf = theta.detach().requires_grad_()
             rows = (self(leaf) * cotangent).sum((0, 2))
             unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
             return torch.autograd.grad(rows, leaf, unit, is_grads_batched=True)[0]

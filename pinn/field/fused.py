@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from pinn.field.compiler import FAILURES, compile_library
+from pinn.field.factorisation import FactorisedChannels
 from pinn.field.formula_code import formula_code
 from pinn.field.native import TYPES, Memory, num_bases
 from pinn.field.native_code import OWN_BASES, REVERSE_ARGUMENTS, Writer, function, head
@@ -72,7 +73,8 @@ class Fused:
 
     def __init__(self, function: Any, evaluation: Evaluation, data: Sequence[Tensor], num_residuals: int, tile: int, work: int):
         self._function, self._num_residuals, self._work = function, num_residuals, work
-        value, rest, _ = evaluation.channels.features
+        self._parameters = evaluation.field.factorised
+        value, rest, _ = _plain(evaluation.channels).features
         if rest.shape[1] > 1:
             rest = torch.cat([rest[:, k : k + tile].reshape(-1) for k in range(0, len(value), tile)])
         self._kept = value, rest, *data
@@ -87,12 +89,17 @@ class Fused:
         ----------
         theta : (params,). factors : (residuals,), double precision.
         """
-        theta = theta.contiguous()
-        sums, gradient = torch.zeros(self._num_residuals, dtype=torch.float64), torch.zeros_like(theta)
+        effective = theta.contiguous() if self._parameters is None else self._parameters(theta)
+        sums, gradient = torch.zeros(self._num_residuals, dtype=torch.float64), torch.zeros_like(effective)
         loan = self._memory.take(theta, self._work)
-        before = self._num_points, theta.data_ptr(), self._features, self._slopes, self._data
+        before = self._num_points, effective.data_ptr(), self._features, self._slopes, self._data
         self._function(*before, *(part.data_ptr() for part in (factors, sums, gradient, loan.tensor)))
-        return sums, gradient
+        return sums, gradient if self._parameters is None else self._parameters.pull(theta, gradient)
+
+
+def _plain(channels: Any) -> Any:
+    """Return the channels as a function of the network's own parameters."""
+    return channels.channels if isinstance(channels, FactorisedChannels) else channels
 
 
 def fuse(field: Field, families: Sequence[Family]) -> list[Fused] | None:
@@ -121,11 +128,12 @@ class _Step:
     def __init__(self, name: str, field: Field, family: Family):
         self.name, self.field, self.family = name, field, family
         self.evaluation = field.at(family.sites, family.request)
-        operations = self.evaluation.channels.operations()
+        self.channels = _plain(self.evaluation.channels)
+        operations = self.channels.operations()
         if any(isinstance(op, Dense) and op.activation not in OWN_BASES for op in operations):
             raise NotImplementedError("an activation whose functions torch computes")
         self.data: list[np.ndarray] = []
-        self.writer = Writer(operations, field.layout, num_bases, f"{name}_")
+        self.writer = Writer(operations, field.effective, num_bases, f"{name}_")
         self.text = self._text(operations)
 
     def bound(self, library: ctypes.CDLL) -> Fused:
@@ -161,8 +169,8 @@ class _Step:
         return "\n".join(parts)
 
     def _step(self, width: int, output: Any) -> list[str]:
-        features = self.evaluation.channels.features
-        per_point = features.rest.shape[0] * features.rest.shape[2] if self.evaluation.channels.incoming.varies else 0
+        features = self.channels.features
+        per_point = features.rest.shape[0] * features.rest.shape[2] if self.channels.incoming.varies else 0
         arguments = f"m, theta, features + p * {features.value.shape[1]}, slopes + p * {per_point}, work"
         after = f"work + m * {self.writer.tape.points} + {self.writer.tape.fixed}"
         return [

@@ -32,16 +32,34 @@ class Plan(NamedTuple):
     """Faà di Bruno's formula for one set of channels as a straight-line programme.
 
     Node n is the n-th present channel for n < num_inputs, then the products in order. ``products`` lists pairs of nodes.
-    ``terms`` lists (channel, p, ((node, factor), ...)): the channel gets σ⁽ᵖ⁾ times the combination. The term of first order,
-    σ' times the same channel of the input, is understood for every present channel. ``channel`` counts without the value.
+    ``outputs`` are the numbers of the channels of σ(z) that are not zero everywhere, the value not counted; all else counts places
+    among them. ``terms`` lists (place, p, ((node, factor), ...)): the channel gets σ⁽ᵖ⁾ times the combination. The term of first
+    order, σ' times the same channel of the input, is understood for every present channel; ``places`` says where it goes.
     """
 
     num_inputs: int
-    num_outputs: int
+    outputs: tuple[int, ...]
     order: int
-    present: tuple[int, ...]
+    places: tuple[int, ...]
     products: tuple[tuple[int, int], ...]
     terms: tuple[tuple[int, int, tuple[tuple[int, float], ...]], ...]
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of channels of σ(z), the value not counted."""
+        return len(self.outputs)
+
+
+class ProductRule(NamedTuple):
+    """Leibniz's formula for a·b as a list of products of channels; channels of a, b and a·b count from 0, which is the value.
+
+    ``outputs`` are the numbers of the channels of a·b that are not zero everywhere, the value not counted. Channel k of a times the
+    value of b goes to channel ``places[k]``; ``terms`` are the rest: (channel, channel of a, channel of b, factor).
+    """
+
+    outputs: tuple[int, ...]
+    places: tuple[int, ...]
+    terms: tuple[tuple[int, int, int, float], ...]
 
 
 @lru_cache(maxsize=4096)
@@ -86,17 +104,23 @@ def composition(carried: tuple[Channel, ...], present: tuple[int, ...]) -> Plan:
                     row = sums.setdefault(len(factors), {})
                     row[node(factors)] = row.get(node(factors), 0.0) + weight * count
         terms += [(number, p, tuple(row.items())) for p, row in sorted(sums.items())]
-    return Plan(len(present), len(carried) - 1, largest_order(carried), present, tuple(products), tuple(terms))
+    outputs = tuple(sorted({*present, *(number for number, *_ in terms)}))
+    placed = tuple((outputs.index(number), p, row) for number, p, row in terms)
+    return Plan(len(present), outputs, largest_order(carried), tuple(map(outputs.index, present)), tuple(products), placed)
 
 
 @lru_cache(maxsize=1024)
-def leibniz(carried: tuple[Channel, ...]) -> tuple[tuple[int, int, int, float], ...]:
-    """Return (channel, channel of a, channel of b, factor) of the product a·b beyond a·(value of b); the value is channel 0."""
-    place = {channel[0][0]: number for number, channel in enumerate(carried) if len(channel) == 1}
-    found = [(number, 0, number, 1.0) for number in range(1, len(carried))]
+def leibniz(carried: tuple[Channel, ...], present_a: tuple[int, ...], present_b: tuple[int, ...]) -> ProductRule:
+    """Return the rule of a·b for jets of which only these channels, the value not counted, are not zero."""
+    of_a, of_b = ({0: 0} | {number + 1: k + 1 for k, number in enumerate(present)} for present in (present_a, present_b))
+    single = {channel[0][0]: number for number, channel in enumerate(carried) if len(channel) == 1}
+    found = [(number, 0, number, 1.0) for number in of_b if number]
     for number, channel in enumerate(carried):
         for index, weight in channel:
             for lower, count in below(index):
                 if lower not in (index, (0,) * len(index)):
-                    found.append((number, place[lower], place[minus(index, lower)], weight * count))
-    return tuple(found)
+                    found.append((number, single[lower], single[minus(index, lower)], weight * count))
+    kept = [(number, of_a[i], of_b[j], factor) for number, i, j, factor in found if i in of_a and j in of_b]
+    channels = sorted({*of_a, *(number for number, *_ in kept)})
+    terms = tuple((channels.index(number), i, j, factor) for number, i, j, factor in kept)
+    return ProductRule(tuple(number - 1 for number in channels[1:]), tuple(map(channels.index, of_a)), terms)

@@ -63,11 +63,11 @@ def _forward(plan: Plan, activation: str, num_bases: int) -> list[str]:
     slopes = _slopes(activation, num_bases, plan.order, code)
     code += _nodes(plan)
     sums: list[list[str]] = [[] for _ in range(plan.num_outputs)]
-    for n, number in enumerate(plan.present):
+    for n, number in enumerate(plan.places):
         sums[number].append(f"{slopes[1]} * n{n}")
     for number, p, row in plan.terms:
         sums[number].append(f"{slopes[p]} * ({_combination(row)})")
-    code += [f"o{number}[j] = {' + '.join(terms) or '0'};" for number, terms in enumerate(sums)]
+    code += [f"o{number}[j] = {' + '.join(terms)};" for number, terms in enumerate(sums)]
     return [*code, f"v[j] = {slopes[0]};"]
 
 
@@ -77,7 +77,7 @@ def _backward(plan: Plan, activation: str, num_bases: int, assign: str) -> list[
     code += _nodes(plan)
     pulls: list[list[str]] = [[] for _ in range(plan.num_inputs + len(plan.products))]
     sums: dict[int, list[str]] = {}
-    for n, number in enumerate(plan.present):
+    for n, number in enumerate(plan.places):
         pulls[n].append(f"{slopes[1]} * g{number}")
         sums.setdefault(1, []).append(f"g{number} * n{n}")
     for number, p, row in plan.terms:

@@ -100,6 +100,18 @@ static void add_bias(long rows, long n, const T *bias, T *c) {
     for (long j = 0; j < n; j++) c[i * n + j] += bias[j];
 }
 
+/* The sum of g (b - a): how the sum of g ((1 - f) a + f b) grows with f. */
+static T interpolation_slope(long count, const T *g, const T *a, const T *b) {
+  Vector sums = {0};
+  T sum = 0;
+  long i = 0;
+  for (; i + LANES <= count; i += LANES)
+    sums += *(const Stored *)(g + i) * (*(const Stored *)(b + i) - *(const Stored *)(a + i));
+  for (long l = 0; l < LANES; l++) sum += sums[l];
+  for (; i < count; i++) sum += g[i] * (b[i] - a[i]);
+  return sum;
+}
+
 static void sum_rows(long rows, long n, const T *c, T *bias) {
   for (long i = 0; i < rows; i++)
     for (long j = 0; j < n; j++) bias[j] += c[i * n + j];

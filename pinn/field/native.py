@@ -14,6 +14,7 @@ from torch.autograd.function import Function, once_differentiable
 
 from pinn.field.activation import ACTIVATIONS
 from pinn.field.compiler import FAILURES, compile_library
+from pinn.field.embedding import Part
 from pinn.field.jet import Jet
 from pinn.field.layout import Layout, Shape
 from pinn.field.native_code import write_code
@@ -167,7 +168,12 @@ def num_bases(activation: str, order: int) -> int:
 
 @lru_cache(maxsize=64)
 def native_network(
-    network: Any, shapes: tuple[tuple[str, Shape], ...], features: Ref, carried: tuple[Channel, ...], dtype: torch.dtype
+    network: Any,
+    shapes: tuple[tuple[str, Shape], ...],
+    features: Ref,
+    carried: tuple[Channel, ...],
+    parts: tuple[Part, ...],
+    dtype: torch.dtype,
 ) -> NativeNetwork | None:
     """Return the compiled network, or None where that fails (a full disk), with a warning; made at the first call.
 
@@ -175,11 +181,11 @@ def native_network(
     ----------
     network : settings of a `pinn.field.network.network.Network`.
     shapes : of its parameters by name, in the order of θ.
-    features : what comes in.
+    features : what comes in. parts : which of them belong to which coordinate.
     """
     layout = Layout(dict(shapes))
     try:
-        return NativeNetwork(record(network, layout.shapes, features, carried), layout, dtype)
+        return NativeNetwork(record(network, layout.shapes, features, carried, parts), layout, dtype)
     except FAILURES as error:
         LOG.warning("derivatives go on without compiled code, more slowly: %s", error)
         return None

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from pinn.field.layout import Layout
 from pinn.field.loops import activation_loops
-from pinn.field.recorder import Affine, Dense, Operation, Product, Ref
+from pinn.field.recorder import Affine, Dense, Interpolation, Operation, Product, Ref, Sum
 
 NATIVE_FILES = ("matrix.c", "tanh.c")
 OWN_BASES = {"tanh": "tanh_array"}
@@ -195,9 +195,16 @@ class Writer:
             elif isinstance(op, Product):
                 phases[-1] += self._product(op)
             else:
-                a, b, count = self.stack(op.a), self.stack(op.b), op.out.num_channels * op.out.width
-                phases[-1].append(_each(count, f"{self.stack(op.out)}[i] = {a}[i] + (T){op.factor!r} * {b}[i];"))
+                phases[-1].append(self._combination(op))
         return phases
+
+    def _combination(self, op: Sum | Interpolation) -> str:
+        """Return the sum of two jets with factors."""
+        a, b, out = self.stack(op.a), self.stack(op.b), self.stack(op.out)
+        if isinstance(op, Sum):
+            return _each(op.out.num_channels * op.out.width, f"{out}[i] = {a}[i] + (T){op.factor!r} * {b}[i];")
+        line = f"{out}[i] = {a}[i] + factor * ({b}[i] - {a}[i]);"
+        return _with_factor(self._parameter(op.factor), _each(op.out.num_channels * op.out.width, line))
 
     def _affine(self, op: Affine, target: str) -> list[str]:
         """Return x W + b; channels of plain coordinates, which do not vary, lie in ``s`` where an activation follows."""
@@ -205,18 +212,20 @@ class Writer:
         weight = f"(Matrix){{theta + {self._parameter(op.weight)}, {w_out}, 1}}"
         bias = f"add_bias(n, {w_out}, theta + {self._parameter(op.bias)}, {target});"
 
-        def times(rows: str, start: str, to: str, step: int = w_in) -> str:
+        def times(rows: str, start: str, to: str, step: int = x.stride) -> str:
             return f"product({rows}, {w_out}, {w_in}, (Matrix){{{start}, {step}, 1}}, {weight}, {to}, 0);"
 
         if x.number:
             return [times(f"{x.num_channels} * n", self.stack(x), target), bias]
-        lines, count = [times("n", "features", target), bias], len(x.present)
-        if x.varies and count:
-            lines.append(times(f"{count} * n", "slopes", f"{target} + n * {w_out}"))
-        elif isinstance(op, Dense) and count:
-            lines.append(times(f"{count}", "slopes", f"s{op.out.number}"))
-        elif count:
-            lines += [times("n", f"slopes + {k * w_in}", f"{target} + {k + 1} * n * {w_out}", 0) for k in range(count)]
+        lines = [times("n", f"features + {x.start}", target), bias]
+        for first, place, count in x.runs:
+            if x.varies:
+                lines.append(times(f"{count} * n", _slopes(x, place), f"{target} + {first + 1} * n * {w_out}"))
+            elif isinstance(op, Dense):
+                lines.append(times(f"{count}", _slopes(x, place), f"s{op.out.number} + {first * w_out}"))
+            else:
+                channels = range(count)
+                lines += [times("n", _slopes(x, place + k), f"{target} + {first + k + 1} * n * {w_out}", 0) for k in channels]
         return lines
 
     def _activation(self, op: Dense, which: str, x: str, y: str, value: str, rest: str) -> str:
@@ -233,11 +242,11 @@ class Writer:
 
     def _product(self, op: Product) -> list[str]:
         a, b, out, size = self.stack(op.a), self.stack(op.b), self.stack(op.out), op.out.width
-        sums: dict[int, list[str]] = {0: [f"{a}[i] * {b}[i]"]}
-        for number, i, j, factor in op.rule:
+        sums: dict[int, list[str]] = {}
+        for number, i, j, factor in op.rule.terms:
             sums.setdefault(number, []).append(f"(T){factor!r} * {_at(a, i, size)} * {_at(b, j, size)}")
-        for number in range(1, op.out.num_channels):
-            sums.setdefault(number, []).append(f"{_at(a, number, size)} * {b}[i]")
+        for k, number in enumerate(op.rule.places):
+            sums.setdefault(number, []).append(f"{_at(a, k, size)} * {b}[i]")
         return [_each(size, f"{_at(out, number, size)} = {' + '.join(terms)};") for number, terms in sorted(sums.items())]
 
     # reverse ---------------------------------------------------------------------------------------------------------
@@ -254,9 +263,7 @@ class Writer:
             elif isinstance(op, Product):
                 lines += self._product_backward(op, g, cotangents, pool)
             else:
-                for ref, factor in ((op.a, 1.0), (op.b, op.factor)):
-                    to, sign = _target(ref, cotangents, pool)
-                    lines.append(_each(op.out.num_channels * op.out.width, f"{to}[i] {sign} (T){factor!r} * {g}[i];"))
+                lines += self._combination_backward(op, g, cotangents, pool, per_point)
             if g in pool.places:
                 pool.give_back(g)
         return pool, lines
@@ -284,12 +291,15 @@ class Writer:
 
     def _gradient(self, op: Affine, gz: str, rest: str, summed: bool) -> list[str]:
         """Add to the gradient by weight and bias; ``gz`` and ``rest`` are the cotangents of value and channels of x W + b."""
-        x, w_in, w, count = op.x, op.x.width, op.out.width, len(op.x.present)
-        parts = [(self.stack(x), w_in, gz, f"{x.num_channels} * n")] if x.number else [("features", w_in, gz, "n")]
-        if not x.number and count and (x.varies or summed):
-            parts.append(("slopes", w_in, rest, f"{count} * n" if x.varies else f"{count}"))
-        elif not x.number:
-            parts += [(f"slopes + {k * w_in}", 0, f"{rest} + {k} * n * {w}", "n") for k in range(count)]
+        x, w_in, w = op.x, op.x.width, op.out.width
+        parts = [(self.stack(x), w_in, gz, f"{x.num_channels} * n")] if x.number else [(f"features + {x.start}", x.stride, gz, "n")]
+        for first, place, count in () if x.number else x.runs:
+            if x.varies:
+                parts.append((_slopes(x, place), x.stride, f"{rest} + {first} * n * {w}", f"{count} * n"))
+            elif summed:
+                parts.append((_slopes(x, place), x.stride, f"{rest} + {first * w}", f"{count}"))
+            else:
+                parts += [(_slopes(x, place + k), 0, f"{rest} + {first + k} * n * {w}", "n") for k in range(count)]
         to = f"gradient + {self._parameter(op.weight)}"
         lines = [
             f"product({w_in}, {w}, {rows}, (Matrix){{{start}, 1, {step}}}, (Matrix){{{g}, {w}, 1}}, {to}, 1);"
@@ -300,12 +310,12 @@ class Writer:
     def _gradient_rows(self, op: Affine, gz: str) -> list[str]:
         """Do the same for every point; ``gz`` is the cotangent of x W + b."""
         x, w_in, w = op.x, op.x.width, op.out.width
-        parts = [(self.stack(x), x.varies, gz, x.num_channels)] if x.number else [("features", True, gz, 1)]
-        if not x.number and x.present:
-            parts.append(("slopes", x.varies, f"{gz} + n * {w}", len(x.present)))
-        lines = []
+        parts = [(self.stack(x), x.varies, gz, x.num_channels)] if x.number else [(f"features + {x.start}", True, gz, 1)]
+        for first, place, count in () if x.number else x.runs:
+            parts.append((_slopes(x, place), x.varies, f"{gz} + {first + 1} * n * {w}", count))
+        lines, step = [], x.stride
         for start, varies, g, count in parts:
-            a = f"(Matrix){{{start} + p * {w_in}, 1, n * {w_in}}}" if varies else f"(Matrix){{{start}, 1, {w_in}}}"
+            a = f"(Matrix){{{start} + p * {step}, 1, n * {step}}}" if varies else f"(Matrix){{{start}, 1, {step}}}"
             b = f"(Matrix){{{g} + p * {w}, n * {w}, 1}}"
             lines.append(f"product({w_in}, {w}, {count}, {a}, {b}, row + {self._parameter(op.weight)}, 1);")
         lines.append(f"sum_rows(1, {w}, {gz} + p * {w}, row + {self._parameter(op.bias)});")
@@ -314,16 +324,35 @@ class Writer:
 
     def _product_backward(self, op: Product, g: str, cotangents: dict[int, str], pool: Pool) -> list[str]:
         size, lines = op.out.width, []
-        rule = [*op.rule, *((number, number, 0, 1.0) for number in range(op.out.num_channels))]
+        rule = [*op.rule.terms, *((number, k, 0, 1.0) for k, number in enumerate(op.rule.places))]
         by_a = [(i, number, self.stack(op.b), j, factor) for number, i, j, factor in rule]
         by_b = [(j, number, self.stack(op.a), i, factor) for number, i, j, factor in rule]
         for ref, terms in ((op.a, by_a), (op.b, by_b)):
             to, sign = _target(ref, cotangents, pool)
-            sums: dict[int, list[str]] = {number: [] for number in range(op.out.num_channels)}
+            sums: dict[int, list[str]] = {number: [] for number in range(ref.num_channels)}
             for channel, number, other, place, factor in terms:
                 sums[channel].append(f"(T){factor!r} * {_at(g, number, size)} * {_at(other, place, size)}")
-            lines += [_each(size, f"{_at(to, k, size)} {sign} {' + '.join(parts) or '0'};") for k, parts in sums.items()]
+            lines += [_each(size, f"{_at(to, k, size)} {sign} {' + '.join(parts)};") for k, parts in sums.items()]
         return lines
+
+    def _combination_backward(
+        self, op: Sum | Interpolation, g: str, cotangents: dict[int, str], pool: Pool, per_point: bool
+    ) -> list[str]:
+        lines, size = [], op.out.num_channels * op.out.width
+        factors = ("(T)1.0", f"(T){op.factor!r}") if isinstance(op, Sum) else ("(1 - factor)", "factor")
+        for ref, factor in zip((op.a, op.b), factors, strict=True):
+            to, sign = _target(ref, cotangents, pool)
+            lines.append(_each(size, f"{to}[i] {sign} {factor} * {g}[i];"))
+        if isinstance(op, Sum):
+            return lines
+        place, stacks = self._parameter(op.factor), (g, self.stack(op.a), self.stack(op.b))
+        if per_point:
+            here = ", ".join(f"{stack} + (k * n + p) * {op.out.width}" for stack in stacks)
+            slope = f"gradient[p * {self.layout.num_params} + {place}] += interpolation_slope({op.out.width}, {here});"
+            lines.append(f"for (long k = 0; k < {op.out.num_channels}; k++) for (long p = 0; p < n; p++) {slope}")
+        else:
+            lines.append(f"gradient[{place}] += interpolation_slope({size} * n, {', '.join(stacks)});")
+        return [_with_factor(place, *lines)]
 
 
 def _target(ref: Ref, cotangents: dict[int, str], pool: Pool) -> tuple[str, str]:
@@ -332,6 +361,16 @@ def _target(ref: Ref, cotangents: dict[int, str], pool: Pool) -> tuple[str, str]
         return cotangents[ref.number], "+="
     cotangents[ref.number] = pool.take(ref.num_channels * ref.width)
     return cotangents[ref.number], "="
+
+
+def _slopes(x: Ref, place: int) -> str:
+    """Return where a channel of some features begins."""
+    return f"slopes + {place} * {'n * ' if x.varies else ''}{x.stride} + {x.start}"
+
+
+def _with_factor(place: int, *lines: str) -> str:
+    """Return lines that use the ``factor`` of an interpolation."""
+    return " ".join(["{", f"const T factor = theta[{place}];", *lines, "}"])
 
 
 def _at(array: str, channel: int, width: int) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, silu, softplus
 
+from pinn.field.embedding import Part
 from pinn.field.request import Channel
 from pinn.problem.tree import Index
 
@@ -25,7 +26,15 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class ValueAlgebra:
-    """What a network is made of, on plain tensors (points, width)."""
+    """What a network is made of, on plain tensors (points, width); ``parts`` as in `pinn.field.algebra.JetAlgebra`."""
+
+    def __init__(self, parts: tuple[Part, ...] = ()):
+        self.parts = parts
+
+    def select(self, features: Tensor, coordinate: int) -> Tensor:
+        """Return the features of one coordinate."""
+        part = self.parts[coordinate]
+        return features[:, part.start : part.stop]
 
     def dense(self, x: Tensor, weight: Tensor, bias: Tensor, activation: str) -> Tensor:
         """Return σ(x W + b), (points, outputs), for x (points, inputs), W (inputs, outputs) and b (outputs,)."""
@@ -38,6 +47,10 @@ class ValueAlgebra:
     def add(self, a: Tensor, b: Tensor, factor: float = 1.0) -> Tensor:
         """Return a + factor · b of equal shapes."""
         return torch.add(a, b, alpha=factor)
+
+    def interpolate(self, a: Tensor, b: Tensor, factor: Tensor) -> Tensor:
+        """Return (1 − factor) · a + factor · b of equal shapes, for a factor (1,)."""
+        return torch.lerp(a, b, factor)
 
     def multiply(self, a: Tensor, b: Tensor) -> Tensor:
         """Return a · b of equal shapes."""

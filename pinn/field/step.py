@@ -68,11 +68,11 @@ def _compose(plan: Plan, slopes: Scaled, rest: Tensor) -> tuple[Tensor, list[Ten
         nodes.append(nodes[a] * nodes[b])
     if plan.num_inputs == plan.num_outputs and rest.shape[1] == points:
         out = slopes[1][1] * rest
-        written = set(plan.present)
+        written = set(plan.places)
     else:
         out = rest.new_empty(plan.num_outputs, points, width)
-        written = set(plan.present)
-        for n, number in enumerate(plan.present):
+        written = set(plan.places)
+        for n, number in enumerate(plan.places):
             torch.mul(slopes[1][1], nodes[n], out=out[number])
     combinations = [_combine(nodes, combination) for *_, combination in plan.terms]
     for (number, p, _), (factor, total) in zip(plan.terms, combinations, strict=True):
@@ -82,8 +82,6 @@ def _compose(plan: Plan, slopes: Scaled, rest: Tensor) -> tuple[Tensor, list[Ten
         else:
             torch.mul(slope, total if scale * factor == 1 else total * (scale * factor), out=out[number])
             written.add(number)
-    for number in set(range(plan.num_outputs)) - written:
-        out[number].zero_()
     return out, nodes, combinations
 
 
@@ -94,15 +92,15 @@ def _compose_backward(
     g = g_out.unbind(0)
     g_z = slopes[1][1] * g_value
     summed = bool(nodes) and nodes[0].shape[0] != len(g_value) and not per_point
-    if len(plan.present) == plan.num_outputs:
+    if len(plan.places) == plan.num_outputs:
         g_rest = slopes[1][1] * g_out
     else:
-        g_rest = torch.stack([slopes[1][1] * g[number] for number in plan.present])
+        g_rest = torch.stack([slopes[1][1] * g[number] for number in plan.places])
     if summed:
         g_rest = g_rest.sum(1, keepdim=True)
     g_nodes = dict(enumerate(g_rest.unbind(0)))
     slope_sums: dict[int, Tensor] = {}
-    for n, number in enumerate(plan.present):
+    for n, number in enumerate(plan.places):
         _accumulate(slope_sums, 1, g[number], nodes[n], 1.0)
     for (number, p, combination), (factor, total) in zip(plan.terms, combinations, strict=True):
         _accumulate(slope_sums, p, g[number], total, factor)

@@ -74,7 +74,10 @@ def _is_required(field: dataclasses.Field) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return settings as nested mappings, lists and numbers: the inverse of `build`, with the values as they were normalised."""
+    """Return settings as nested mappings, lists and numbers: the inverse of `build`, with the values as they were normalised.
+
+    What cannot stand in a file, a torch module, is described by its text.
+    """
     if isinstance(value, Settings):
         kind = f"{type(value).__module__}:{type(value).__name__}"
         named = [(TARGET, name) for name, place in targets().items() if place == kind]
@@ -83,7 +86,7 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return value
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _join(where: str, key: str) -> str:

@@ -61,7 +61,7 @@ def size(prepared: Prepared) -> Size:
     held = sum(rows) * len(carried) * (problem.dim + 2) * bytes_per_number * 2
     stages = list(solver.stages.values())
     memory = max(numbers_of(stage, params) for stage in stages) * bytes_per_number * 1.5
-    chunk = network.memory(min(sum(rows), CHUNK_POINTS), carried, configuration.precision)
+    chunk = network.memory(problem, min(sum(rows), CHUNK_POINTS), carried, configuration.precision)
     operations = 6.0 * sum(rows) * len(carried) * params
     return Size(
         sum(rows), sum(rows), params, sum(stage.steps for stage in stages),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pinn
+from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
 from pinn.problem.points import Points
 from pinn.problem.settings import BadInput, Settings, setting
@@ -42,7 +43,7 @@ class Configuration(Settings):
 
     name: str
     problem: Mapping
-    network: Network
+    network: Network | ModuleNetwork
     points: Points
     solver: Staged
     reference: Settings

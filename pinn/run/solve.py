@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pinn.field.network.module import ModuleNetwork
+from pinn.field.network.network import Network
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.text import plain
@@ -163,6 +166,7 @@ def solve(
     seed: int | None = None,
     folder: str | Path | None = None,
     quiet: bool = False,
+    network: Any = None,
 ) -> Result:
     """Solve a problem as ``pinn run`` does and return the result; one that diverged or was interrupted has no solution.
 
@@ -173,6 +177,8 @@ def solve(
     seed : as ``"seed=..."``.
     folder : where the run is kept; None is a new folder runs/NAME/DATE-TIME.
     quiet : show no progress.
+    network : a `torch.nn.Module` from (points, dim) in [−1, 1] to (points, unknowns), or settings such as ``pinn.MLP(width=32)``;
+        None takes what ``settings`` say. A run of a module cannot be resumed or run again from its folder.
 
     Raises
     ------
@@ -184,6 +190,8 @@ def solve(
     if folder is not None:
         words.append(f"folder={quoted(str(folder))}")
     prepared = _prepared(problem, words)
+    if network is not None:
+        prepared = _with_network(prepared, network, settings)
     line = f"pinn.solve({', '.join(map(repr, [_shown(problem), *words]))})"
     return Result(prepared.problem, start(prepared, line, Silence() if quiet else Progress()))
 
@@ -198,6 +206,21 @@ def _prepared(problem: Any, words: list[str]) -> Prepared:
     if not text:
         raise BadInput("a problem made without text cannot be recorded; make it with pinn.read_problem")
     return prepare_settings(compose(Source(name, problem=text), words))
+
+
+def _with_network(prepared: Prepared, network: Any, words: Sequence[str]) -> Prepared:
+    for word in words:
+        if re.match(r"\+*network[.=]", word):
+            raise BadInput(f"is given twice: as an argument, and by '{word}'", "network")
+    if isinstance(network, str):
+        raise BadInput(
+            f"must be a torch.nn.Module or settings, got {network!r}; an option is the word 'network={network}'", "network"
+        )
+    try:
+        chosen = network if isinstance(network, (Network, ModuleNetwork)) else ModuleNetwork(network)
+    except BadInput as error:
+        raise error.under("network") from None
+    return prepared._replace(configuration=replace(prepared.configuration, network=chosen))
 
 
 def _shown(problem: Any) -> str:

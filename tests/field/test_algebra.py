@@ -23,6 +23,16 @@ def random(*shape, seed=0):
     return torch.as_tensor(np.random.default_rng([seed, *shape]).normal(size=shape)).requires_grad_()
 
 
+def along(carried, axis):
+    """Numbers of the channels that a function of one coordinate has."""
+    return tuple(n for n, channel in enumerate(carried[1:]) if any(sum(index) == index[axis] for index, _ in channel))
+
+
+def jet(present, seed=0):
+    rest = random(len(present), 2, 3, seed=seed)
+    return Jet(random(2, 3, seed=seed), rest if present else rest.detach(), present)
+
+
 @pytest.mark.parametrize("order, bell", [(1, 1), (2, 2), (3, 5), (4, 15), (5, 52)])
 def test_partitions_are_counted_by_bell_numbers(order, bell):
     assert sum(partitions((order,)).values()) == bell
@@ -60,9 +70,53 @@ def test_reverse_pass_of_a_linear_layer():
 
 
 @pytest.mark.parametrize("name", CARRIED)
-def test_reverse_pass_of_a_product(name):
-    rule, num = leibniz(CARRIED[name]), len(CARRIED[name])
-    assert gradcheck(lambda a, b: _Multiply.apply(rule, a, b), (random(num, 2, 3), random(num, 2, 3, seed=1)))
+@pytest.mark.parametrize("kind", ["all channels", "of one coordinate each"])
+def test_reverse_pass_of_a_product(name, kind):
+    carried = CARRIED[name]
+    present = [tuple(range(len(carried) - 1))] * 2 if kind == "all channels" else [along(carried, 0), along(carried, 1)]
+    rule = leibniz(carried, *present)
+    a, b = (random(1 + len(numbers), 2, 3, seed=seed) for seed, numbers in enumerate(present))
+    assert gradcheck(lambda a, b: _Multiply.apply(rule, a, b), (a, b))
+    assert rule.outputs == tuple(range(len(carried) - 1))
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_a_product_of_jets_with_other_channels_is_that_with_zeros(name):
+    carried = CARRIED[name]
+    algebra, every = JetAlgebra(carried), tuple(range(len(carried) - 1))
+    some = [jet(along(carried, axis), seed=axis) for axis in (0, 1)]
+    filled = []
+    for x in some:
+        rest = torch.zeros(len(every), 2, 3, dtype=torch.float64)
+        rest[list(x.present)] = x.rest.detach()
+        filled.append(Jet(x.value, rest, every))
+    short, full = algebra.multiply(*some), algebra.multiply(*filled)
+    assert short.present == every
+    torch.testing.assert_close(short.value, full.value, rtol=0, atol=0)
+    torch.testing.assert_close(short.rest, full.rest, rtol=1e-15, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_reverse_pass_of_an_interpolation(name):
+    algebra, present = JetAlgebra(CARRIED[name]), tuple(range(len(CARRIED[name]) - 1))
+
+    def mixed(factor, *tensors):
+        a, b = Jet(*tensors[:2], present), Jet(*tensors[2:], present)
+        return algebra.interpolate(a, b, factor)[:2]
+
+    pairs = [part for seed in (0, 1) for part in jet(present, seed)[:2]]
+    assert gradcheck(mixed, (random(1), *pairs))
+    value, rest = mixed(torch.tensor([0.25], dtype=torch.float64), *pairs)
+    torch.testing.assert_close(value, 0.75 * pairs[0] + 0.25 * pairs[2])
+    torch.testing.assert_close(rest, 0.75 * pairs[1] + 0.25 * pairs[3])
+
+
+def test_only_channels_that_are_not_zero_are_carried():
+    carried = CARRIED["third"]
+    numbers = [number for number, channel in enumerate(carried[1:]) if channel[0][0] == (1, 0)]
+    assert composition(carried, tuple(numbers)).outputs == along(carried, 0)
+    x = Jet(random(2, 3), random(1, 1, 3), tuple(numbers))
+    assert JetAlgebra(carried).dense(x, random(3, 4), random(4), "tanh").rest.shape == (3, 2, 4)
 
 
 @pytest.mark.parametrize("name", CARRIED)

@@ -1,5 +1,7 @@
 """Derivatives three ways: jets, repeated differentiation, finite differences."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,20 @@ from pinn.field.activation import ACTIVATIONS
 from pinn.field.network.fourier_features import FourierFeatures
 from pinn.field.network.mlp import MLP
 from pinn.field.network.modified_mlp import ModifiedMLP
+from pinn.field.network.pirate import PirateNet
+from pinn.field.network.separable import Separable
 from pinn.field.solution import Solution
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
 
-NETWORKS = {"mlp": MLP, "modified": ModifiedMLP, "fourier": FourierFeatures}
+NETWORKS = {
+    "mlp": MLP,
+    "modified": ModifiedMLP,
+    "fourier": FourierFeatures,
+    "pirate": PirateNet,
+    "residual": functools.partial(PirateNet, gates=False, waves=False),
+    "separable": functools.partial(Separable, rank=3),
+}
 TO_ORDER_FOUR = tuple(("u", ((i, j),)) for i in range(5) for j in range(5 - i))
 OF_MANY = {
     1: (("u", ((0,),)), ("u", ((4,),)), ("u", ((1,), (3,)))),
@@ -24,10 +35,15 @@ OF_MANY = {
 }
 
 
+def moved(field, seed):
+    """Parameters near those at the start, where the blocks of a residual network count too."""
+    return field.initial(seed) + 0.1 * torch.as_tensor(np.random.default_rng(seed).normal(size=field.num_params))
+
+
 def compare(network, problem, request, points, hard=()):
     """Largest relative difference of a column between the engines, and between one and finite differences."""
     fields = [network.field(problem, engine, hard=hard) for engine in ("taylor", "autograd")]
-    taylor, autograd = (Solution(field, field.initial(0)) for field in fields)
+    taylor, autograd = (Solution(field, moved(field, 0)) for field in fields)
     indices = sorted({index for _, operator in request for index in operator})
     steps = 5e-4 * np.diff(problem.box, axis=1)[:, 0]
     found = derivatives.check(autograd, points, indices, steps).differences
@@ -93,7 +109,7 @@ def test_the_scale_multiplies_the_network(engine, hard):
 @pytest.mark.parametrize(
     "mapping, hard", [(WAVE, ("initial", "ends")), (PLATE, ("walls", "initial")), (PLATE, ("right",)), (RING, ("initial",))]
 )
-@pytest.mark.parametrize("kind", ["mlp", "modified"])
+@pytest.mark.parametrize("kind", ["mlp", "modified", "pirate", "separable"])
 def test_hard_conditions(mapping, hard, kind):
     problem = read(mapping)
     dim = problem.dim
@@ -118,20 +134,37 @@ def test_gradients_by_theta_are_those_of_the_tape(kind, hard):
     gradients = []
     for engine in ("taylor", "autograd"):
         field = NETWORKS[kind](width=5, depth=3).field(problem, engine, hard=hard)
-        theta = field.initial(2).requires_grad_()
+        theta = moved(field, 2).requires_grad_()
         jets = field.at(sites, request).jets(theta)
         gradients.append(torch.autograd.grad((jets * jets.cos()).sum(), theta)[0])
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("mapping, hard", [(WAVE, ("initial",)), (RING, ())], ids=["hard", "periodic"])
+def test_rows_to_order_four_are_those_of_the_tape(kind, mapping, hard):
+    problem, rows, columns = read(mapping), [], None
+    sites = Sites(inside(problem, np.random.default_rng(0), 3))
+    for engine in ("autograd", "taylor"):
+        field = NETWORKS[kind](width=5, depth=2, frequency=0.3).field(problem, engine, hard=hard)
+        evaluation, theta = field.at(sites, TO_ORDER_FOUR), moved(field, 2).requires_grad_()
+        jets = evaluation.jets(theta)
+        columns = jets.detach().abs().amax(0) if columns is None else columns  # of very different size
+        found = evaluation.linearise(theta).rows((jets.detach() / columns).cos() / columns)
+        (gradient,) = torch.autograd.grad((jets / columns).sin().sum(), theta)
+        torch.testing.assert_close(found.sum(0), gradient, rtol=1e-10, atol=1e-11 * float(gradient.abs().max()))
+        rows.append(found)
+    assert (rows[1] - rows[0]).abs().max() < 1e-11 * rows[0].abs().max()
+
+
 @pytest.mark.parametrize("engine", ["taylor", "autograd"])
-@pytest.mark.parametrize("kind", ["mlp", "modified"])
+@pytest.mark.parametrize("kind", [kind for kind in NETWORKS if kind != "fourier"])
 def test_jacobian_of_a_scalar_per_point(engine, kind):
     problem = read(RING)
     request = (("u", ((0, 0),)), ("u", ((2, 0),)), ("u", ((0, 1),)))
     field = NETWORKS[kind](width=4, depth=2).field(problem, engine)
     evaluation = field.at(Sites(inside(problem, np.random.default_rng(0))), request)
-    theta, cotangent = field.initial(0), torch.linspace(-1, 2, 21, dtype=torch.float64).reshape(7, 3)
+    theta, cotangent = moved(field, 0), torch.linspace(-1, 2, 21, dtype=torch.float64).reshape(7, 3)
     expected = torch.autograd.functional.jacobian(lambda theta: (evaluation.jets(theta) * cotangent).sum(1), theta)
     torch.testing.assert_close(evaluation.linearise(theta).rows(cotangent), expected, rtol=1e-12, atol=1e-13)
 

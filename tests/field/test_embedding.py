@@ -53,3 +53,17 @@ def test_only_first_orders_of_plain_coordinates_are_carried():
     features = Embedding(box(2)).jets(np.zeros((5, 2)), carried)
     assert [carried[number + 1][0][0] for number in features.present] == [(0, 1), (1, 0)]
     assert features.rest.shape == (2, 1, 2)
+
+
+def test_features_of_a_coordinate_carry_its_own_channels_only():
+    carried = channels((((2, 0, 0), (0, 2, 0), (0, 0, 2)), ((1, 0, 1),)), 3)
+    problem = box(3, periodic=("y",))
+    embedding = Embedding(problem, ("y",), harmonics=2)
+    points = inside(problem, np.random.default_rng(0))
+    features = embedding.jets(points, carried)
+    assert embedding.widths == (1, 4, 1)
+    parts = embedding.parts(carried)
+    assert [(part.start, part.stop) for part in parts] == [(0, 1), (2, 6), (1, 2)]
+    for part in parts:
+        sizes = np.abs(features.rest[:, :, part.start : part.stop]).max(axis=(1, 2))
+        assert part.present == tuple(number for number, size in zip(features.present, sizes, strict=True) if size > 0)

@@ -5,13 +5,15 @@ import ctypes
 import numpy as np
 import pytest
 import torch
-from field_problems import PLATE, RING, WAVE, inside, read
+from field_problems import PLATE, RING, WAVE, box, inside, read
 
 from pinn.field import compiler, native
 from pinn.field.native_code import NATIVE_FILES, source_file
 from pinn.field.network.fourier_features import FourierFeatures
 from pinn.field.network.mlp import MLP
 from pinn.field.network.modified_mlp import ModifiedMLP
+from pinn.field.network.pirate import PirateNet
+from pinn.field.network.separable import Separable
 from pinn.problem.sites import Sites
 
 pytestmark = pytest.mark.skipif(compiler.compiler() is None, reason="no C compiler")
@@ -30,6 +32,8 @@ NETWORKS = {
     "odd": MLP(width=21, depth=2, activation="gelu"),
     "gates": ModifiedMLP(width=9, depth=3),
     "waves": FourierFeatures(width=8, depth=3),
+    "blocks": PirateNet(width=5, depth=1),
+    "products": Separable(width=6, depth=2, rank=3),
     "swish": MLP(width=5, depth=2, activation="swish"),
 }
 
@@ -51,7 +55,8 @@ def both(network, problem, request, precision="float64", num=7, **settings):
         field = network.field(problem, precision=precision, compiled=compiled, **settings)
         evaluation = field.at(sites, tuple(request))
         assert (evaluation.channels.native is not None) == compiled
-        theta = field.initial(0).requires_grad_()
+        moved = np.random.default_rng(1).normal(size=field.num_params)  # so that all blocks of residual networks count
+        theta = (field.initial(0) + 0.1 * field.tensor(moved)).requires_grad_()
         jets = evaluation.jets(theta)
         (gradient,) = torch.autograd.grad(jets.square().sum(), theta)
         with torch.no_grad():
@@ -67,22 +72,28 @@ def test_a_compiled_network_is_the_network(name, request_name):
         torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
 
 
-@pytest.mark.parametrize("name", ["chain", "gates"])
+@pytest.mark.parametrize("name", ["chain", "gates", "blocks", "products"])
 def test_in_single_precision(name):
     for eager, compiled in both(NETWORKS[name], read(WAVE), REQUESTS["burgers"], "float32"):
         assert compiled.dtype == torch.float32
         torch.testing.assert_close(compiled, eager, rtol=1e-4, atol=1e-4 * float(eager.abs().max()))
 
 
-@pytest.mark.parametrize("name", ["chain", "gates", "waves"])
+@pytest.mark.parametrize("name", ["chain", "gates", "waves", "blocks", "products"])
 def test_features_that_vary(name):
     for eager, compiled in both(NETWORKS[name], read(RING), REQUESTS["burgers"]):
         torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
 
 
-def test_several_unknowns_and_hard_conditions():
+def test_channels_of_a_coordinate_that_do_not_lie_side_by_side():
+    for eager, compiled in both(NETWORKS["products"], box(2, periodic=("x", "y")), REQUESTS["third"]):
+        torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["chain", "products"])
+def test_several_unknowns_and_hard_conditions(name):
     request = [("u", ((0, 0, 0),)), ("v", ((0, 2, 0), (2, 0, 0))), ("u", ((0, 0, 1),))]
-    for eager, compiled in both(NETWORKS["chain"], read(PLATE), request, hard=("initial",)):
+    for eager, compiled in both(NETWORKS[name], read(PLATE), request, hard=("initial",)):
         torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
 
 

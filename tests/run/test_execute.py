@@ -232,7 +232,7 @@ def stop(folder, number, rows):
 @pytest.fixture
 def often(monkeypatch):
     """Save at every step, here and in processes that are started."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "often"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "often"), prepend=os.pathsep)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,45 @@ def test_a_problem_may_be_a_mapping_a_file_or_read_before(here, small):
     assert by_file.metrics["reference"]["kind"] == "finite_difference"
 
 
+def test_a_torch_module_is_solved_with(here, small):
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    before = module[0].weight.clone()
+    words = [word for word in small if not word.startswith("network")]
+    result = pinn.solve("heat_1d", *words, network=module, folder="m", quiet=True)
+    parts = result.solution.field.layout.unpack(result.solution.theta)
+    assert list(parts) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert torch.equal(module[0].weight, before) and not torch.allclose(parts["0.weight"], before.double())
+    with pytest.raises(pinn.BadInput, match="can only be given in Python"):
+        pinn.solve(here / "m" / "config.yaml", quiet=True)
+
+
+def test_settings_of_a_network_are_an_argument_too(here, small):
+    words = [word for word in small if not word.startswith("network")]
+    results = [
+        pinn.solve("heat_1d", *words, "network=separable", "network.width=5", "network.rank=2", folder="a", quiet=True),
+        pinn.solve("heat_1d", *words, network=pinn.Separable(width=5, depth=2, rank=2), folder="b", quiet=True),
+    ]
+    assert results[0].metrics["loss"] == results[1].metrics["loss"]
+
+
+@pytest.mark.parametrize(
+    ("network", "words", "message"),
+    [
+        (3, [], "network.module must be a torch.nn.Module, got 3"),
+        ("mlp", [], "an option is the word 'network=mlp'"),
+        (torch.nn.Linear(2, 1), ["network.width=3"], "given twice: as an argument, and by 'network.width=3'"),
+        (torch.nn.Linear(3, 1), [], "takes no points with 2 inputs"),
+        (torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU()), [], "ReLU has no continuous second derivative"),
+    ],
+)
+def test_networks_that_are_refused(here, network, words, message):
+    with pytest.raises(pinn.BadInput) as caught:
+        pinn.solve("heat_1d", *words, network=network, quiet=True)
+    assert message in str(caught.value)
+    assert list(here.iterdir()) == []
+
+
 def test_bad_input_is_an_exception_and_writes_nothing(here):
     with pytest.raises(pinn.BadInput, match="did you mean 'heat_1d'"):
         pinn.solve("heat1d")

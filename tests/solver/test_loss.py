@@ -6,9 +6,12 @@ import torch
 from stand_in import HEAT, ODD
 
 from pinn.field import compiler
+from pinn.field.factorisation import Factorisation
 from pinn.field.network.fourier_features import FourierFeatures
 from pinn.field.network.mlp import MLP
 from pinn.field.network.modified_mlp import ModifiedMLP
+from pinn.field.network.pirate import PirateNet
+from pinn.field.network.separable import Separable
 from pinn.problem.language import read_problem
 from pinn.problem.points import Points
 from pinn.problem.terms import make_term
@@ -34,7 +37,14 @@ RING = {
     "conditions": {"wrap": {"periodic": "x"}, "start": {"at": "t = 0", "u": "cos(pi*x)"}},
 }
 TEXTS = {"heat": HEAT, "plate": PLATE, "ring": RING, "odd": ODD}
-NETWORKS = {"chain": MLP(width=8, depth=2), "odd": MLP(width=21, depth=3), "gates": ModifiedMLP(width=9, depth=3)}
+NETWORKS = {
+    "chain": MLP(width=8, depth=2),
+    "odd": MLP(width=21, depth=3),
+    "gates": ModifiedMLP(width=9, depth=3),
+    "residual": PirateNet(width=9, depth=1),
+    "separable": Separable(width=5, depth=2, rank=6),
+    "factorised": MLP(width=8, depth=2, factorisation=Factorisation(mean=0.5)),
+}
 
 
 def make_loss(text, network=NETWORKS["chain"], interior=45, limit=30, compiled=True, precision="float64", hard=()):

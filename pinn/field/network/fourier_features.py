@@ -22,9 +22,9 @@ class FourierFeatures(Network):
     Perdikaris 2021, Comput. Methods Appl. Mech. Eng. 384, 113938). Other parameters as in `Network`.
     """
 
-    def shapes(self, num_inputs: int, num_outputs: int) -> dict[str, Shape]:
+    def shapes(self, inputs: tuple[int, ...], num_outputs: int) -> dict[str, Shape]:
         """Return the parameters of a chain of layers."""
-        return chain_shapes(num_inputs, self.width, self.depth, num_outputs)
+        return chain_shapes(sum(inputs), self.width, self.depth, num_outputs)
 
     def draw(self, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return random waves for the first layer, the rest as the settings say."""

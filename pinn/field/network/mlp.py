@@ -27,9 +27,9 @@ def chain_shapes(num_inputs: int, width: int, depth: int, num_outputs: int) -> d
 class MLP(Network):
     """u = W_L σ(… σ(W_0 x + b_0) …) + b_L; parameters as in `Network`."""
 
-    def shapes(self, num_inputs: int, num_outputs: int) -> dict[str, Shape]:
+    def shapes(self, inputs: tuple[int, ...], num_outputs: int) -> dict[str, Shape]:
         """Return the parameters of a chain of layers."""
-        return chain_shapes(num_inputs, self.width, self.depth, num_outputs)
+        return chain_shapes(sum(inputs), self.width, self.depth, num_outputs)
 
     def draw(self, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return starting values as the settings say."""

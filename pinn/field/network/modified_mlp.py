@@ -21,12 +21,12 @@ class ModifiedMLP(Network):
     Comput. 43, A3055, Eqs. 2.30–2.34). Parameters as in `Network`.
     """
 
-    def shapes(self, num_inputs: int, num_outputs: int) -> dict[str, Shape]:
+    def shapes(self, inputs: tuple[int, ...], num_outputs: int) -> dict[str, Shape]:
         """Return the parameters of the two encoders and of the chain."""
         encoders: dict[str, Shape] = {}
         for name in ("first_u", "first_v"):
-            encoders |= {f"{name}.weight": (num_inputs, self.width), f"{name}.bias": (self.width,)}
-        return encoders | chain_shapes(num_inputs, self.width, self.depth, num_outputs)
+            encoders |= {f"{name}.weight": (sum(inputs), self.width), f"{name}.bias": (self.width,)}
+        return encoders | chain_shapes(sum(inputs), self.width, self.depth, num_outputs)
 
     def draw(self, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return starting values as the settings say."""

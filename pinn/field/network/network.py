@@ -12,6 +12,7 @@ import numpy as np
 
 from pinn.field.activation import check_activation
 from pinn.field.embedding import Embedding
+from pinn.field.factorisation import Factorisation
 from pinn.field.layout import Layout, Shape
 from pinn.field.request import Channel
 from pinn.problem.settings import BadInput, Settings, setting
@@ -28,7 +29,8 @@ class Network(Settings, ABC):
 
     A network has three parts to fill in: (1) ``shapes`` names its parameters, those of the last linear layer beginning with
     ``output.``; (2) ``draw`` gives them values, `starting_values` does so for plain layers; (3) ``apply`` is the map from features
-    to outputs, written with ``dense linear add multiply`` of the algebra it is given, so that both engines can run it.
+    to outputs, written with ``dense linear add multiply interpolate select`` of the algebra it is given, so that both engines can
+    run it.
 
     Parameters
     ----------
@@ -44,6 +46,7 @@ class Network(Settings, ABC):
     periodic : ``auto`` feeds sines and cosines of the coordinates along which the problem is periodic, so that every such
         condition holds exactly; ``none`` leaves it to the loss.
     harmonics : number of sines, and of cosines, per periodic coordinate.
+    factorisation : whether weights are trained as products, see `pinn.field.factorisation`; none by default.
     """
 
     width: int = setting(64, at_least=1, at_most=65536)
@@ -54,6 +57,7 @@ class Network(Settings, ABC):
     frequency: float = setting(1.0, above=0)
     periodic: Literal["auto", "none"] = "auto"
     harmonics: int = setting(1, at_least=1, at_most=1000)
+    factorisation: Factorisation = Factorisation()
 
     def __post_init__(self):
         super().__post_init__()
@@ -63,8 +67,14 @@ class Network(Settings, ABC):
             raise error.under("activation") from None
 
     @abstractmethod
-    def shapes(self, num_inputs: int, num_outputs: int) -> dict[str, Shape]:
-        """Return the shape of every parameter by name, in the order of theta; weights are (inputs, outputs)."""
+    def shapes(self, inputs: tuple[int, ...], num_outputs: int) -> dict[str, Shape]:
+        """Return the shape of every parameter by name, in the order of theta; weights are (inputs, outputs).
+
+        Parameters
+        ----------
+        inputs : number of features of each coordinate, (dim,).
+        num_outputs : number of unknowns.
+        """
 
     @abstractmethod
     def draw(self, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -79,14 +89,14 @@ class Network(Settings, ABC):
         return Embedding(problem, tuple(problem.periodic) if self.periodic == "auto" else (), self.harmonics)
 
     def layout(self, problem: Any) -> Layout:
-        """Return the layout of theta for a problem."""
-        return Layout(self.shapes(self.embedding(problem).num_features, len(problem.unknowns)))
+        """Return the layout of the parameters that the network is applied with; of theta too, unless weights are factorised."""
+        return Layout(self.shapes(self.embedding(problem).widths, len(problem.unknowns)))
 
     def num_parameters(self, problem: Any) -> int:
         """Return the length of theta for a problem."""
-        return self.layout(problem).num_params
+        return self.factorisation.layout(self.layout(problem)).num_params
 
-    def memory(self, num_points: int, carried: tuple[Channel, ...], precision: str = "float64") -> int:
+    def memory(self, problem: Any, num_points: int, carried: tuple[Channel, ...], precision: str = "float64") -> int:
         """Return about how many bytes one evaluation with its reverse pass holds at once.
 
         Parameters
@@ -94,8 +104,7 @@ class Network(Settings, ABC):
         num_points : points that are evaluated together.
         carried : channels, from `pinn.field.request.channels`.
         """
-        numbers_per_neuron = 4 * len(carried) + 4
-        return num_points * self.width * self.depth * numbers_per_neuron * (8 if precision == "float64" else 4)
+        return evaluation_memory(self.layout(problem).num_neurons, num_points, carried, precision)
 
     def field(
         self,
@@ -110,6 +119,11 @@ class Network(Settings, ABC):
         from pinn.field.field import Field
 
         return Field(self, problem, engine, precision, device, hard, compiled)
+
+
+def evaluation_memory(num_neurons: int, num_points: int, carried: tuple[Channel, ...], precision: str) -> int:
+    """Return about how many bytes one evaluation with its reverse pass holds at once."""
+    return num_points * num_neurons * (4 * len(carried) + 4) * (8 if precision == "float64" else 4)
 
 
 def starting_values(network: Network, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, np.ndarray]:
