@@ -88,7 +88,7 @@ def _compile(code: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as place:
         text, made = Path(place) / "kernel.c", Path(place) / "kernel.so"
         text.write_text(code)
-        words = [str(compiler()), *FLAGS, str(text), "-o", str(made)]
+        words = [str(compiler()), *FLAGS, str(text), "-o", str(made), "-lm"]
         begin = time.perf_counter()
         done = subprocess.run(words, capture_output=True, timeout=300, text=True, errors="replace")
         _spent.append(time.perf_counter() - begin)

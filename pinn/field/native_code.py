@@ -21,9 +21,9 @@ from pinn.field.layout import Layout
 from pinn.field.loops import activation_loops
 from pinn.field.recorder import Affine, Dense, Interpolation, Operation, Product, Ref, Sum
 
-NATIVE_FILES = ("matrix.c", "tanh.c")
-OWN_BASES = {"tanh": "tanh_array"}
-"""Activations whose bases are computed here, by functions of (count, argument, value)."""
+NATIVE_FILES = ("matrix.c", "tanh.c", "sin.c")
+OWN_BASES = {"tanh": ("tanh_array", 1), "sin": ("sin_array", 2)}
+"""Activations whose bases are computed here: functions of (count, argument, value), and how many bases they write one by one."""
 
 ARGUMENTS = "long n, const T *theta, const T *features, const T *slopes, T *tape, const T **bases"
 REVERSE_ARGUMENTS = ", const T *cotangent, T *gradient, T *work"
@@ -161,7 +161,7 @@ class Writer:
                     self.tape.add(f"z{op.out.number}", op.out.width)
                     self.tape.add(f"s{op.out.number}", 0, len(op.x.present) * op.out.width)
                 if op.activation in OWN_BASES:
-                    self.tape.add(f"b{op.out.number}", op.out.width)
+                    self.tape.add(f"b{op.out.number}", OWN_BASES[op.activation][1] * op.out.width)
             self.tape.add(self.stack(op.out), op.out.num_channels * op.out.width)
 
     @staticmethod
@@ -183,7 +183,7 @@ class Writer:
                 k, w, out = op.out.number, op.out.width, self.stack(op.out)
                 phases[-1] += self._affine(op, f"z{k}")
                 if op.activation in OWN_BASES:
-                    phases[-1].append(f"{OWN_BASES[op.activation]}(n * {w}, z{k}, b{k});")
+                    phases[-1].append(f"{OWN_BASES[op.activation][0]}(n * {w}, z{k}, b{k});")
                 else:
                     self.stops.append((op.activation, op.plan.order + 1, f"z{k}"))
                     self.first_base[k] = bases
@@ -236,7 +236,8 @@ class Writer:
             counts = (self.num_bases(op.activation, op.plan.order), self.num_bases(op.activation, op.plan.order + 1))
             self.loops[key] = activation_loops(name, op.plan, op.activation, counts)
         k, w = op.out.number, op.out.width
-        bases = f"(const T *[]){{b{k}}}" if op.activation in OWN_BASES else f"bases + {self.first_base[k]}"
+        own = range(OWN_BASES[op.activation][1] if op.activation in OWN_BASES else 0)
+        bases = f"(const T *[]){{{', '.join(f'b{k} + {j} * n * {w}' for j in own)}}}" if own else f"bases + {self.first_base[k]}"
         size, z = (f"1, n * {w}", f"z{k} + n * {w}, n * {w}, 0") if op.x.varies else (f"n, {w}", f"s{k}, {w}, 0")
         return f"{name}_{which}({size}, {bases}, {z}, {x}, {y}, {value}, {rest});"
 

@@ -167,6 +167,23 @@ def test_tanh_in_units_in_the_last_place(number, kind, largest):
 
 
 @pytest.mark.parametrize("number, kind", [("double", np.float64), ("float", np.float32)])
+def test_sine_and_cosine(number, kind):
+    rng = np.random.default_rng(0)
+    special = [0.0, -0.0, np.pi / 2, np.pi, 99_999.5, -1e5, 1e5, 1e9, -1e300 if kind is np.float64 else -1e30]
+    z = np.concatenate([rng.normal(size=20000), rng.uniform(-9e4, 9e4, 20000), np.arange(-400, 400) * np.pi / 4, special]).astype(
+        kind
+    )
+    found = np.empty((2, len(z)), kind)
+    go = library(number, "void go(long n, const T *z, T *y) { sin_array(n, z, y); }")["go"]
+    go(ctypes.c_long(len(z)), ctypes.c_void_p(z.ctypes.data), ctypes.c_void_p(found.ctypes.data))
+    exact = np.stack([np.sin(z.astype(np.longdouble)), np.cos(z.astype(np.longdouble))])
+    assert np.abs(found - exact).max() < np.finfo(kind).eps
+    z[:3] = [np.nan, np.inf, -np.inf]
+    go(ctypes.c_long(len(z)), ctypes.c_void_p(z.ctypes.data), ctypes.c_void_p(found.ctypes.data))
+    assert np.isnan(found[:, :3]).all() and np.isfinite(found[:, 3:]).all()
+
+
+@pytest.mark.parametrize("number, kind", [("double", np.float64), ("float", np.float32)])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (7, 5, 3), (6, 32, 64), (13, 70, 9), (25, 8, 40), (9, 37, 300)])
 def test_products_of_matrices(number, kind, shape):
     m, n, k = shape
