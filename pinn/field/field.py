@@ -12,8 +12,10 @@ from pinn.field import compiler
 from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
+from pinn.field.factors import factorise
 from pinn.field.jet import Jet
-from pinn.field.native import Apply, native_network
+from pinn.field.linearised import Linearised, Taped
+from pinn.field.native import Apply, Inputs, native_network
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.readout import ConstrainedReadout, Readout
 from pinn.field.recorder import Ref
@@ -153,12 +155,11 @@ class Evaluation:
         ----------
         theta : (params,). cotangent : (points, len(request)), the derivative of that scalar by each jet.
         """
-        if not len(cotangent):
-            return theta.new_zeros(0, len(theta))
-        with torch.enable_grad():
-            channels = self.channels(theta.detach()).detach().requires_grad_()
-            (slope,) = torch.autograd.grad((self.readout(channels) * cotangent).sum(), channels)
-        return self.channels.rows(theta.detach(), slope)
+        return self.linearise(theta, cotangent).dense()
+
+    def linearise(self, theta: Tensor, cotangent: Tensor) -> Linearised:
+        """Return the same Jacobian as an operator that never forms it; for the arguments see `rows`."""
+        return self.channels.linearise(theta.detach(), self.readout.pull_back(cotangent))
 
 
 class TaylorChannels:
@@ -172,25 +173,21 @@ class TaylorChannels:
         shapes = tuple(field.layout.shapes.items())
         compiled = field.compiled and len(points) > 0
         self.native = native_network(field.network, shapes, incoming, carried, field.dtype) if compiled else None
+        self.inputs = Inputs(self.features)
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
         if self.native is not None:
-            return Apply.apply(theta, self.native, self.features)
-        return self._by_tensors(theta)
-
-    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
-        """Return Σ cotangent · d channels / dθ for every point, (points, params), for a cotangent shaped like the channels."""
-        if self.native is not None:
-            _, tape = self.native.forward(theta, self.features)
-            return self.native.rows(theta, self.features, tape, cotangent)
-        with torch.enable_grad():  # a copy of θ for every point, so that one reverse pass gives the gradient of each on its own
-            leaf = theta.expand(len(self.features.value), -1).requires_grad_()
-            return torch.autograd.grad((self._by_tensors(leaf) * cotangent).sum(), leaf)[0]
-
-    def _by_tensors(self, theta: Tensor) -> Tensor:
+            return Apply.apply(theta, self.native, self.inputs)
         value, rest, _ = self.field.network.apply(self.field.layout.unpack(theta), self.features, self.algebra)
         return torch.cat([value[None], rest])
+
+    def linearise(self, theta: Tensor, cotangent: Tensor) -> Linearised:
+        """Return Σ cotangent · d channels / dθ at every point, for a cotangent shaped like the channels."""
+        if self.native is not None:
+            return self.native.linearise(theta, self.inputs, cotangent)
+        field, parameters = self.field, self.field.layout.unpack(theta)
+        return factorise(field.network, field.layout, self.algebra.carried, parameters, self.features, cotangent)
 
 
 class NestedChannels:
@@ -209,13 +206,12 @@ class NestedChannels:
         tape = torch.is_grad_enabled() and theta.requires_grad
         return differentiate(network, self.points, self.carried, tape)
 
-    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
-        """Return Σ cotangent · d channels / dθ for every point, (points, params); the network may be anything."""
+    def linearise(self, theta: Tensor, cotangent: Tensor) -> Taped:
+        """Return Σ cotangent · d channels / dθ at every point; the network may be anything."""
         with torch.enable_grad():
-            leaf = theta.requires_grad_()
-            rows = (self(leaf) * cotangent).sum((0, 2))
-            unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
-            return torch.autograd.grad(rows, leaf, unit, is_grads_batched=True)[0]
+            leaf = theta.detach().requires_grad_()
+            zero = 0.0 * leaf.sum()  # derivatives of a polynomial may be constants, which have no tape
+            return Taped((self(leaf) * cotangent).sum((0, 2)) + zero, leaf)
 
 
 def _check_dependence(problem: Problem) -> None:

@@ -1,79 +1,43 @@
-"""C code of a whole network on jets, made from its recorded operations.
+"""C code of equal networks on jets, made from the recorded operations of one.
 
 Everything that is known before the run is in the code: the operations, the widths, which channels are present. It has
 
 - ``phase0 … phaseK``: the forward pass, interrupted before every activation whose transcendental functions torch computes;
 - ``backward``: the reverse of all of it, which adds to the gradient by θ;
-- ``rows``: the same with a gradient for every point.
+- ``factors``: the same reverse, which keeps the cotangents of all layers instead, see `pinn.field.factors`; from them
+  ``rows`` makes the gradient of every point, ``apply`` and ``transpose`` products with these rows.
 
-Between the passes, jets lie on a *tape*; `Plot` says where. Every array is row-major with the channel first, (channels, points,
-width), the value being channel 0.
+Every function goes over members, equal networks each with its own part of θ and its own points. Between the passes, jets lie on a
+*tape*; `pinn.field.plot.Plot` says where. The arrays of a member are row-major with the channel first, (channels, points, width),
+the value being channel 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import NamedTuple
 
 from pinn.field.layout import Layout
 from pinn.field.loops import activation_loops
+from pinn.field.plot import Plot, Pool
 from pinn.field.recorder import Affine, Dense, Operation, Product, Ref
 
 NATIVE_FILES = ("matrix.c", "tanh.c")
 OWN_BASES = {"tanh": "tanh_array"}
 """Activations whose bases are computed here, by functions of (count, argument, value)."""
 
-ARGUMENTS = "long n, const T *theta, const T *features, const T *slopes, T *tape, const T **bases"
-
-
-class Place(NamedTuple):
-    """An array on the tape: it starts at ``points`` · n + ``fixed`` and has so many numbers per point, or altogether."""
-
-    points: int
-    fixed: int
-    size: int
-
-
-@dataclass
-class Plot:
-    """Where arrays lie in a piece of memory whose size is ``points`` · n + ``fixed`` numbers for n points."""
-
-    points: int = 0
-    fixed: int = 0
-    places: dict[str, Place] = field(default_factory=dict)
-
-    def add(self, name: str, per_point: int = 0, fixed: int = 0) -> str:
-        """Give an array its place; returns its name."""
-        self.places[name] = Place(self.points, self.fixed, per_point or fixed)
-        self.points, self.fixed = self.points + per_point, self.fixed + fixed
-        return name
-
-    def numbers(self, n: int) -> int:
-        """Return the size for n points."""
-        return self.points * n + self.fixed
-
-    def declarations(self, base: str) -> list[str]:
-        """Return C declarations of all arrays."""
-        return [f"T *const {name} = {base} + {p.points} * n + {p.fixed};" for name, p in self.places.items()]
-
-
-class Pool(Plot):
-    """A plot on which arrays per point that are no longer needed make room for others of the same size."""
-
-    def __init__(self):
-        super().__init__()
-        self._free: dict[int, list[str]] = {}
-
-    def take(self, per_point: int) -> str:
-        """Return the name of an array that nobody uses."""
-        free = self._free.setdefault(per_point, [])
-        return free.pop() if free else self.add(f"w{len(self.places)}", per_point)
-
-    def give_back(self, name: str) -> None:
-        """Let others use the array."""
-        self._free[self.places[name].size].append(name)
+ARGUMENTS = (
+    "long members, const long long *starts, const T *thetas, const T *all_features, const T *all_slopes, T *tape, const T **bases"
+)
+OTHER_ARGUMENTS = {
+    "backward": "const T *cotangents, T *gradients, T *work",
+    "factors": "const T *cotangents, T *kept, T *work",
+    "rows": "T *kept, T *all_rows",
+    "apply": "T *kept, const T *vectors, T *all_results, T *work",
+    "transpose": "T *kept, const T *all_weights, T *gradients, T *work",
+}
+"""Of the functions beside the phases, all of which have ``ARGUMENTS`` first."""
 
 
 class Code(NamedTuple):
@@ -81,13 +45,15 @@ class Code(NamedTuple):
 
     Attributes
     ----------
-    tape, work : memory of both passes, and of each reverse pass by name.
+    tape, kept : memory of both passes, and of the cotangents that ``factors`` keeps.
+    work : memory that a function needs, by name, for the largest number of points that one member has.
     stops : for every phase that ends before an activation: (activation, highest order of its derivatives, array of its argument).
     output : the array of the network's outputs, (channels, points, outputs), and how many channels and outputs.
     """
 
     text: str
     tape: Plot
+    kept: Plot
     work: dict[str, Plot]
     stops: tuple[tuple[str, int, str], ...]
     output: tuple[str, int, int]
@@ -102,17 +68,23 @@ def write_code(operations: Sequence[Operation], layout: Layout, number: str, num
     num_bases : how many bases an activation has for derivatives up to an order, a function of (activation, order).
     """
     writer = _Writer(operations, layout, num_bases)
-    phases = writer.forward()
-    passes = [(name, writer.backward(per_point=name == "rows")) for name in ("backward", "rows")]
+    tape, kept = writer.tape, writer.kept
+    bodies = {f"phase{k}": (Plot(), lines) for k, lines in enumerate(writer.forward())}
+    bodies |= {
+        "backward": writer.backward(keep=False),
+        "factors": writer.backward(keep=True),
+        "rows": (Plot(), writer.rows()),
+        "apply": writer.apply(),
+        "transpose": writer.transpose(),
+    }
     text = [f"typedef {number} T;", *map(source_file, NATIVE_FILES), *writer.loops.values()]
-    for k, lines in enumerate(phases):
-        text.append(_function(f"phase{k}", ARGUMENTS, [*writer.tape.declarations("tape"), *lines]))
-    for name, (work, lines) in passes:
-        declarations = writer.tape.declarations("tape") + work.declarations("work")
-        text.append(_function(name, ARGUMENTS + ", const T *cotangent, T *gradient, T *work", [*declarations, *lines]))
+    for name, (work, lines) in bodies.items():
+        declared = [*writer.declarations(name), *tape.declarations("tape"), *work.shared_declarations("work")]
+        declared += kept.declarations("kept") if "*kept" in OTHER_ARGUMENTS.get(name, "") else []
+        text.append(_function(name, [*declared, *lines]))
     out = operations[-1].out
-    output = (writer.stack(out), out.num_channels, out.width)
-    return Code("\n".join(text), writer.tape, {name: work for name, (work, _) in passes}, tuple(writer.stops), output)
+    works = {name: work for name, (work, _) in bodies.items() if "*work" in OTHER_ARGUMENTS.get(name, "")}
+    return Code("\n".join(text), tape, kept, works, tuple(writer.stops), (writer.stack(out), out.num_channels, out.width))
 
 
 def source_file(name: str) -> str:
@@ -120,35 +92,63 @@ def source_file(name: str) -> str:
     return files("pinn.field").joinpath(name).read_text()
 
 
-def _function(name: str, arguments: str, lines: Sequence[str]) -> str:
-    return "\n".join([f"void {name}({arguments}) {{", *(f"  {line}" for line in lines), "}\n"])
+def _function(name: str, lines: Sequence[str]) -> str:
+    arguments = ", ".join([ARGUMENTS, *([OTHER_ARGUMENTS[name]] if name in OTHER_ARGUMENTS else [])])
+    head = [
+        f"void {name}({arguments}) {{",
+        "  const long total = starts[members];",
+        "  for (long m = 0; m < members; m++) {",
+        "    const long first = starts[m], n = starts[m + 1] - first;",
+        "    if (!n) continue;",
+    ]
+    return "\n".join([*head, *(f"    {line}" for line in lines), "  }", "}\n"])
 
 
 class _Writer:
     def __init__(self, operations: Sequence[Operation], layout: Layout, num_bases: Callable[[str, int], int]):
         self.operations, self.layout, self.num_bases = operations, layout, num_bases
-        self.tape = Plot()
+        self.tape, self.kept = Plot(), Plot()
         self.loops: dict[tuple, str] = {}
         self.stops: list[tuple[str, int, str]] = []
         self.first_base: dict[int, int] = {}
+        self.affine = [op for op in operations if isinstance(op, Affine)]
         self._make_places()
 
     def _make_places(self) -> None:
         for op in self.operations:
             if isinstance(op, Dense):
-                if op.x.varies:
-                    self.tape.add(f"z{op.out.number}", op.x.num_channels * op.out.width)
-                else:
-                    self.tape.add(f"z{op.out.number}", op.out.width)
-                    self.tape.add(f"s{op.out.number}", 0, len(op.x.present) * op.out.width)
+                k, w, count = op.out.number, op.out.width, len(op.x.present)
+                self.tape.add(f"z{k}", w)
+                self.tape.add(f"s{k}", count * w if op.x.varies else 0, 0 if op.x.varies else count * w)
                 if op.activation in OWN_BASES:
-                    self.tape.add(f"b{op.out.number}", op.out.width)
+                    self.tape.add(f"b{k}", w)
+            if isinstance(op, Affine):
+                self.kept.add(f"d{op.out.number}", op.x.num_channels * op.out.width)
             self.tape.add(self.stack(op.out), op.out.num_channels * op.out.width)
 
     @staticmethod
     def stack(ref: Ref) -> str:
         """Return the name of the array of a computed jet."""
         return f"y{ref.number}"
+
+    def declarations(self, name: str) -> list[str]:
+        """Return declarations of what a member has of the arguments of a function."""
+        size, out = self.layout.num_params, self.operations[-1].out
+        features = next((op.x for op in self.affine if not op.x.number), Ref(0, 0, ()))
+        slopes = f"{len(features.present) * features.width} * {'first' if features.varies else 'm'}"
+        by_argument = {
+            "thetas": f"const T *const theta = thetas + {size} * m;",
+            "all_features": f"const T *const features = all_features + {features.width} * first;",
+            "all_slopes": f"const T *const slopes = all_slopes + {slopes};",
+            "cotangents": f"const T *const cotangent = cotangents + {out.num_channels * out.width} * first;",
+            "gradients": f"T *const gradient = gradients + {size} * m;",
+            "all_rows": f"T *const rows = all_rows + {size} * first;",
+            "vectors": f"const T *const vector = vectors + {size} * m;",
+            "all_results": "T *const results = all_results + first;",
+            "all_weights": "const T *const weights = all_weights + first;",
+        }
+        arguments = f"{ARGUMENTS}, {OTHER_ARGUMENTS.get(name, '')}"
+        return [line for argument, line in by_argument.items() if f"*{argument}" in arguments]
 
     def _parameter(self, name: str) -> int:
         return self.layout[name][0].start
@@ -162,7 +162,7 @@ class _Writer:
         for op in self.operations:
             if isinstance(op, Dense):
                 k, w, out = op.out.number, op.out.width, self.stack(op.out)
-                phases[-1] += self._affine(op, f"z{k}")
+                phases[-1] += self._affine(op, "theta", f"z{k}", f"s{k}")
                 if op.activation in OWN_BASES:
                     phases[-1].append(f"{OWN_BASES[op.activation]}(n * {w}, z{k}, b{k});")
                 else:
@@ -172,7 +172,10 @@ class _Writer:
                     phases.append([])
                 phases[-1].append(self._activation(op, "forward", "0", "0", out, f"{out} + n * {w}"))
             elif isinstance(op, Affine):
-                phases[-1] += self._affine(op, self.stack(op.out))
+                out = self.stack(op.out)
+                phases[-1] += self._affine(op, "theta", out, f"{out} + n * {op.out.width}")
+                if not op.x.varies:
+                    phases[-1].append(f"repeat(n, {op.out.width}, {len(op.x.present)}, {out} + n * {op.out.width});")
             elif isinstance(op, Product):
                 phases[-1] += self._product(op)
             else:
@@ -180,37 +183,29 @@ class _Writer:
                 phases[-1].append(_each(count, f"{self.stack(op.out)}[i] = {a}[i] + (T){op.factor!r} * {b}[i];"))
         return phases
 
-    def _affine(self, op: Affine, target: str) -> list[str]:
-        """Return x W + b; channels of plain coordinates, which do not vary, lie in ``s`` where an activation follows."""
-        x, w_in, w_out = op.x, op.x.width, op.out.width
-        weight = f"(Matrix){{theta + {self._parameter(op.weight)}, {w_out}, 1}}"
-        bias = f"add_bias(n, {w_out}, theta + {self._parameter(op.bias)}, {target});"
-
-        def times(rows: str, start: str, to: str, step: int = w_in) -> str:
-            return f"product({rows}, {w_out}, {w_in}, (Matrix){{{start}, {step}, 1}}, {weight}, {to}, 0);"
-
-        if x.number:
-            return [times(f"{x.num_channels} * n", self.stack(x), target), bias]
-        lines, count = [times("n", "features", target), bias], len(x.present)
-        if x.varies and count:
-            lines.append(times(f"{count} * n", "slopes", f"{target} + n * {w_out}"))
-        elif isinstance(op, Dense) and count:
-            lines.append(times(f"{count}", "slopes", f"s{op.out.number}"))
-        elif count:
-            lines += [times("n", f"slopes + {k * w_in}", f"{target} + {k + 1} * n * {w_out}", 0) for k in range(count)]
-        return lines
+    def _affine(self, op: Affine, parameters: str, value: str, rest: str) -> list[str]:
+        """Return x W + b with ``value`` (points, width) and ``rest`` (channels, points or 1, width), as the channels of x vary."""
+        x, w_in, w = op.x, op.x.width, op.out.width
+        weight = f"(Matrix){{{parameters} + {self._parameter(op.weight)}, {w}, 1}}"
+        start, slopes = (self.stack(x), f"{self.stack(x)} + n * {w_in}") if x.number else ("features", "slopes")
+        rows = f"{len(x.present)} * n" if x.varies else f"{len(x.present)}"
+        parts = [("n", start, value), *([(rows, slopes, rest)] if x.present else [])]
+        lines = [f"product({m}, {w}, {w_in}, (Matrix){{{a}, {w_in}, 1}}, {weight}, {to}, 0);" for m, a, to in parts]
+        return [*lines, f"add_bias(n, {w}, {parameters} + {self._parameter(op.bias)}, {value});"]
 
     def _activation(self, op: Dense, which: str, x: str, y: str, value: str, rest: str) -> str:
         """Return a call of the loops of an activation; for the arguments see `pinn.field.loops.activation_loops`."""
         key = (op.plan, op.activation)
         name = f"act{list(self.loops).index(key) if key in self.loops else len(self.loops)}"
+        count = self.num_bases(op.activation, op.plan.order + 1)
         if key not in self.loops:
-            counts = (self.num_bases(op.activation, op.plan.order), self.num_bases(op.activation, op.plan.order + 1))
+            counts = (self.num_bases(op.activation, op.plan.order), count)
             self.loops[key] = activation_loops(name, op.plan, op.activation, counts)
         k, w = op.out.number, op.out.width
-        bases = f"(const T *[]){{b{k}}}" if op.activation in OWN_BASES else f"bases + {self.first_base[k]}"
-        size, z = (f"1, n * {w}", f"z{k} + n * {w}, n * {w}, 0") if op.x.varies else (f"n, {w}", f"s{k}, {w}, 0")
-        return f"{name}_{which}({size}, {bases}, {z}, {x}, {y}, {value}, {rest});"
+        own = op.activation in OWN_BASES
+        bases = [f"b{k}"] if own else [f"bases[{self.first_base[k] + i}] + {w} * first" for i in range(count)]
+        size, z = (f"1, n * {w}", f"s{k}, n * {w}, 0") if op.x.varies else (f"n, {w}", f"s{k}, {w}, 0")
+        return f"{name}_{which}({size}, (const T *[]){{{', '.join(bases)}}}, {z}, {x}, {y}, {value}, {rest});"
 
     def _product(self, op: Product) -> list[str]:
         a, b, out, size = self.stack(op.a), self.stack(op.b), self.stack(op.out), op.out.width
@@ -223,15 +218,15 @@ class _Writer:
 
     # reverse ---------------------------------------------------------------------------------------------------------
 
-    def backward(self, per_point: bool) -> tuple[Plot, list[str]]:
-        """Return the working memory and the lines of the reverse pass."""
+    def backward(self, keep: bool) -> tuple[Plot, list[str]]:
+        """Return the working memory and the lines of the reverse pass, which adds to the gradient or keeps the cotangents."""
         pool, lines = Pool(), []
         pool.add("summed", 0, max((len(op.x.present) * op.out.width for op in self.operations if isinstance(op, Dense)), default=0))
         cotangents: dict[int, str] = {self.operations[-1].out.number: "cotangent"}
         for op in reversed(self.operations):
             g = cotangents.pop(op.out.number)
             if isinstance(op, Affine):
-                lines += self._affine_backward(op, g, cotangents, pool, per_point)
+                lines += self._affine_backward(op, g, cotangents, pool, keep)
             elif isinstance(op, Product):
                 lines += self._product_backward(op, g, cotangents, pool)
             else:
@@ -242,26 +237,31 @@ class _Writer:
                 pool.give_back(g)
         return pool, lines
 
-    def _affine_backward(self, op: Affine, g: str, cotangents: dict[int, str], pool: Pool, per_point: bool) -> list[str]:
-        x, w, lines = op.x, op.out.width, []
-        gz, rest = g, f"{g} + n * {w}"
-        summed = isinstance(op, Dense) and not x.varies and not per_point
-        if isinstance(op, Dense):
-            gz = pool.take((1 if summed else x.num_channels) * w)
-            rest = "summed" if summed else f"{gz} + n * {w}"
-            if summed:
-                lines.append(f"for (long i = 0; i < {len(x.present) * w}; i++) summed[i] = 0;")
-            which = "backward_rows" if summed else "backward"
-            lines.append(self._activation(op, which, g, f"{g} + n * {w}", gz, rest))
-        lines += self._gradient_rows(op, gz) if per_point else self._gradient(op, gz, rest, summed)
+    def _affine_backward(self, op: Affine, g: str, cotangents: dict[int, str], pool: Pool, keep: bool) -> list[str]:
+        x, w = op.x, op.out.width
+        gz, lines = self._before_activation(op, g, pool, keep)
+        if not keep:
+            summed = isinstance(op, Dense) and not x.varies
+            lines += self._gradient(op, gz, "summed" if summed else f"{gz} + n * {w}", summed)
         if x.number:
             to, sign = _target(x, cotangents, pool)
             weight = f"(Matrix){{theta + {self._parameter(op.weight)}, 1, {w}}}"
             rows, add = f"{x.num_channels} * n", int(sign == "+=")
             lines.append(f"product({rows}, {x.width}, {w}, (Matrix){{{gz}, {w}, 1}}, {weight}, {to}, {add});")
-        if isinstance(op, Dense):
+        if gz != g and not keep:
             pool.give_back(gz)
         return lines
+
+    def _before_activation(self, op: Affine, g: str, pool: Pool, keep: bool) -> tuple[str, list[str]]:
+        """Return the array of the cotangent of x W + b and the lines that fill it from ``g``, that of the operation's output."""
+        w, kept = op.out.width, f"d{op.out.number}"
+        if not isinstance(op, Dense):
+            return (kept, [_each(op.x.num_channels * w, f"{kept}[i] = {g}[i];")]) if keep else (g, [])
+        if keep or op.x.varies:
+            gz = kept if keep else pool.take(op.x.num_channels * w)
+            return gz, [self._activation(op, "backward", g, f"{g} + n * {w}", gz, f"{gz} + n * {w}")]
+        gz, clear = pool.take(w), f"for (long i = 0; i < {len(op.x.present) * w}; i++) summed[i] = 0;"
+        return gz, [clear, self._activation(op, "backward_rows", g, f"{g} + n * {w}", gz, "summed")]
 
     def _gradient(self, op: Affine, gz: str, rest: str, summed: bool) -> list[str]:
         """Add to the gradient by weight and bias; ``gz`` and ``rest`` are the cotangents of value and channels of x W + b."""
@@ -278,21 +278,6 @@ class _Writer:
         ]
         return [*lines, f"sum_rows(n, {w}, {gz}, gradient + {self._parameter(op.bias)});"]
 
-    def _gradient_rows(self, op: Affine, gz: str) -> list[str]:
-        """Do the same for every point; ``gz`` is the cotangent of x W + b."""
-        x, w_in, w = op.x, op.x.width, op.out.width
-        parts = [(self.stack(x), x.varies, gz, x.num_channels)] if x.number else [("features", True, gz, 1)]
-        if not x.number and x.present:
-            parts.append(("slopes", x.varies, f"{gz} + n * {w}", len(x.present)))
-        lines = []
-        for start, varies, g, count in parts:
-            a = f"(Matrix){{{start} + p * {w_in}, 1, n * {w_in}}}" if varies else f"(Matrix){{{start}, 1, {w_in}}}"
-            b = f"(Matrix){{{g} + p * {w}, n * {w}, 1}}"
-            lines.append(f"product({w_in}, {w}, {count}, {a}, {b}, row + {self._parameter(op.weight)}, 1);")
-        lines.append(f"sum_rows(1, {w}, {gz} + p * {w}, row + {self._parameter(op.bias)});")
-        head = ["for (long p = 0; p < n; p++) {", f"  T *const row = gradient + p * {self.layout.num_params};"]
-        return [*head, *(f"  {line}" for line in lines), "}"]
-
     def _product_backward(self, op: Product, g: str, cotangents: dict[int, str], pool: Pool) -> list[str]:
         size, lines = op.out.width, []
         rule = [*op.rule, *((number, number, 0, 1.0) for number in range(op.out.num_channels))]
@@ -305,6 +290,54 @@ class _Writer:
                 sums[channel].append(f"(T){factor!r} * {_at(g, number, size)} * {_at(other, place, size)}")
             lines += [_each(size, f"{_at(to, k, size)} {sign} {' + '.join(parts) or '0'};") for k, parts in sums.items()]
         return lines
+
+    # rows ------------------------------------------------------------------------------------------------------------
+
+    def rows(self) -> list[str]:
+        """Return the lines that write the gradient of every point, each number once."""
+        lines, written = [], set()
+        for op in self.affine:
+            x, w_in, w, d = op.x, op.x.width, op.out.width, f"d{op.out.number}"
+            parts = [(self.stack(x), True, d, x.num_channels)] if x.number else [("features", True, d, 1)]
+            if not x.number and x.present:
+                parts.append(("slopes", x.varies, f"{d} + n * {w}", len(x.present)))
+            for start, varies, g, count in parts:
+                a = f"{start} + p * {w_in}, n * {w_in}" if varies else f"{start}, {w_in}"
+                to, add = f"row + {self._parameter(op.weight)}", int(op.weight in written)
+                lines.append(f"outer({count}, {w_in}, {w}, {a}, {g} + p * {w}, n * {w}, {to}, {add});")
+                written.add(op.weight)
+            sign = "+=" if op.bias in written else "="
+            lines.append(f"for (long j = 0; j < {w}; j++) row[{self._parameter(op.bias)} + j] {sign} {d}[p * {w} + j];")
+            written.add(op.bias)
+        for name in set(self.layout.shapes) - written:
+            place = self.layout[name][0]
+            lines.append(f"for (long j = {place.start}; j < {place.stop}; j++) row[j] = 0;")
+        head = ["for (long p = 0; p < n; p++) {", f"  T *const row = rows + p * {self.layout.num_params};"]
+        return [*head, *(f"  {line}" for line in lines), "}"]
+
+    def apply(self) -> tuple[Plot, list[str]]:
+        """Return the working memory and the lines of rows times a vector: Σ_layers D · (x V + v)."""
+        pool, lines = Pool(), ["for (long p = 0; p < n; p++) results[p] = 0;"]
+        for op in self.affine:
+            w, count, d = op.out.width, len(op.x.present), f"d{op.out.number}"
+            t = pool.take(op.x.num_channels * w)
+            lines += self._affine(op, "vector", t, f"{t} + n * {w}")
+            lines.append(f"add_dots(n, {w}, 1, {t}, {w}, 0, {d}, results);")
+            steps = f"{w}, n * {w}" if op.x.varies else f"0, {w}"
+            lines += [f"add_dots(n, {w}, {count}, {t} + n * {w}, {steps}, {d} + n * {w}, results);"] if count else []
+            pool.give_back(t)
+        return pool, lines
+
+    def transpose(self) -> tuple[Plot, list[str]]:
+        """Return the working memory and the lines of a vector times rows."""
+        pool, lines = Pool(), []
+        for op in self.affine:
+            w = op.out.width
+            t = pool.take(op.x.num_channels * w)
+            lines.append(f"scale_rows(n, {w}, {op.x.num_channels}, weights, d{op.out.number}, {t});")
+            lines += self._gradient(op, t, f"{t} + n * {w}", summed=False)
+            pool.give_back(t)
+        return pool, lines
 
 
 def _target(ref: Ref, cotangents: dict[int, str], pool: Pool) -> tuple[str, str]:

@@ -25,11 +25,15 @@ class Readout:
             for number, factor in weights(operator, carried).items():
                 place = field.unknown_names.index(unknown)
                 matrix[number, place, column] = factor * field.scales[place]
-        self.matrix = field.tensor(matrix.reshape(-1, len(request)))
+        self.matrix, self.num_unknowns = field.tensor(matrix.reshape(-1, len(request))), num_unknowns
 
     def __call__(self, channels: Tensor) -> Tensor:
         """Return the columns (points, len(request)) from channels (channels, points, unknowns)."""
         return channels.transpose(0, 1).flatten(1) @ self.matrix
+
+    def pull_back(self, cotangent: Tensor) -> Tensor:
+        """Return Σ_a cotangent[:, a] · d columns[:, a] / d channels, (channels, points, unknowns)."""
+        return (cotangent @ self.matrix.t()).unflatten(1, (-1, self.num_unknowns)).transpose(0, 1)
 
 
 class ConstrainedReadout:
@@ -53,9 +57,15 @@ class ConstrainedReadout:
                     if index in place:
                         factors[:, column, place[index]] = values * scale
         self.lift, self.factors = field.tensor(lift), field.tensor(factors)
+        self.num_unknowns = len(field.scales)
         self.outputs = torch.tensor([field.unknown_names.index(unknown) for unknown, _ in request], device=field.device)
 
     def __call__(self, channels: Tensor) -> Tensor:
         """Return the columns (points, len(request)) from channels (channels, points, unknowns)."""
         seen = channels.permute(1, 2, 0).index_select(1, self.outputs)
         return (seen * self.factors).sum(2).add_(self.lift)
+
+    def pull_back(self, cotangent: Tensor) -> Tensor:
+        """Return Σ_a cotangent[:, a] · d columns[:, a] / d channels, (channels, points, unknowns)."""
+        pulled = cotangent.new_zeros(len(cotangent), self.num_unknowns, self.factors.shape[2])
+        return pulled.index_add_(1, self.outputs, cotangent[:, :, None] * self.factors).permute(2, 0, 1)
