@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pinn.field.algebra import JetAlgebra, affine, affine_gradient
+from pinn.field.block import Block, member_blocks
 from pinn.field.jet import Jet
 from pinn.field.layout import Layout
 from pinn.field.memory import large_empty
@@ -93,6 +94,10 @@ class Factors:
         for name in set(self.layout.shapes) - written:
             rows[..., self.layout[name][0]] = 0.0
         return rows
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return J of a single network as one block."""
+        return member_blocks(self.dense(), (0, len(self.factors[0].x.value)))
 
     def __matmul__(self, vector: Tensor) -> Tensor:
         """Return J v (points,) for v (params,), or (members, points) for (members, params)."""

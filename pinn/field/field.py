@@ -15,7 +15,7 @@ from pinn.field.device import choose_device
 from pinn.field.factors import factorise
 from pinn.field.jet import Jet
 from pinn.field.linearised import Linearised, Taped
-from pinn.field.native import Apply, Inputs, native_network
+from pinn.field.native import TAPE_NUMBERS, WIDEST_COMPILED, Apply, Inputs, native_network
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.readout import ConstrainedReadout, Readout
 from pinn.field.recorder import Ref
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 
 CACHE_NUMBERS = 2**17
 """Numbers of one layer's jets that are best held at a time when every operation passes over them on its own."""
-
-WIDEST_COMPILED = 256
-"""Above this width torch's products of matrices gain more than one pass over memory does."""
-
-TAPE_NUMBERS = 2**20
-"""Numbers of all layers' jets, before and after the activations, that are best held at a time by compiled code."""
 
 
 class Field:
@@ -155,7 +149,10 @@ class Evaluation:
         ----------
         theta : (params,). cotangent : (points, len(request)), the derivative of that scalar by each jet.
         """
-        return self.linearise(theta, cotangent).dense()
+        if not len(cotangent):
+            return theta.new_zeros(0, len(theta))
+        (block,) = self.linearise(theta, cotangent).blocks()
+        return block.values
 
     def linearise(self, theta: Tensor, cotangent: Tensor) -> Linearised:
         """Return the same Jacobian as an operator that never forms it; for the arguments see `rows`."""
@@ -206,7 +203,7 @@ class NestedChannels:
         tape = torch.is_grad_enabled() and theta.requires_grad
         return differentiate(network, self.points, self.carried, tape)
 
-    def linearise(self, theta: Tensor, cotangent: Tensor) -> Taped:
+    def linearise(self, theta: Tensor, cotangent: Tensor) -> Linearised:
         """Return Σ cotangent · d channels / dθ at every point; the network may be anything."""
         with torch.enable_grad():
             leaf = theta.detach().requires_grad_()

@@ -7,12 +7,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from pinn.field.block import Block, member_blocks
+
 
 class Linearised(Protocol):
     """J (points, params): derivatives of one scalar per point by θ, at one θ."""
 
-    def dense(self) -> Tensor:
-        """Return J, (points, params)."""
+    def blocks(self) -> tuple[Block, ...]:
+        """Return all of J that is not zero by construction; that of a single network is one block."""
 
     def __matmul__(self, vector: Tensor) -> Tensor:
         """Return J v, (points,), for v (params,)."""
@@ -40,6 +42,10 @@ class Taped:
             return self.leaf.new_zeros(0, len(self.leaf))
         unit = torch.eye(len(self.scalars), dtype=self.scalars.dtype, device=self.scalars.device)
         return torch.autograd.grad(self.scalars, self.leaf, unit, is_grads_batched=True, retain_graph=True)[0]
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return J as one block."""
+        return member_blocks(self.dense(), (0, len(self.scalars)))
 
     def __matmul__(self, vector: Tensor) -> Tensor:
         """Return J v, (points,), for v (params,)."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
 from pinn.field.activation import ACTIVATIONS
+from pinn.field.block import Block, member_blocks
 from pinn.field.compiler import FAILURES, compile_library
 from pinn.field.jet import Jet
 from pinn.field.layout import Layout, Shape
@@ -22,6 +23,10 @@ from pinn.field.request import Channel
 
 LOG = logging.getLogger(__name__)
 TYPES = {torch.float64: "double", torch.float32: "float"}
+WIDEST_COMPILED = 256
+"""Above this width torch's products of matrices gain more than one pass over memory does."""
+TAPE_NUMBERS = 2**20
+"""Numbers of all layers' jets, before and after the activations, that are best held at a time by compiled code."""
 NUM_ARGUMENTS = {"backward": 3, "factors": 3, "rows": 2, "apply": 4, "transpose": 4}
 """Of every compiled function, beyond the seven that all have."""
 
@@ -142,10 +147,14 @@ class NativeFactors:
         self.network, self.inputs, self.kept = network, inputs, kept
 
     def dense(self) -> Tensor:
-        """Return J, (points, params)."""
+        """Return what is not zero in J, (points, params of a member)."""
         rows = large_empty(self._made[0], self.inputs.num_points, self.network.num_params)
         self.network._run("rows", *self._made, self.kept.tensor, rows)
         return rows
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return J as one block for every member that has points."""
+        return member_blocks(self.dense(), self.inputs.starts.tolist())
 
     def __matmul__(self, vector: Tensor) -> Tensor:
         """Return J v, (points,), for v shaped like θ."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -15,10 +15,20 @@ if TYPE_CHECKING:
     from pinn.field.field import Field
 
 
+class Outputs(Protocol):
+    """What has outputs with names and scales: a field, a stack."""
+
+    unknown_names: list[str]
+    scales: np.ndarray
+
+    def tensor(self, values: np.ndarray) -> Tensor:
+        """Return an array as a tensor."""
+
+
 class Readout:
     """The linear map from channels to columns, the same at all points."""
 
-    def __init__(self, field: Field, request: Request, carried: tuple[Channel, ...]):
+    def __init__(self, field: Outputs, request: Request, carried: tuple[Channel, ...]):
         num_unknowns = len(field.scales)
         matrix = np.zeros((len(carried), num_unknowns, len(request)))
         for column, (unknown, operator) in enumerate(request):
