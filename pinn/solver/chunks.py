@@ -19,6 +19,7 @@ from pinn.solver.functions import TORCH
 
 if TYPE_CHECKING:
     from pinn.field.field import Field
+    from pinn.field.linearised import Linearised
 
 
 class Piece(NamedTuple):
@@ -148,6 +149,41 @@ def read(jets: Sequence[Tensor], source: Source) -> Tensor:
     return values if source.columns == tuple(range(values.shape[1])) else values[:, list(source.columns)]
 
 
+class Span(NamedTuple):
+    """Points of an evaluation that a piece reads: as many consecutive ones for each of its rows."""
+
+    piece: int
+    start: int
+    stop: int
+
+
+class Part(NamedTuple):
+    """A part of the Jacobian of a chunk.
+
+    Attributes
+    ----------
+    jacobian : of a scalar per point of one evaluation. num_points : of these. spans : which rows the scalars are summed to.
+    """
+
+    jacobian: Linearised
+    num_points: int
+    spans: list[Span]
+
+
+def _ends(sources: Sequence[Source], evaluation: int) -> list[tuple[int, int]]:
+    return sorted({(source.points.start, source.points.stop) for source in sources if source.evaluation == evaluation})
+
+
+def _place(shared: list[tuple[Tensor, list[Span]]], slope: Tensor, spans: list[Span]) -> None:
+    """Add the slopes of a piece to the first cotangent that nobody uses at its points yet."""
+    for cotangent, used in shared:
+        if all(span.stop <= other.start or other.stop <= span.start for span in spans for other in used):
+            cotangent += slope
+            used += spans
+            return
+    shared.append((slope.clone(), list(spans)))
+
+
 class Chunk:
     """Pieces that are evaluated together.
 
@@ -181,26 +217,33 @@ class Chunk:
             return values.to(like.dtype)
         return torch.as_tensor(values, dtype=like.dtype, device=like.device).expand(piece.num_rows)
 
-    def jacobians(self, theta: Tensor) -> Iterator[tuple[Piece, Tensor, Tensor]]:
-        """Yield each piece with its residual (rows,) and the derivative of that by θ, (rows, params)."""
+    def linearise(self, theta: Tensor, roots: Sequence[float | Tensor]) -> tuple[list[Tensor], list[Part]]:
+        """Return the residual of each piece, (rows,), and the parts that the derivative of all of them is the sum of.
+
+        Pieces that read one evaluation at different points share a part, so that there are as many as pieces at the same points.
+
+        Parameters
+        ----------
+        roots : what the rows of each piece are multiplied by, a number or (rows,).
+        """
         with torch.enable_grad():
             jets = [values.detach().requires_grad_() for values in self.jets(theta.detach())]
-            residuals = self.residuals(theta.detach(), jets)
-        for piece, sources, residual in zip(self.pieces, self._sources, residuals, strict=True):
-            values = theta.new_zeros(piece.num_rows, len(theta))
+            pairs = zip(self.residuals(theta.detach(), jets), roots, strict=True)
+            residuals = [root * residual for residual, root in pairs]
+        cotangents: list[list[tuple[Tensor, list[Span]]]] = [[] for _ in jets]
+        for number, (residual, sources) in enumerate(zip(residuals, self._sources, strict=True)):
             if residual.requires_grad:
                 slopes = torch.autograd.grad(residual.sum(), jets, retain_graph=True, allow_unused=True)
-                for number in sorted({source.evaluation for source in sources}):
-                    self._add_rows(values, theta, number, slopes[number], sources)
-            yield piece, residual.detach(), values
-
-    def _add_rows(self, values: Tensor, theta: Tensor, number: int, slope: Tensor | None, sources: Sequence[Source]) -> None:
-        """Add the part of one evaluation: the derivative by its jets times theirs by θ, summed over the points of each row."""
-        if slope is None:
-            return
-        by_point = self._evaluations[number].rows(theta.detach(), slope)
-        for points in {(source.points.start, source.points.stop) for source in sources if source.evaluation == number}:
-            values += by_point[slice(*points)].reshape(len(values), -1, len(theta)).sum(1)
+                for evaluation in sorted({source.evaluation for source in sources}):
+                    if slopes[evaluation] is not None:
+                        spans = [Span(number, *ends) for ends in _ends(sources, evaluation)]
+                        _place(cotangents[evaluation], slopes[evaluation], spans)
+        parts = [
+            Part(evaluation.linearise(theta.detach(), cotangent), len(cotangent), spans)
+            for evaluation, shared in zip(self._evaluations, cotangents, strict=True)
+            for cotangent, spans in shared
+        ]
+        return [residual.detach() for residual in residuals], parts
 
     def not_finite(self, theta: Tensor) -> tuple[Piece, int | None] | None:
         """Return the first piece with a residual or a gradient that is not finite, and the row in it if it is one row's fault."""
