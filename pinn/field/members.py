@@ -135,13 +135,12 @@ class GroupedJacobian:
 
     def blocks(self) -> tuple[Block, ...]:
         """Return the blocks of all members that have points, with points in the order of the caller."""
-        return tuple(self._blocks())
-
-    def _blocks(self) -> Iterator[Block]:
+        found = {}
         for g, factors in zip(self.made_by.groups, self.factors, strict=True):
             values = factors.dense()
             for k, (member, count) in enumerate(zip(g.members.tolist(), g.counts, strict=True)):
-                yield Block(g.points[k, :count], self.made_by.stack.part(member), values[k, :count])
+                found[member] = Block(g.points[k, :count], self.made_by.stack.part(member), values[k, :count])
+        return tuple(found[member] for member in sorted(found))
 
     def __matmul__(self, vector: Tensor) -> Tensor:
         """Return J v, (points,), for v (params,)."""

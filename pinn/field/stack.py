@@ -120,7 +120,7 @@ class StackEvaluation:
     """A stack bound to points, their members, and a request."""
 
     def __init__(self, stack: Stack, points: np.ndarray, members: np.ndarray, request: Request):
-        self.stack, self.request = stack, tuple(request)
+        self.stack, self.request, self.members = stack, tuple(request), np.asarray(members)
         carried = channels(tuple(operator for _, operator in request), stack.dim)
         self.channels = stack.channels(points, members, carried)
         self.readout = Readout(stack, self.request, carried)
@@ -129,10 +129,19 @@ class StackEvaluation:
         """Return the requested derivatives (points, len(request)) at θ (params,), differentiable in θ if the tape is on."""
         return self.readout(self.channels(theta))
 
+    def pattern(self) -> list[tuple[np.ndarray, slice]]:
+        """Return the rows, which are numbers of points, and the columns of the blocks of `rows`."""
+        return [(np.flatnonzero(self.members == member), self.stack.part(member)) for member in np.unique(self.members)]
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the blocks of `rows`."""
+        return len(self.members) * self.stack.layout.num_params * self.stack.dtype.itemsize
+
     def rows(self, theta: Tensor, cotangent: Tensor) -> tuple[Block, ...]:
         """Return Σ_a cotangent[:, a] · d jets[:, a] / dθ as blocks, one for each member that has points, without tape.
 
-        A block holds the numbers of the member's points as rows, and its part of θ as columns.
+        A block holds the numbers of the member's points as rows, and its part of θ as columns, as `pattern` says beforehand.
 
         Parameters
         ----------

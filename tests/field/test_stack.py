@@ -130,10 +130,10 @@ def test_the_jacobian_is_sparse_and_that_of_the_networks(name, engine):
     evaluation = stack.at(points, numbers, request)
     blocks = evaluation.rows(theta, cotangent)
     assert sum(block.values.numel() for block in blocks) == 33 * stack.layout.num_params
-    for block in blocks:
-        (member,) = set(numbers[block.rows.numpy()])
-        assert block.columns == stack.part(member)
-        assert np.array_equal(block.rows.sort()[0].numpy(), np.flatnonzero(numbers == member))
+    pattern = evaluation.pattern()
+    assert len(blocks) == len(pattern) == 5 and evaluation.num_bytes == 8 * 33 * stack.layout.num_params
+    for (points_of_member, columns), block in zip(pattern, blocks, strict=True):
+        assert block.columns == columns and np.array_equal(block.rows.numpy(), points_of_member)
     close(BlockMatrix(blocks, (33, stack.num_params)).dense(), expected)
     operator = evaluation.linearise(theta, cotangent)
     close(operator @ v, expected @ v)
