@@ -20,8 +20,8 @@ from pinn.field.request import Channel
 if TYPE_CHECKING:
     from pinn.field.stack import Stack
 
-GROUP_NUMBERS = 2**17
-"""Numbers of one layer's jets that are best held at a time when every operation passes over them on its own."""
+GROUP_NUMBERS = 2**20
+"""Numbers of one layer's jets that are held at a time; fewer would fit the cache, but cost more in calls than they gain there."""
 
 LEAST_FILLED = 0.75
 """Part of its places that a member fills at least, where members with different numbers of points are evaluated together."""

@@ -50,8 +50,8 @@ class RowOperator:
                           tensors         308              115     32           27                     128
 
     So where only products are wanted, compiled factors always win; by tensors they win above about 8,000 parameters, and below
-    that for fewer than about ten products at one θ. Factors made again for each product need no memory that grows with the rows,
-    and win for up to about three products. Where J is to be factorised, `Rows.linearise` makes its entries.
+    that for fewer than about eight products at one θ. Factors made again for each product need no memory that grows with the rows,
+    and win for one to three products. Where J is to be factorised, `Rows.linearise` makes its entries.
 
     The other ways to J v, on torch's tape of the same jets, take for the three sizes 5.1, 13 and 114 ms (forward mode) and 4.9, 16
     and 156 ms (differentiating the reverse pass, which is what remains for a torch module).

@@ -94,19 +94,19 @@ def check(rows, keep):
     return matrix
 
 
-@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize(("keep", "chunk"), [(True, 1000), (False, 20)])
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("kind", FIELDS)
-def test_products_against_the_tape(kind, name, keep):
+def test_products_against_the_tape(kind, name, keep, chunk):
     weights = {"walls": 4.0, "flux": 9.0}
-    check(make_rows(TEXTS[name], FIELDS[kind](TEXTS[name]), weights=weights, interior=12, surface=6, chunk=20), keep)
+    check(make_rows(TEXTS[name], FIELDS[kind](TEXTS[name]), weights=weights, interior=12, surface=6, chunk=chunk), keep)
 
 
 @pytest.mark.skipif(compiler.compiler() is None, reason="no C compiler")
 def test_products_by_compiled_code(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     field = MLP(width=5, depth=2, periodic="none").field(read_problem(ODD), compiled=True)
-    check(make_rows(ODD, field, interior=12, surface=6, chunk=20), True)
+    check(make_rows(ODD, field, interior=12, surface=6), True)
     native.native_network.cache_clear()
 
 
