@@ -12,6 +12,9 @@ through C code; *jax* and *deepxde* are these packages, where they are installed
 shows medians in milliseconds of the processor's time. The *floor* is the time of the products of matrices alone that a step needs
 (three for every layer and channel), measured in the same run. Peak memory is that of a process of its own that makes three steps,
 less that of one that makes none; Linux only.
+
+A second table has the same for many equal networks, each with its own points: a *loop* over them with nested `torch.autograd.grad`,
+and a stack by tensors and by compiled code.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,13 +33,26 @@ import numpy as np
 import torch
 
 from pinn.field.compiler import is_available
+from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.network.mlp import MLP
 from pinn.field.request import channels
+from pinn.field.stack import Stack
 from pinn.problem.calculus import jets
 from pinn.problem.language import read_problem
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
 from pinn.solver.rows import Rows
+
+
+class StackCase(NamedTuple):
+    """Many networks on a grid of squares, each with as many points in its own."""
+
+    residual: str
+    operators: tuple
+    per_side: int
+    points_each: int
+    width: int = 16
+    depth: int = 1
 
 
 class Case(NamedTuple):
@@ -63,6 +80,8 @@ CASES = [
     Case(*BURGERS, 4_000, 256),
     Case(*BURGERS, 10_000, 64, 4, "float32"),
 ]
+LAPLACIAN = (((0, 2), (2, 0)),)
+STACK_CASES = [StackCase("laplacian_2d", LAPLACIAN, 16, 25), StackCase("laplacian_2d", LAPLACIAN, 8, 100, 32, 2)]
 ENGINES = {"nested": ("autograd", False), "chunked": ("autograd", False), "jets": ("taylor", False), "compiled": ("taylor", True)}
 
 
@@ -105,6 +124,47 @@ def make_step(case, name):
     return lambda: torch.autograd.grad(rows.residual(leaf).square().sum(), leaf)[0]
 
 
+def make_stack_steps(case):
+    """Return functions by name that give the gradient of the mean square of the residual of a stack."""
+    axis = np.linspace(-1.0, 1.0, case.per_side + 1)
+    low = np.stack(np.meshgrid(axis[:-1], axis[:-1], indexing="ij"), -1).reshape(-1, 2)
+    boxes = np.stack([low, low + 2 / case.per_side], -1)
+    members = np.repeat(np.arange(len(low)), case.points_each)
+    points = low[members] + np.random.default_rng(0).uniform(0, 2 / case.per_side, (len(members), 2))
+    request = tuple(("u", operator) for operator in case.operators)
+    network = MLP(width=case.width, depth=case.depth)
+    stacks = {"tensors": Stack(network, boxes, compiled=False)}
+    if is_available():
+        stacks["compiled"] = Stack(network, boxes, compiled=True)
+    theta = stacks["tensors"].initial(0).requires_grad_()
+
+    def gradient(residual):
+        return torch.autograd.grad(residual.dot(residual) / len(points), theta)[0]
+
+    def make(stack):
+        evaluation = stack.at(points, members, request)
+        return lambda: gradient(evaluation.jets(theta)[:, 0])
+
+    def loop():
+        stack, parts = stacks["tensors"], []
+        for member, x in enumerate(torch.as_tensor(points).split(case.points_each)):
+            parameters, (lower, upper) = stack.layout.unpack(theta[stack.part(member)]), torch.as_tensor(boxes[member]).T
+            scaled = partial(scale, lower, upper)
+            function = partial(evaluate, network, parameters, scaled)
+            parts.append(differentiate(function, x, channels(case.operators, 2)[-1:], tape=True).flatten())
+        return gradient(torch.cat(parts))
+
+    return {"loop": loop} | {name: make(stack) for name, stack in stacks.items()}
+
+
+def scale(low, high, x):
+    return (2 * x - low - high) / (high - low)
+
+
+def evaluate(network, parameters, scaled, x):
+    return network.apply(parameters, scaled(x), ValueAlgebra())
+
+
 def make_floor(case):
     """Return a function that does the products of matrices of a step, in blocks that fit the cache."""
     operators = tuple(jet.operator for jet in jets(make_problem(case).equations[0].tree))
@@ -127,16 +187,26 @@ def make_floor(case):
 def measure(case, repeats):
     """Return medians in milliseconds by engine, those of the floor included, and differences of gradients to nested ones."""
     steps = {name: make_step(case, name) for name in engines()}
-    exact = steps["nested"]()
-    difference = {name: float((step() - exact).abs().max() / exact.abs().max()) for name, step in steps.items()}
-    steps["floor"] = make_floor(case)
+    difference = differences(steps)
+    return medians(steps | {"floor": make_floor(case)}, repeats), difference
+
+
+def differences(steps):
+    """Return the largest difference of each gradient to the first one, relative to its size."""
+    gradients = {name: step() for name, step in steps.items()}
+    exact = next(iter(gradients.values()))
+    return {name: float((gradient - exact).abs().max() / exact.abs().max()) for name, gradient in gradients.items()}
+
+
+def medians(steps, repeats):
+    """Return the median milliseconds of the processor's time of each step, all run alternately."""
     times = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
             start = time.process_time()
             step()
             times[name].append(1e3 * (time.process_time() - start))
-    return {name: float(np.median(values)) for name, values in times.items()}, difference
+    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 def peak_memory(number, engine):
@@ -180,6 +250,38 @@ def record(case, number, times, difference):
     ]
 
 
+def show(cases, repeats, with_memory):
+    """Print the table of numbered cases, and return their rows of the JSON file if memory is to be measured."""
+    ways = "".join(f"{name:>16s}" for name in engines())
+    print(f"{'residual':22s}{'network':>8s}{'points':>8s}{ways}{'floor':>8s}{'difference':>12s}")
+    rows = []
+    for number, case in cases:
+        times, difference = measure(case, repeats)
+        cells = "".join(f"{times[name]:9.1f} ({times['nested'] / times[name]:4.1f})" for name in difference)
+        kind = f"{case.depth}x{case.width}" + ("" if case.dtype == "float64" else "f")
+        worst = max(difference.values())
+        print(f"{case.residual:22s}{kind:>8s}{case.num_points:8d}{cells}{times['floor']:8.1f}{worst:12.0e}", flush=True)
+        rows += record(case, number, times, difference) if with_memory else []
+    return rows
+
+
+def show_stacks(cases, repeats):
+    """Print the table of stacks, and return its rows of the JSON file."""
+    ways = "".join(f"{name:>16s}" for name in ("loop", "tensors", "compiled"))
+    print(f"{'residual':22s}{'network':>8s}{'members':>8s}{'points':>8s}{ways}{'difference':>12s}")
+    rows = []
+    for case in cases:
+        steps, members = make_stack_steps(case), case.per_side**2
+        difference, times = differences(steps), medians(steps, repeats)
+        cells = "".join(f"{times[name]:9.1f} ({times['loop'] / times[name]:4.0f})" for name in steps)
+        shape = f"{f'{case.depth}x{case.width}':>8s}{members:8d}{members * case.points_each:8d}"
+        print(f"{case.residual:22s}{shape}{cells}{max(difference.values()):12.0e}", flush=True)
+        shared = {"residual": case.residual, "width": case.width, "depth": case.depth, "members": members}
+        shared |= {"num_points": members * case.points_each, "dtype": "float64"}
+        rows += [{**shared, "engine": name, "milliseconds": times[name], "relative_difference": difference[name]} for name in steps]
+    return rows
+
+
 def main():
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,20 +294,10 @@ def main():
         number, engine, steps = arguments.worker
         return work(int(number), engine, int(steps))
     torch.set_num_threads(1)
-    print(
-        f"{'residual':22s}{'network':>8s}{'points':>8s}"
-        + "".join(f"{name:>16s}" for name in engines())
-        + f"{'floor':>8s}{'difference':>12s}"
-    )
-    rows = []
-    for number, case in enumerate(CASES):
-        if case.residual.startswith(arguments.only):
-            times, difference = measure(case, arguments.repeats)
-            cells = "".join(f"{times[name]:9.1f} ({times['nested'] / times[name]:4.1f})" for name in difference)
-            kind = f"{case.depth}x{case.width}" + ("" if case.dtype == "float64" else "f")
-            worst = max(difference.values())
-            print(f"{case.residual:22s}{kind:>8s}{case.num_points:8d}{cells}{times['floor']:8.1f}{worst:12.0e}", flush=True)
-            rows += record(case, number, times, difference) if arguments.json else []
+    cases = [(number, case) for number, case in enumerate(CASES) if case.residual.startswith(arguments.only)]
+    stacks = [case for case in STACK_CASES if case.residual.startswith(arguments.only)]
+    rows = show(cases, arguments.repeats, bool(arguments.json)) if cases else []
+    rows += show_stacks(stacks, arguments.repeats) if stacks else []
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(rows, file, indent=1)

@@ -16,8 +16,9 @@ class JetAlgebra:
     """What a network is made of, on jets with the channels ``carried``; `pinn.field.nested.ValueAlgebra` is the same on values.
 
     Both have ``dense``, ``linear``, ``add``, ``multiply``, ``interpolate`` and ``select``; a network that uses only these works
-    with both engines. Weights are (inputs, outputs) and biases (outputs,), or one copy of each for every point,
-    (points, inputs, outputs) and (points, outputs), that are all equal: then their gradients are those of every point on its own.
+    with both engines. Jets are (points, width) with weights (inputs, outputs) and biases (outputs,), or those of equally many
+    points for each of several equal networks: (members, points, width) with weights (members, inputs, outputs) and biases
+    (members, outputs).
 
     Parameters
     ----------
@@ -31,30 +32,38 @@ class JetAlgebra:
     def select(self, features: Jet, coordinate: int) -> Jet:
         """Return the features of one coordinate, with the channels that these have."""
         start, stop, present = self.parts[coordinate]
-        rest = features.rest[[features.present.index(number) for number in present], :, start:stop]
-        return Jet(features.value[:, start:stop], rest, present)
+        rest = features.rest[[features.present.index(number) for number in present], ..., start:stop]
+        return Jet(features.value[..., start:stop], rest, present)
 
     def dense(self, x: Jet, weight: Tensor, bias: Tensor, activation: str) -> Jet:
-        """Return σ(x W + b) for a jet x of (points, inputs), W (inputs, outputs) and b (outputs,), or one of each per point."""
-        plan = composition(self.carried, x.present)
-        step = EagerStep(plan, activation)
-        if torch.is_grad_enabled():
-            value, rest = _Dense.apply(step, weight, bias, x.value, x.rest)
-        else:
-            value, rest, _ = step.forward(*_affine(weight, bias, x.value, x.rest), tape=False)
-        return Jet(value, rest, plan.outputs)
+        """Return σ(x W + b)."""
+        return self.activate(self.linear(x, weight, bias), activation)
 
     def linear(self, x: Jet, weight: Tensor, bias: Tensor) -> Jet:
-        """Return x W + b, with shapes as in `dense`."""
-        value, rest = _Linear.apply(weight, bias, x.value, x.rest)
+        """Return x W + b."""
+        if torch.is_grad_enabled():
+            value, rest = _Linear.apply(weight, bias, x.value, x.rest)
+        else:
+            value, rest = affine(weight, bias, x.value, x.rest)
         return Jet(value, rest, x.present)
+
+    def activate(self, z: Jet, activation: str) -> Jet:
+        """Return σ(z)."""
+        plan = composition(self.carried, z.present)
+        step = EagerStep(plan, activation)
+        if torch.is_grad_enabled():
+            value, rest = _Activate.apply(step, z.value, z.rest)
+        else:
+            value, rest, _ = step.forward(z.value, z.rest, tape=False)
+        return Jet(value, rest, plan.outputs)
 
     def add(self, a: Jet, b: Jet, factor: float = 1.0) -> Jet:
         """Return a + factor · b of two jets with the same channels."""
         return Jet(torch.add(a.value, b.value, alpha=factor), torch.add(a.rest, b.rest, alpha=factor), a.present)
 
     def interpolate(self, a: Jet, b: Jet, factor: Tensor) -> Jet:
-        """Return (1 − factor) · a + factor · b of two jets with the same channels and a trained factor, (1,) or (points, 1)."""
+        """Return (1 − factor) · a + factor · b of two jets with the same channels and a trained factor, (1,) or (members, 1)."""
+        factor = factor[..., None]
         return Jet(torch.lerp(a.value, b.value, factor), torch.lerp(a.rest, b.rest, factor), a.present)
 
     def multiply(self, a: Jet, b: Jet) -> Jet:
@@ -71,56 +80,62 @@ class _Linear(Function):
     @staticmethod
     def forward(ctx, weight, bias, value, rest):
         ctx.save_for_backward(weight, value, rest)
-        return _affine(weight, bias, value, rest)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, g_value, g_rest):
-        return _affine_backward(*ctx.saved_tensors, g_value, g_rest, ctx.needs_input_grad[2:])
-
-
-class _Dense(Function):
-    """σ(x W + b) on a jet x; inputs and outputs as (value, rest)."""
-
-    @staticmethod
-    def forward(ctx, step, weight, bias, value, rest):
-        value_out, rest_out, ctx.known = step.forward(*_affine(weight, bias, value, rest), tape=True)
-        ctx.step = step
-        ctx.save_for_backward(weight, value, rest)
-        return value_out, rest_out
+        return affine(weight, bias, value, rest)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, g_value, g_rest):
         weight, value, rest = ctx.saved_tensors
-        cotangents = ctx.step.backward(ctx.known, g_value, g_rest, weight.dim() == 3)
-        return None, *_affine_backward(weight, value, rest, *cotangents, ctx.needs_input_grad[3:])
+        by_weight, by_bias, by_value, by_rest = ctx.needs_input_grad
+        g_weight, g_bias = affine_gradient(value, rest, g_value, g_rest) if by_weight or by_bias else (None, None)
+        return g_weight, g_bias, g_value @ weight.mT if by_value else None, _times(g_rest, weight.mT) if by_rest else None
 
 
-def _affine(weight: Tensor, bias: Tensor, value: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-    """Return x W + b as (value, rest)."""
-    weight, bias = (weight[0], bias[0]) if weight.dim() == 3 else (weight, bias)
-    return torch.addmm(bias, value, weight), (rest.flatten(0, 1) @ weight).view(*rest.shape[:2], weight.shape[1])
+class _Activate(Function):
+    """σ(z) on a jet z; inputs and outputs as (value, rest)."""
+
+    @staticmethod
+    def forward(ctx, step, value, rest):
+        value_out, rest_out, ctx.known = step.forward(value, rest, tape=True)
+        ctx.step = step
+        return value_out, rest_out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g_value, g_rest):
+        return None, *ctx.step.backward(ctx.known, g_value, g_rest)
 
 
-def _affine_backward(
-    weight: Tensor, value: Tensor, rest: Tensor, g_value: Tensor, g_rest: Tensor, needs: tuple[bool, bool]
-) -> tuple[Tensor | None, ...]:
-    """Return the cotangents of weight, bias, value and rest."""
+def affine(weight: Tensor, bias: Tensor, value: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+    """Return x W + b as (value, rest), for x given as (value, rest)."""
     if weight.dim() == 3:
-        x = torch.cat([value[None], rest.expand(len(rest), *value.shape)])
-        g = torch.cat([g_value[None], g_rest])
-        g_weight, g_bias, weight = torch.bmm(x.permute(1, 2, 0), g.transpose(0, 1)), g_value, weight[0]
+        return torch.baddbmm(bias[:, None], value, weight), _times(rest, weight)
+    return torch.addmm(bias, value, weight), _times(rest, weight)
+
+
+def affine_gradient(value: Tensor, rest: Tensor, g_value: Tensor, g_rest: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cotangents of weight and bias of `affine` from those of its result."""
+    if value.dim() == 3:
+        g_weight = torch.bmm(value.mT, g_value)
+        for x, g in zip(rest, g_rest, strict=True):
+            g_weight.baddbmm_(x.mT, g)
     else:
         g_weight = torch.addmm(value.t() @ g_value, rest.flatten(0, 1).t(), g_rest.flatten(0, 1))
-        g_bias = g_value.sum(0)
-    g_x = g_value @ weight.t() if needs[0] else None
-    g_x_rest = (g_rest.flatten(0, 1) @ weight.t()).view(rest.shape) if needs[1] else None
-    return g_weight, g_bias, g_x, g_x_rest
+    return g_weight, g_value.sum(-2)
+
+
+def _times(channels: Tensor, weight: Tensor) -> Tensor:
+    """Return every channel times the same matrix, or those of every member times its own."""
+    if weight.dim() == 2:
+        return (channels.flatten(0, 1) @ weight).view(*channels.shape[:2], weight.shape[1])
+    out = channels.new_empty(*channels.shape[:-1], weight.shape[-1])
+    for x, to in zip(channels, out, strict=True):
+        torch.bmm(x, weight, out=to)
+    return out
 
 
 class _Multiply(Function):
-    """Leibniz's rule on two stacks (channels, points, width) with the value first."""
+    """Leibniz's rule on two stacks (channels, …, points, width) with the value first."""
 
     @staticmethod
     def forward(ctx, rule: ProductRule, a, b):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pinn.field.block import Block, member_blocks
 from pinn.field.layout import Layout, Shape
 from pinn.problem.settings import Settings, setting
 
@@ -84,6 +85,11 @@ class FactorisedParameters:
         by_scale.index_add_(-1, self.scale_of, gradient * (theta[: self.num_effective] * factors))
         return _joined(gradient * factors, by_scale[..., :-1])
 
+    def push(self, theta: Tensor, direction: Tensor) -> Tensor:
+        """Return how the network's own parameters, (effective,), change along a direction of θ, (params,)."""
+        scales = _joined(direction[self.num_effective :], direction.new_zeros(1)).index_select(0, self.scale_of)
+        return (direction[: self.num_effective] + theta[: self.num_effective] * scales) * self._factors(theta)
+
     def _factors(self, theta: Tensor) -> Tensor:
         """Return exp s for every one of the network's own parameters, 1 where there is no scale."""
         scales = theta[self.num_effective :].exp()
@@ -120,9 +126,33 @@ class LinearFactorised:
         """Return Σ cotangent · d channels / dθ, (params,), for a cotangent shaped like the channels."""
         return self._parameters.pull(self._theta, self._channels.pull(cotangent))
 
-    def rows(self, cotangent: Tensor) -> Tensor:
-        """Return the same for every point, (points, params)."""
-        return self._parameters.pull(self._theta, self._channels.rows(cotangent))
+    def jacobian(self, cotangent: Tensor) -> FactorisedJacobian:
+        """Return the same for every point on its own, (points, params), as an operator."""
+        return FactorisedJacobian(self._channels.jacobian(cotangent), self._parameters, self._theta)
+
+
+class FactorisedJacobian:
+    """The Jacobian by factorised parameters, made of that by the network's own ones."""
+
+    def __init__(self, jacobian: Any, parameters: FactorisedParameters, theta: Tensor):
+        self._jacobian, self._parameters, self._theta = jacobian, parameters, theta
+
+    def dense(self) -> Tensor:
+        """Return J, (points, params)."""
+        return self._parameters.pull(self._theta, self._jacobian.dense())
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return J as one block."""
+        values = self.dense()
+        return member_blocks(values, (0, len(values)))
+
+    def __matmul__(self, vector: Tensor) -> Tensor:
+        """Return J v, (points,), for v (params,)."""
+        return self._jacobian @ self._parameters.push(self._theta, vector)
+
+    def transpose_apply(self, vector: Tensor) -> Tensor:
+        """Return Jᵀ w, (params,), for w (points,)."""
+        return self._parameters.pull(self._theta, self._jacobian.transpose_apply(vector))
 
 
 def _joined(*parts: Tensor) -> Tensor:

@@ -15,9 +15,11 @@ from pinn.field.algebra import JetAlgebra
 from pinn.field.constraint import Constraint
 from pinn.field.device import choose_device
 from pinn.field.factorisation import FactorisedChannels, FactorisedParameters
+from pinn.field.factors import FactoredChannels, FactoredNetwork
 from pinn.field.fused import Family, Fused, fuse
+from pinn.field.jacobian import LinearChannels, Linearised, TapedChannels
 from pinn.field.jet import Jet
-from pinn.field.native import Apply, NativeNetwork, native_network
+from pinn.field.native import TAPE_NUMBERS, WIDEST_COMPILED, Apply, Inputs, NativeChannels, NativeNetwork, native_network
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.readout import ConstrainedReadout, Readout
 from pinn.field.recorder import Operation, Ref, record
@@ -35,12 +37,6 @@ if TYPE_CHECKING:
 
 CACHE_NUMBERS = 2**17
 """Numbers of one layer's jets that are best held at a time when every operation passes over them on its own."""
-
-WIDEST_COMPILED = 256
-"""Above this width torch's products of matrices gain more than one pass over memory does."""
-
-TAPE_NUMBERS = 2**20
-"""Numbers of all layers' jets, before and after the activations, that are best held at a time by compiled code."""
 
 
 class Field:
@@ -163,27 +159,7 @@ class Evaluation:
 
     def linearise(self, theta: Tensor) -> Linearised:
         """Return the same together with what is needed to differentiate them by θ, without torch's tape."""
-        return Linearised(self, self.channels.linearise(theta.detach()))
-
-
-class Linearised:
-    """An evaluation at one θ.
-
-    Attributes
-    ----------
-    jets : (points, len(request)), without tape.
-    """
-
-    def __init__(self, evaluation: Evaluation, channels: Any):
-        self.jets, self._readout, self._channels = evaluation.readout(channels.values), evaluation.readout, channels
-
-    def pull(self, cotangent: Tensor) -> Tensor:
-        """Return Σ cotangent · d jets / dθ, (params,), for a cotangent (points, len(request))."""
-        return self._channels.pull(self._readout.pull(cotangent))
-
-    def rows(self, cotangent: Tensor) -> Tensor:
-        """Return the same for every point on its own, (points, params): the Jacobian of a scalar per point."""
-        return self._channels.rows(self._readout.pull(cotangent))
+        return Linearised(self.readout, self.channels.linearise(theta.detach()))
 
 
 class TaylorChannels:
@@ -194,6 +170,7 @@ class TaylorChannels:
         self.field, self.algebra = field, JetAlgebra(carried, parts)
         value, rest, present = field.embedding.jets(points, carried)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
+        self.inputs = Inputs(self.features)
         self.incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
 
     def operations(self) -> tuple[Operation, ...]:
@@ -212,22 +189,19 @@ class TaylorChannels:
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
         if self.native is not None:
-            return Apply.apply(theta, self.native, self.features)
+            return Apply.apply(theta, self.native, self.inputs)
         return self._by_tensors(theta)
 
-    def linearise(self, theta: Tensor) -> NativeChannels | TapedChannels:
+    def linearise(self, theta: Tensor) -> LinearChannels:
         """Return the same with its derivatives by θ (params,)."""
         if self.native is not None:
-            return NativeChannels(self.native, theta, self.features)
-        return TapedChannels(self, theta)
+            return NativeChannels(self.native, theta, self.inputs)
+        return FactoredChannels(self, theta)
 
-    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
-        """Return Σ cotangent · d channels / dθ for every point, (points, params), by tensor operations."""
-        if not len(self.features.value):
-            return theta.new_zeros(0, len(theta))
-        with torch.enable_grad():  # a copy of θ for every point, so that one reverse pass gives the gradient of each on its own
-            leaf = theta.expand(len(self.features.value), -1).requires_grad_()
-            return torch.autograd.grad((self._by_tensors(leaf) * cotangent).sum(), leaf)[0]
+    def factored(self, theta: Tensor) -> FactoredNetwork:
+        """Return the network with what its Jacobian is made of, by tensor operations."""
+        field = self.field
+        return FactoredNetwork(field.network, field.effective, self.algebra, field.effective.unpack(theta), self.features)
 
     def _by_tensors(self, theta: Tensor) -> Tensor:
         value, rest, _ = self.field.network.apply(self.field.effective.unpack(theta), self.features, self.algebra)
@@ -253,50 +227,6 @@ class NestedChannels:
     def linearise(self, theta: Tensor) -> TapedChannels:
         """Return the same with its derivatives by θ (params,)."""
         return TapedChannels(self, theta)
-
-    def rows(self, theta: Tensor, cotangent: Tensor) -> Tensor:
-        """Return Σ cotangent · d channels / dθ for every point, (points, params); the network may be anything."""
-        if not len(self.points):
-            return theta.new_zeros(0, len(theta))
-        with torch.enable_grad():
-            leaf = theta.detach().requires_grad_()
-            rows = (self(leaf) * cotangent).sum((0, 2))
-            unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
-            return torch.autograd.grad(rows, leaf, unit, is_grads_batched=True)[0]
-
-
-class TapedChannels:
-    """Channels (channels, points, unknowns) at one θ, ``values``, with derivatives by torch's tape."""
-
-    def __init__(self, channels: TaylorChannels | NestedChannels, theta: Tensor):
-        self._channels, self._leaf = channels, theta.detach().requires_grad_()
-        with torch.enable_grad():
-            self._taped = channels(self._leaf)
-        self.values = self._taped.detach()
-
-    def pull(self, cotangent: Tensor) -> Tensor:
-        """Return Σ cotangent · d channels / dθ, (params,)."""
-        return torch.autograd.grad(self._taped, self._leaf, cotangent, retain_graph=True)[0]
-
-    def rows(self, cotangent: Tensor) -> Tensor:
-        """Return the same for every point, (points, params)."""
-        return self._channels.rows(self._leaf.detach(), cotangent)
-
-
-class NativeChannels:
-    """The same by compiled code."""
-
-    def __init__(self, network: NativeNetwork, theta: Tensor, features: Jet):
-        self._network, self._theta, self._features = network, theta, features
-        self.values, self._tape = network.forward(theta, features)
-
-    def pull(self, cotangent: Tensor) -> Tensor:
-        """Return Σ cotangent · d channels / dθ, (params,)."""
-        return self._network.backward(self._theta, self._features, self._tape, cotangent)
-
-    def rows(self, cotangent: Tensor) -> Tensor:
-        """Return the same for every point, (points, params)."""
-        return self._network.rows(self._theta, self._features, self._tape, cotangent)
 
 
 def _check_dependence(problem: Problem) -> None:

@@ -18,8 +18,10 @@ from torch import Tensor
 from pinn.field.compiler import FAILURES, compile_library
 from pinn.field.factorisation import FactorisedChannels
 from pinn.field.formula_code import formula_code
-from pinn.field.native import TYPES, Memory, num_bases
-from pinn.field.native_code import OWN_BASES, REVERSE_ARGUMENTS, Writer, function, head
+from pinn.field.memory import Memory
+from pinn.field.native import TYPES, num_bases
+from pinn.field.native_code import function, head
+from pinn.field.passes import OWN_BASES, Writer
 from pinn.field.recorder import Dense, Operation
 from pinn.field.request import Request
 from pinn.problem.program import Program
@@ -38,6 +40,7 @@ STEP_ARGUMENTS = (
     "const double *factors, double *sums, T *gradient, T *work"
 )
 FORWARD_ARGUMENTS = "long n, const T *theta, const T *features, const T *slopes, T *tape"
+REVERSE_ARGUMENTS = FORWARD_ARGUMENTS + ", const T *cotangent, T *gradient, T *work"
 
 
 class Formula(NamedTuple):
@@ -149,7 +152,7 @@ class _Step:
 
     def _text(self, operations: Sequence[Operation]) -> str:
         (forward,) = self.writer.forward()
-        self.reverse, backward = self.writer.backward(per_point=False)
+        self.reverse, backward = self.writer.backward(keep=False)
         out = operations[-1].out
         self.num_outputs = out.num_channels * out.width
         per_point = self._numbers(1) - self._numbers(0)
@@ -159,11 +162,7 @@ class _Step:
             *self.writer.loops.values(),
             "static " + function(f"{self.name}_forward", FORWARD_ARGUMENTS, [*tape, *forward]),
             "static "
-            + function(
-                f"{self.name}_backward",
-                FORWARD_ARGUMENTS + REVERSE_ARGUMENTS,
-                [*tape, *self.reverse.declarations("work"), *backward],
-            ),
+            + function(f"{self.name}_backward", REVERSE_ARGUMENTS, [*tape, *self.reverse.declarations("work"), *backward]),
             function(self.name, STEP_ARGUMENTS, self._step(out.width, self.writer.tape.places[self.writer.stack(out)])),
         ]
         return "\n".join(parts)
@@ -172,11 +171,11 @@ class _Step:
         features = self.channels.features
         per_point = features.rest.shape[0] * features.rest.shape[2] if self.channels.incoming.varies else 0
         arguments = f"m, theta, features + p * {features.value.shape[1]}, slopes + p * {per_point}, work"
-        after = f"work + m * {self.writer.tape.points} + {self.writer.tape.fixed}"
+        after = f"work + m * {self.writer.tape.points} + {self.writer.tape.members}"
         return [
             f"for (long p = 0; p < n; p += {self.tile}) {{",
             f"  const long m = n - p < {self.tile} ? n - p : {self.tile};",
-            f"  const T *const y = work + {output.points} * m + {output.fixed};",
+            f"  const T *const y = work + {output.points} * m + {output.members};",
             f"  T *const g = {after};",
             f"  {self.name}_forward({arguments});",
             "  for (long q = 0; q < m; q++) {",

@@ -20,7 +20,8 @@ class Jet(NamedTuple):
     """Channels of a function of the coordinates.
 
     ``value`` (points, width); ``rest`` (len(present), points or 1, width), 1 when the channels do not vary with the point;
-    ``present`` the numbers of these channels in the space, all others are zero.
+    ``present`` the numbers of these channels in the space, all others are zero. Those of several members together have one more
+    dimension before the points.
     """
 
     value: Tensor

@@ -46,7 +46,7 @@ class Layout:
         return sum(shape[-1] for name, shape in self.shapes.items() if name.endswith("bias"))
 
     def unpack(self, theta: Any) -> dict[str, Any]:
-        """Return the parameters as views of the tensor theta (params,), or (points, params) for one copy per point."""
+        """Return the parameters as views of the tensor theta (params,), or (members, params) of several equal networks."""
         pieces = theta.split(self.sizes, -1)
         return {
             name: piece.view(*theta.shape[:-1], *shape) for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)

@@ -116,3 +116,42 @@ static void sum_rows(long rows, long n, const T *c, T *bias) {
   for (long i = 0; i < rows; i++)
     for (long j = 0; j < n; j++) bias[j] += c[i * n + j];
 }
+
+/* C (m, n) = sum over channels of a b', where a channel of a (m) and of b (n) begins a step after the one before; or added. */
+static inline __attribute__((always_inline)) void outer(
+    const int channels, const long m, const long n, const T *a, long a_step, const T *b, long b_step, T *restrict c, const int add) {
+  for (long i = 0; i < m; i++)
+    for (long j = 0; j < n; j++) {
+      T sum = add ? c[i * n + j] : 0;
+      for (int k = 0; k < channels; k++) sum += a[i + k * a_step] * b[j + k * b_step];
+      c[i * n + j] = sum;
+    }
+}
+
+/* Add to every result the product of its rows of b, (channels, points, n), and of t, with steps by point and by channel. */
+static void add_dots(long points, long n, long channels, const T *t, long t_point, long t_channel, const T *b, T *results) {
+  for (long k = 0; k < channels; k++)
+    for (long p = 0; p < points; p++) {
+      const T *first = t + k * t_channel + p * t_point, *second = b + (k * points + p) * n;
+      Vector sums = {0};
+      long j = 0;
+      for (; j + LANES <= n; j += LANES) sums += *(const Stored *)(first + j) * *(const Stored *)(second + j);
+      T sum = 0;
+      for (; j < n; j++) sum += first[j] * second[j];
+      for (int l = 0; l < LANES; l++) sum += sums[l];
+      results[p] += sum;
+    }
+}
+
+static void scale_rows(long points, long n, long channels, const T *weights, const T *from, T *to) {
+  for (long k = 0; k < channels; k++)
+    for (long p = 0; p < points; p++)
+      for (long j = 0; j < n; j++) to[(k * points + p) * n + j] = weights[p] * from[(k * points + p) * n + j];
+}
+
+/* Give every point its copy of channels (channels, n) that stand at the start of (channels, points, n). */
+static void repeat(long points, long n, long channels, T *c) {
+  for (long k = channels - 1; k >= 0; k--)
+    for (long p = points - 1; p >= 0; p--)
+      for (long j = 0; j < n; j++) c[(k * points + p) * n + j] = c[k * n + j];
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,6 +13,16 @@ from pinn.field.request import Channel, Request, closure, weights
 
 if TYPE_CHECKING:
     from pinn.field.field import Field
+
+
+class Outputs(Protocol):
+    """What has outputs with names and scales: a field, a stack."""
+
+    unknown_names: list[str]
+    scales: np.ndarray
+
+    def tensor(self, values: np.ndarray) -> Tensor:
+        """Return an array as a tensor."""
 
 
 class ColumnSum(NamedTuple):
@@ -28,7 +38,7 @@ class Readout:
     ``columns`` says the same as one `ColumnSum` for each column.
     """
 
-    def __init__(self, field: Field, request: Request, carried: tuple[Channel, ...]):
+    def __init__(self, field: Outputs, request: Request, carried: tuple[Channel, ...]):
         self.num_unknowns = len(field.scales)
         matrix = np.zeros((len(carried), self.num_unknowns, len(request)))
         for column, (unknown, operator) in enumerate(request):
@@ -47,7 +57,7 @@ class Readout:
 
     def pull(self, cotangent: Tensor) -> Tensor:
         """Return the cotangent of the channels, shaped like them, from that of the columns."""
-        return (self.matrix @ cotangent.t()).view(-1, self.num_unknowns, len(cotangent)).transpose(1, 2)
+        return (self.matrix @ cotangent.t()).unflatten(0, (-1, self.num_unknowns)).transpose(1, 2)
 
 
 class ConstrainedReadout:

@@ -28,25 +28,25 @@ class EagerStep:
         self.plan, self.activation = plan, ACTIVATIONS[activation]
 
     def forward(self, z: Tensor, rest: Tensor, tape: bool) -> tuple[Tensor, Tensor, Any]:
-        """Return the value (points, width), the other channels (outputs, points, width), and what `backward` needs.
+        """Return the value (…, points, width), the other channels (outputs, …, points, width), and what `backward` needs.
 
         Parameters
         ----------
-        z : value of the argument, (points, width).
-        rest : its present other channels, (channels, points, width), or (channels, 1, width) where they do not vary with the point.
+        z : value of the argument, (…, points, width).
+        rest : its present other channels, (channels, …, points or 1, width), 1 where they do not vary with the point.
         tape : whether `backward` will be called.
         """
         slopes = self.activation(z, self.plan.order + tape)
         out, nodes, combinations = _compose(self.plan, slopes, rest)
         return slopes[0][1], out, (slopes[1:], nodes, combinations)
 
-    def backward(self, saved: Any, g_value: Tensor, g_out: Tensor, per_point: bool) -> tuple[Tensor, Tensor]:
+    def backward(self, saved: Any, g_value: Tensor, g_out: Tensor) -> tuple[Tensor, Tensor]:
         """Return the cotangents of z's value and of its present channels, from those of σ(z).
 
-        Channels that do not vary with the point have one cotangent for all points, unless ``per_point``.
+        Channels that do not vary with the point have one cotangent for all points.
         """
         slopes, nodes, combinations = saved
-        return _compose_backward(self.plan, [(1.0, None), *slopes], nodes, combinations, g_value, g_out, per_point)
+        return _compose_backward(self.plan, [(1.0, None), *slopes], nodes, combinations, g_value, g_out)
 
 
 def _combine(nodes: list[Tensor], combination: tuple[tuple[int, float], ...]) -> tuple[float, Tensor]:
@@ -60,17 +60,17 @@ def _combine(nodes: list[Tensor], combination: tuple[tuple[int, float], ...]) ->
 
 def _compose(plan: Plan, slopes: Scaled, rest: Tensor) -> tuple[Tensor, list[Tensor], list[tuple[float, Tensor]]]:
     """Return the channels of σ(z) without the value, the nodes and the combinations; ``rest`` are the present channels of z."""
-    points, width = slopes[0][1].shape
+    shape = slopes[0][1].shape
     if not plan.num_outputs:
-        return rest.new_empty(0, points, width), [], []
+        return rest.new_empty(0, *shape), [], []
     nodes = list(rest.unbind(0))
     for a, b in plan.products:
         nodes.append(nodes[a] * nodes[b])
-    if plan.num_inputs == plan.num_outputs and rest.shape[1] == points:
+    if plan.num_inputs == plan.num_outputs and rest.shape[1:] == shape:
         out = slopes[1][1] * rest
         written = set(plan.places)
     else:
-        out = rest.new_empty(plan.num_outputs, points, width)
+        out = rest.new_empty(plan.num_outputs, *shape)
         written = set(plan.places)
         for n, number in enumerate(plan.places):
             torch.mul(slopes[1][1], nodes[n], out=out[number])
@@ -86,18 +86,18 @@ def _compose(plan: Plan, slopes: Scaled, rest: Tensor) -> tuple[Tensor, list[Ten
 
 
 def _compose_backward(
-    plan: Plan, slopes: Scaled, nodes: list, combinations: list, g_value: Tensor, g_out: Tensor, per_point: bool
+    plan: Plan, slopes: Scaled, nodes: list, combinations: list, g_value: Tensor, g_out: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the cotangents of z's value and of its present channels."""
     g = g_out.unbind(0)
     g_z = slopes[1][1] * g_value
-    summed = bool(nodes) and nodes[0].shape[0] != len(g_value) and not per_point
+    summed = bool(nodes) and nodes[0].shape != g_value.shape
     if len(plan.places) == plan.num_outputs:
         g_rest = slopes[1][1] * g_out
     else:
         g_rest = torch.stack([slopes[1][1] * g[number] for number in plan.places])
     if summed:
-        g_rest = g_rest.sum(1, keepdim=True)
+        g_rest = g_rest.sum(-2, keepdim=True)
     g_nodes = dict(enumerate(g_rest.unbind(0)))
     slope_sums: dict[int, Tensor] = {}
     for n, number in enumerate(plan.places):
@@ -107,7 +107,7 @@ def _compose_backward(
         scale, slope = slopes[p]
         pull = slope * g[number]
         if summed:
-            pull = pull.sum(0, keepdim=True)
+            pull = pull.sum(-2, keepdim=True)
         for n, weight in combination:
             g_nodes[n] = g_nodes[n].add_(pull, alpha=scale * weight) if n in g_nodes else pull * (scale * weight)
     for n in reversed(range(plan.num_inputs, len(nodes))):

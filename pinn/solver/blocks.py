@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-
-class Block(NamedTuple):
-    """Dense values of some rows and some columns.
-
-    Attributes
-    ----------
-    rows : row numbers, (r,) whole numbers.
-    columns : parameter numbers, (c,) whole numbers, each at most once.
-    values : derivatives, (r, c).
-    """
-
-    rows: Tensor
-    columns: Tensor
-    values: Tensor
+from pinn.field.block import Block
 
 
 class BlockMatrix:
@@ -36,25 +22,30 @@ class BlockMatrix:
     def __init__(self, blocks: Sequence[Block], shape: tuple[int, int]):
         self.blocks, self.shape = tuple(blocks), shape
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory of all values; the dense matrix takes the product of ``shape`` instead."""
+        return sum(block.values.numel() * block.values.element_size() for block in self.blocks)
+
     def dense(self) -> Tensor:
         """Return the matrix, (rows, params)."""
         whole = self.blocks[0].values.new_zeros(self.shape)
         for block in self.blocks:
-            whole.index_put_((block.rows[:, None], block.columns), block.values, accumulate=True)
+            _add(whole, block.rows, block.columns, block.values)
         return whole
 
     def __matmul__(self, vector: Tensor) -> Tensor:
         """Return J v, (rows,), for v (params,)."""
         product = vector.new_zeros(self.shape[0])
         for block in self.blocks:
-            product.index_add_(0, block.rows, block.values @ vector[block.columns])
+            product[block.rows] += block.values @ vector[block.columns]
         return product
 
     def transpose_apply(self, vector: Tensor) -> Tensor:
         """Return Jᵀ w, (params,), for w (rows,)."""
         product = vector.new_zeros(self.shape[1])
         for block in self.blocks:
-            product.index_add_(0, block.columns, vector[block.rows] @ block.values)
+            product[block.columns] += vector[block.rows] @ block.values
         return product
 
     def columns_of(self, columns: Tensor) -> Tensor:
@@ -63,6 +54,12 @@ class BlockMatrix:
         place[columns] = torch.arange(len(columns), device=columns.device)
         part = self.blocks[0].values.new_zeros(self.shape[0], len(columns))
         for block in self.blocks:
-            kept = place[block.columns] >= 0
-            part.index_put_((block.rows[:, None], place[block.columns[kept]]), block.values[:, kept], accumulate=True)
+            to = place[block.columns]
+            _add(part, block.rows, to[to >= 0], block.values[:, to >= 0])
         return part
+
+
+def _add(whole: Tensor, rows: Tensor | slice, columns: Tensor | slice, values: Tensor) -> None:
+    if isinstance(rows, Tensor) and isinstance(columns, Tensor):
+        rows = rows[:, None]
+    whole[rows, columns] += values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from pinn.solver.functions import TORCH
 
 if TYPE_CHECKING:
     from pinn.field.field import Field
+    from pinn.field.jacobian import Jacobian, Linearised
 
 
 class Piece(NamedTuple):
@@ -148,6 +149,37 @@ def read(jets: Sequence[Tensor], source: Source) -> Tensor:
     return values if source.columns == tuple(range(values.shape[1])) else values[:, list(source.columns)]
 
 
+class Span(NamedTuple):
+    """Points of an evaluation that a piece reads: as many consecutive ones for each of its rows."""
+
+    piece: int
+    start: int
+    stop: int
+
+
+class Part(NamedTuple):
+    """A part of the Jacobian of a chunk.
+
+    Attributes
+    ----------
+    jacobian : of a scalar per point of one evaluation. num_points : of these. spans : which rows the scalars are summed to.
+    """
+
+    jacobian: Jacobian
+    num_points: int
+    spans: list[Span]
+
+
+def _unused(shared: list[tuple[Tensor, list[Span]]], spans: list[Span], like: Tensor) -> Tensor:
+    """Return the first cotangent that nobody uses at the points of some spans yet, and note that it is used there now."""
+    for cotangent, used in shared:
+        if all(span.stop <= other.start or other.stop <= span.start for span in spans for other in used):
+            used += spans
+            return cotangent
+    shared.append((torch.zeros_like(like), spans))
+    return shared[-1][0]
+
+
 class Chunk:
     """Pieces that are evaluated together.
 
@@ -192,7 +224,7 @@ class LinearChunk:
     residuals : of each piece, (rows,), without weights and tape.
     """
 
-    def __init__(self, chunk: Chunk, theta: Tensor, evaluations: Sequence[Any]):
+    def __init__(self, chunk: Chunk, theta: Tensor, evaluations: Sequence[Linearised]):
         self._chunk, self._theta, self._evaluations = chunk, theta, evaluations
         self.residuals: list[Tensor] = []
         self._slopes: list[list[tuple[Source, int, Any]]] = []
@@ -204,25 +236,36 @@ class LinearChunk:
 
     def pull(self, factors: Sequence[Tensor | float]) -> Tensor:
         """Return the sum over pieces and rows of factor · d residual / dθ, (params,); factors are (rows,) or numbers."""
-        cotangents = [torch.zeros_like(evaluation.jets) for evaluation in self._evaluations]
+        cotangents = {k: torch.zeros_like(evaluation.jets) for k, evaluation in enumerate(self._evaluations)}
         for number, factor in enumerate(factors):
             self._add(cotangents, number, factor)
         total = torch.zeros_like(self._theta)
-        for evaluation, cotangent in zip(self._evaluations, cotangents, strict=True):
-            total += evaluation.pull(cotangent)
+        for k, evaluation in enumerate(self._evaluations):
+            total += evaluation.pull(cotangents[k])
         return total
 
-    def jacobian(self, number: int) -> Tensor:
-        """Return the derivative of the residual of one piece by θ, (rows, params)."""
-        cotangents = [torch.zeros_like(evaluation.jets) for evaluation in self._evaluations]
-        self._add(cotangents, number, 1.0)
-        num_rows = self._chunk.pieces[number].num_rows
-        places = {(source.evaluation, source.points.start, source.points.stop) for source, _, _ in self._slopes[number]}
-        total = self._theta.new_zeros(num_rows, len(self._theta))
-        by_point = {k: self._evaluations[k].rows(cotangents[k]) for k in {evaluation for evaluation, _, _ in places}}
-        for evaluation, start, stop in sorted(places):
-            total += by_point[evaluation][start:stop].reshape(num_rows, -1, len(self._theta)).sum(1)
-        return total
+    def parts(self, roots: Sequence[Tensor | float]) -> list[Part]:
+        """Return the parts that the derivative of all residuals by θ is the sum of.
+
+        Pieces that read one evaluation at different points share a part, so that there are as many as pieces at the same points.
+
+        Parameters
+        ----------
+        roots : what the rows of each piece are multiplied by, a number or (rows,).
+        """
+        shared: list[list[tuple[Tensor, list[Span]]]] = [[] for _ in self._evaluations]
+        for number, root in enumerate(roots):
+            read_here = [source for source, _, _ in self._slopes[number]]
+            cotangents = {}
+            for k in sorted({source.evaluation for source in read_here}):
+                ends = {(source.points.start, source.points.stop) for source in read_here if source.evaluation == k}
+                cotangents[k] = _unused(shared[k], [Span(number, *pair) for pair in sorted(ends)], self._evaluations[k].jets)
+            self._add(cotangents, number, root)
+        return [
+            Part(evaluation.jacobian(cotangent), len(cotangent), spans)
+            for evaluation, pairs in zip(self._evaluations, shared, strict=True)
+            for cotangent, spans in pairs
+        ]
 
     def slopes_are_finite(self, number: int) -> Tensor:
         """Return which rows of a piece have finite derivatives by all jets, (rows,)."""
@@ -232,8 +275,8 @@ class LinearChunk:
             finite &= known if known.dim() < 2 else known.all(1)
         return finite
 
-    def _add(self, cotangents: Sequence[Tensor], number: int, factor: Tensor | float) -> None:
-        """Add factor · d residual / d jets of one piece to the cotangents of the evaluations."""
+    def _add(self, cotangents: Mapping[int, Tensor], number: int, factor: Tensor | float) -> None:
+        """Add factor · d residual / d jets of one piece to the cotangents by evaluation."""
         for source, column, slope in self._slopes[number]:
             inside = isinstance(slope, Tensor) and slope.dim() == 2
             values = slope * (factor[:, None] if inside and isinstance(factor, Tensor) else factor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.terms import Term
-from pinn.solver.blocks import Block, BlockMatrix
+from pinn.solver.blocks import BlockMatrix
+from pinn.solver.chunks import Piece
 from pinn.solver.loss import Loss
+from pinn.solver.products import Owned, RowOperator, Share, merged_blocks, nothing
 from pinn.solver.stage import Value
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Rows:
 
     Parameters
     ----------
-    field : what maps θ to jets; needs ``at``, ``chunk``, ``num_params``, ``dtype`` and ``device`` of `pinn.field.field.Field`.
+    field : what maps θ to jets; needs ``at``, ``chunk``, ``fuse``, ``num_params``, ``dtype`` and ``device`` of `pinn.field.field.Field`.
     terms : residuals with their points, in the order of the rows.
     weights : factors on the weights that the terms have, by name, a number or one for each row (rows,); those not named keep 1.
     chunk : points that are evaluated together, by default what the field finds best; it changes results by rounding.
@@ -113,19 +115,42 @@ class Rows:
         return by_term
 
     def linearise(self, theta: Tensor) -> tuple[Tensor, BlockMatrix]:
-        """Return r (rows,) and J = dr/dθ (rows, params), such that |r + J d| predicts |r(θ + d)|; one block for each piece."""
-        residual, blocks = theta.new_zeros(self.num_rows), []
-        columns = torch.arange(self.num_params, device=theta.device)
+        """Return r (rows,) and J = dr/dθ (rows, params), such that |r + J d| predicts |r(θ + d)|."""
+        residual = theta.new_zeros(self.num_rows)
+        blocks = [block for shares in self._linearise(theta, residual) for block in merged_blocks(shares)]
+        return residual, BlockMatrix(blocks or [nothing(theta)], (self.num_rows, self.num_params))
+
+    def products(self, theta: Tensor, keep: bool = True) -> tuple[Tensor, RowOperator]:
+        """Return r (rows,) and the same J as an operator that never forms it; `RowOperator` says when that pays.
+
+        Parameters
+        ----------
+        theta : (params,). keep : whether what products need of every chunk is kept, or made again for each product.
+        """
+        residual = theta.new_zeros(self.num_rows)
+        kept = [share for shares in self._linearise(theta, residual) for share in shares if keep]
+        remade = residual.clone()  # written by every product, so it is not the one that is returned
+
+        def make() -> Iterator[Share]:
+            for shares in self._linearise(theta, remade):
+                yield from shares
+
+        return residual, RowOperator((lambda: iter(kept)) if keep else make, (self.num_rows, self.num_params))
+
+    def _linearise(self, theta: Tensor, residual: Tensor) -> Iterator[list[Share]]:
+        """Yield the shares of every chunk in the Jacobian, and write its rows of the residual."""
         for chunk in self._loss.chunks:
             linear = chunk.linearise(theta)
-            for number, (piece, values) in enumerate(zip(chunk.pieces, linear.residuals, strict=True)):
-                derivatives = linear.jacobian(number)
-                root = self._root(piece.term, piece.rows)
-                first = self.slices[self.names[piece.term]].start
-                rows = torch.arange(first + piece.rows.start, first + piece.rows.stop, device=theta.device)
-                residual[rows] = root * values
-                blocks.append(Block(rows, columns, derivatives.mul_(root[:, None] if isinstance(root, Tensor) else root)))
-        return residual, BlockMatrix(blocks, (self.num_rows, self.num_params))
+            rows = [self._rows_of(piece) for piece in chunk.pieces]
+            roots = [self._root(piece.term, piece.rows) for piece in chunk.pieces]
+            for place, root, values in zip(rows, roots, linear.residuals, strict=True):
+                residual[place] = root * values
+            parts = linear.parts(roots)
+            yield [Share(part.jacobian, part.num_points, [Owned(rows[k], slice(a, b)) for k, a, b in part.spans]) for part in parts]
+
+    def _rows_of(self, piece: Piece) -> slice:
+        first = self.slices[self.names[piece.term]].start
+        return slice(first + piece.rows.start, first + piece.rows.stop)
 
     def locate(self, theta: Tensor) -> tuple[str, np.ndarray | None]:
         """Return the first term and the point (dim,) at which its residual, or else its gradient, is not finite.

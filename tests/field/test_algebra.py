@@ -3,10 +3,9 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from pinn.field.algebra import JetAlgebra, _Dense, _Linear, _Multiply
+from pinn.field.algebra import JetAlgebra, _Linear, _Multiply
 from pinn.field.jet import Jet, composition, leibniz, partitions
 from pinn.field.request import channels
-from pinn.field.step import EagerStep
 
 REQUESTS = {
     "value": ((0, 0),),
@@ -49,24 +48,29 @@ def test_a_composition_holds_what_its_sum_needs_and_no_more():
 @pytest.mark.parametrize("name", CARRIED)
 @pytest.mark.parametrize("activation", ["tanh", "gelu"])
 @pytest.mark.parametrize("kind", ["all channels", "coordinates"])
-def test_reverse_pass_of_a_layer(name, activation, kind):
+@pytest.mark.parametrize("members", [(), (2,)], ids=["one", "members"])
+def test_reverse_pass_of_a_layer(name, activation, kind, members):
     carried = CARRIED[name]
     present = tuple(range(len(carried) - 1))
     points = 2
     if kind == "coordinates":
         present = tuple(number for number in present if sum(carried[number + 1][0][0]) == 1)
         points = 1
-    plan = composition(carried, present)
+    algebra = JetAlgebra(carried)
 
-    def layer(*tensors):
-        return _Dense.apply(EagerStep(plan, activation), *tensors)
+    def layer(weight, bias, value, rest):
+        out = algebra.dense(Jet(value, rest, present), weight, bias, activation)
+        return out.value, out.rest
 
-    rest = random(len(present), points, 3)
-    assert gradcheck(layer, (random(3, 2), random(2), random(2, 3), rest if present else rest.detach()))
+    rest = random(len(present), *members, points, 3)
+    tensors = random(*members, 3, 2), random(*members, 2), random(*members, 2, 3)
+    assert gradcheck(layer, (*tensors, rest if present else rest.detach()))
 
 
-def test_reverse_pass_of_a_linear_layer():
-    assert gradcheck(_Linear.apply, (random(3, 2), random(2), random(2, 3), random(4, 2, 3)))
+@pytest.mark.parametrize("members", [(), (2,)], ids=["one", "members"])
+def test_reverse_pass_of_a_linear_layer(members):
+    tensors = random(*members, 3, 2), random(*members, 2), random(*members, 2, 3), random(4, *members, 2, 3)
+    assert gradcheck(_Linear.apply, tensors)
 
 
 @pytest.mark.parametrize("name", CARRIED)

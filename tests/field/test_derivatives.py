@@ -150,7 +150,7 @@ def test_rows_to_order_four_are_those_of_the_tape(kind, mapping, hard):
         evaluation, theta = field.at(sites, TO_ORDER_FOUR), moved(field, 2).requires_grad_()
         jets = evaluation.jets(theta)
         columns = jets.detach().abs().amax(0) if columns is None else columns  # of very different size
-        found = evaluation.linearise(theta).rows((jets.detach() / columns).cos() / columns)
+        found = evaluation.linearise(theta).jacobian((jets.detach() / columns).cos() / columns).dense()
         (gradient,) = torch.autograd.grad((jets / columns).sin().sum(), theta)
         torch.testing.assert_close(found.sum(0), gradient, rtol=1e-10, atol=1e-11 * float(gradient.abs().max()))
         rows.append(found)
@@ -166,7 +166,7 @@ def test_jacobian_of_a_scalar_per_point(engine, kind):
     evaluation = field.at(Sites(inside(problem, np.random.default_rng(0))), request)
     theta, cotangent = moved(field, 0), torch.linspace(-1, 2, 21, dtype=torch.float64).reshape(7, 3)
     expected = torch.autograd.functional.jacobian(lambda theta: (evaluation.jets(theta) * cotangent).sum(1), theta)
-    torch.testing.assert_close(evaluation.linearise(theta).rows(cotangent), expected, rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(evaluation.linearise(theta).jacobian(cotangent).dense(), expected, rtol=1e-12, atol=1e-13)
 
 
 def test_the_nested_engine_works_without_tape():
@@ -185,7 +185,7 @@ def test_no_points(engine):
     field = MLP(width=4, depth=2).field(read(WAVE), engine, hard=("ends",))
     evaluation = field.at(Sites(np.zeros((0, 2))), (("u", ((2, 0),)), ("u", ((0, 0),))))
     assert evaluation.jets(field.initial(0)).shape == (0, 2)
-    assert evaluation.linearise(field.initial(0)).rows(torch.zeros(0, 2)).shape == (0, field.num_params)
+    assert evaluation.linearise(field.initial(0)).jacobian(torch.zeros(0, 2)).dense().shape == (0, field.num_params)
 
 
 def test_single_precision():

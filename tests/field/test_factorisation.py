@@ -61,7 +61,7 @@ def test_gradients_and_rows_obey_the_chain_rule(kind, engine):
     torch.testing.assert_close(jets, expected, rtol=1e-12, atol=1e-12)
     cotangent = torch.linspace(-1, 2, jets.numel(), dtype=torch.float64).reshape(jets.shape)
     by_layers = [torch.autograd.grad(row, theta, retain_graph=True)[0] for row in (expected * cotangent).sum(1)]
-    rows = evaluation.linearise(theta).rows(cotangent)
+    rows = evaluation.linearise(theta).jacobian(cotangent).dense()
     size = float(rows.abs().max())
     torch.testing.assert_close(rows, torch.stack(by_layers), rtol=1e-10, atol=1e-12 * size)
     (gradient,) = torch.autograd.grad((jets * cotangent).sum(), theta)
@@ -90,7 +90,7 @@ def test_in_single_precision_and_with_hard_conditions():
     for precision in ("float64", "float32"):
         field = MLP(width=6, depth=2, factorisation=ON).field(problem, precision=precision, hard=("initial",))
         evaluation, theta = field.at(sites, REQUEST), field.initial(0)
-        rows = evaluation.linearise(theta).rows(torch.ones(len(sites.points), 3, dtype=field.dtype))
+        rows = evaluation.linearise(theta).jacobian(torch.ones(len(sites.points), 3, dtype=field.dtype)).dense()
         assert rows.dtype == field.dtype == getattr(torch, precision)
         found.append((evaluation.jets(theta).double(), rows.double()))
     for double, single in zip(*found, strict=True):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from field_problems import PLATE, RING, WAVE, box, inside, read
 
-from pinn.field import compiler, native
+from pinn.field import compiler, memory, native
 from pinn.field.native_code import NATIVE_FILES, source_file
 from pinn.field.network.fourier_features import FourierFeatures
 from pinn.field.network.mlp import MLP
@@ -61,7 +61,7 @@ def both(network, problem, request, precision="float64", num=7, **settings):
         (gradient,) = torch.autograd.grad(jets.square().sum(), theta)
         with torch.no_grad():
             assert torch.equal(evaluation.jets(theta), jets.detach())
-        found.append((jets.detach(), gradient, evaluation.linearise(theta).rows(torch.cos(jets.detach()))))
+        found.append((jets.detach(), gradient, evaluation.linearise(theta).jacobian(torch.cos(jets.detach())).dense()))
     return zip(*found, strict=True)
 
 
@@ -128,7 +128,7 @@ def test_memory_is_used_again():
     assert len(places) == 1
     tapes = [evaluation.jets(theta) for _ in range(20)]
     del tapes
-    assert len(evaluation.channels.native.tapes.free) == native.MOST_KEPT
+    assert len(evaluation.channels.native.tapes.free) == memory.MOST_KEPT
 
 
 def test_not_a_number_is_passed_on():
