@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number, Operator, Vector
 
@@ -134,10 +135,18 @@ def power(a: Node, b: Node) -> Node:
 
 def total(items: Iterable[Node]) -> Node:
     """Return the sum of the items."""
-    result: Node = ZERO
-    for item in items:
-        result = add(result, item)
-    return result
+    return fold(add, [item for item in items if item != ZERO] or [ZERO])
+
+
+Item = TypeVar("Item")
+
+
+def fold(combine: Callable[[Item, Item], Item], items: Sequence[Item]) -> Item:
+    """Return ``items`` combined in pairs of halves, so that a sum of a thousand terms is a tree of depth ten."""
+    if len(items) == 1:
+        return items[0]
+    half = (len(items) + 1) // 2
+    return combine(fold(combine, items[:half]), fold(combine, items[half:]))
 
 
 _BUILD: dict[str, Callable[..., Node]] = {"+": add, "-": subtract, "*": multiply, "/": divide, "**": power, "neg": negative}
@@ -154,8 +163,16 @@ def leaves(tree: Node) -> frozenset[Node]:
     if isinstance(tree, Number):
         return frozenset()
     if isinstance(tree, Call):
-        return frozenset().union(*(leaves(argument) for argument in tree.arguments))
+        parts = [leaves(argument) for argument in tree.arguments]
+        largest = max(parts, key=len)
+        return largest if all(part is largest or part <= largest for part in parts) else _one(largest.union(*parts))
     return frozenset((tree,))
+
+
+@lru_cache(maxsize=5_000)
+def _one(found: frozenset[Node]) -> frozenset[Node]:
+    """Return the same set for equal ones: a thousand nodes over the same thousand leaves are common."""
+    return found
 
 
 def names(tree: Node) -> set[str]:
@@ -175,6 +192,7 @@ def names(tree: Node) -> set[str]:
     return found
 
 
+@lru_cache(maxsize=5_000)
 def jets(tree: Node) -> tuple[Jet, ...]:
     """Return all jets of a tree, those inside integrals included, in a fixed order."""
     found: set[Jet] = set()
@@ -258,12 +276,17 @@ def differentiate(tree: Node, leaf: Callable[[Node], Node]) -> Node:
     ``min max abs where`` are differentiated by pieces (the value at a kink is one of the two one-sided ones).
     """
     memo: dict[Node, Node] = {}
+    slopes = {node: leaf(node) for node in leaves(tree)}
+    vary = {node for node, slope in slopes.items() if slope != ZERO}
 
     def walk(node: Node) -> Node:
         if isinstance(node, Number):
             return ZERO
         if node not in memo:
-            memo[node] = _chain_rule(node, walk) if isinstance(node, Call) else leaf(node)
+            if not isinstance(node, Call):
+                memo[node] = slopes[node]
+            else:  # most parts of a formula with many coordinates do not depend on the one at hand
+                memo[node] = ZERO if vary.isdisjoint(leaves(node)) else _chain_rule(node, walk)
         return memo[node]
 
     return walk(tree)

@@ -6,6 +6,7 @@ and lie strictly inside along the free coordinates: faces are open, edges and co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +25,9 @@ at the centres of a regular tensor grid, at a tensor grid of Chebyshev nodes (de
 
 Keep = Callable[[np.ndarray], np.ndarray]
 """Points (points, dim) to booleans (points,): which belong to the region."""
+
+MOST_SAMPLES = 4096
+"""Points in all pieces of a region together that a check looks at, or one in each where there are more pieces."""
 
 NUM_TRIALS = 10_000
 """Points on which the share kept by a selector is measured."""
@@ -78,10 +82,19 @@ def sample(problem: Problem, piece: Piece, name: str, num: int) -> np.ndarray:
     return points[piece.keeps(points, problem.names)]
 
 
+def sample_region(problem: Problem, pieces: Sequence[Piece], name: str, num: int) -> Sites:
+    """Return such points of several pieces with their normals: ``num`` in each, fewer where the pieces are many."""
+    each = max(1, min(num, MOST_SAMPLES // len(pieces)))
+    parts = [sample(problem, piece, name, each) for piece in pieces]
+    normals = [np.broadcast_to(piece.normal(problem.names), part.shape) for piece, part in zip(pieces, parts, strict=True)]
+    return Sites(np.concatenate(parts), np.concatenate(normals))
+
+
 def measure(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep | None = None) -> float:
-    """Return the length, area or volume of a piece along its free coordinates; 1 for a single point."""
-    lengths = [coordinate.high - coordinate.low for coordinate in coordinates if coordinate.name in piece.free]
-    return float(np.prod(lengths)) * (1.0 if keep is None else share(piece, coordinates, keep))
+    """Return the length, area or volume of a piece along its free coordinates; 1 for a single point, infinity when too large."""
+    free = frozenset(piece.free)
+    lengths = [coordinate.high - coordinate.low for coordinate in coordinates if coordinate.name in free]
+    return math.prod(lengths) * (1.0 if keep is None else share(piece, coordinates, keep))
 
 
 def share(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep) -> float:
@@ -119,14 +132,14 @@ def _counts(num: int, dim: int) -> list[int]:
 
 def _place(piece: Piece, coordinates: Sequence[Coordinate], unit: np.ndarray) -> np.ndarray:
     """Return the points of the box (points, dim) that belong to points of the unit cube (points, free)."""
-    pinned, free = dict(piece.fixed), list(piece.free)
+    pinned, free = dict(piece.fixed), {name: column for column, name in enumerate(piece.free)}
     points = np.empty((len(unit), len(coordinates)))
     for axis, coordinate in enumerate(coordinates):
         low, high = float(coordinate.low), float(coordinate.high)
         if coordinate.name in pinned:
             points[:, axis] = pinned[coordinate.name]
         elif coordinate.name in free:
-            values = low + (high - low) * unit[:, free.index(coordinate.name)]
+            values = low + (high - low) * unit[:, free[coordinate.name]]
             points[:, axis] = np.clip(values, np.nextafter(low, high), np.nextafter(high, low))
         else:
             points[:, axis] = low + (high - low) / 2

@@ -11,10 +11,10 @@ import numpy as np
 
 from pinn.problem import calculus
 from pinn.problem.problem import Problem, Request, Residual, jet_column
-from pinn.problem.program import NUMPY, Functions, Program, coordinate_values
+from pinn.problem.program import NUMPY, Functions, Program, coordinate_values, site_values
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Integral, Jet, Name, Node, Normal
+from pinn.problem.tree import Integral, Jet, Name, Node
 
 QUADRATURE_NODES = 24
 """Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""
@@ -122,10 +122,8 @@ def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float 
     """
     rows = len(sites.points)
     images = _Images()
-    known: dict[Node, Any] = coordinate_values(sites.points, problem.names)
-    outer = dict(known)
-    if sites.normals is not None:
-        known.update({Normal(name): sites.normals[:, axis] for axis, name in enumerate(problem.names)})
+    known: dict[Node, Any] = {**site_values(sites, problem.names)}
+    outer = coordinate_values(sites.points, problem.names)
     integrals = itertools.count()
 
     def leaf(node: Node) -> Node:
