@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pinn.problem.randomness import generator
-from pinn.problem.regions import Keep, Rule, draw, measure
+from pinn.problem.regions import GRIDS, Keep, Rule, draw_region, measure
 from pinn.problem.settings import BadInput, Settings, setting
-from pinn.problem.sites import Sites, join
+from pinn.problem.sites import Sites
 
 if TYPE_CHECKING:
     from pinn.problem.problem import Piece, Problem, Residual
@@ -61,12 +62,7 @@ class Points(Settings):
         sizes = [measure(piece, problem.coordinates, keep) for piece, keep in zip(residual.region, keeps, strict=True)]
         counts = divide(num, sizes, [not piece.free for piece in residual.region])
         try:
-            return join(
-                [
-                    draw(piece, problem.coordinates, count, self.rule, rng, keep)
-                    for piece, count, keep in zip(residual.region, counts, keeps, strict=True)
-                ]
-            )
+            return draw_region(residual.region, problem.coordinates, counts, self.rule, rng)
         except BadInput as error:
             raise error.under(residual.name) from None
 
@@ -78,7 +74,7 @@ class Points(Settings):
             if self.rule == "sobol" and num & (num - 1):
                 larger = 1 << num.bit_length()
                 remarks.append(f"points.{name}={num}: Sobol points need a power of 2 to be even; the next power of 2 is {larger}")
-        if self.redraw is not None and self.rule in ("grid", "chebyshev"):
+        if self.redraw is not None and self.rule in GRIDS:
             remarks.append(f"points.redraw={self.redraw} has no effect: the rule '{self.rule}' gives the same points every time")
         return tuple(remarks)
 
@@ -93,7 +89,7 @@ def divide(num: int, sizes: Sequence[float], single: Sequence[bool]) -> list[int
     counts = np.ones(len(sizes), int)
     several = np.flatnonzero(~np.asarray(single, bool))
     if len(several):
-        weights = np.asarray(sizes, float)[several]
+        weights = np.minimum(np.asarray(sizes, float)[several], sys.float_info.max / len(several))
         total = weights.sum()
         exact = num * (weights / total if total > 0 else np.full(len(several), 1 / len(several)))
         counts[several] = np.floor(exact)
