@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from pinn.judge.grid import tensor_points
 from pinn.judge.reference import EXACT, Reference, no_reference
 from pinn.problem import calculus
 from pinn.problem.exact import apply_exact
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, site_values
 from pinn.problem.regions import sample_region
+from pinn.problem.sites import grid_shape, tensor_points
 from pinn.problem.tree import Integral, Jet, Node
 
 Array = np.ndarray
@@ -38,7 +38,7 @@ def exact_reference(problem: Problem) -> Reference:
             return problem.exact_values(problem.values, points)
 
     def on_axes(axes: tuple[Array, ...]) -> dict[str, Array]:
-        values = at_points(tensor_points(axes)).T.reshape(len(problem.unknowns), *map(len, axes))
+        values = at_points(tensor_points(axes)).T.reshape(len(problem.unknowns), *grid_shape(axes))
         return dict(zip(problem.unknown_names, values, strict=True))
 
     bars = {name: EXACT for name in problem.unknown_names}

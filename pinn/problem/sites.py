@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,22 @@ class Sites(NamedTuple):
     normals: np.ndarray | None = None
     side: np.ndarray | None = None
     columns: Mapping[str, np.ndarray] = {}
+
+
+def tensor_points(axes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the points (product of lengths, axes) of a tensor grid, last axis fastest; one empty point without axes."""
+    points = np.empty((math.prod(map(len, axes)), len(axes)))
+    several = [number for number, axis in enumerate(axes) if len(axis) != 1]  # NumPy's arrays have at most 64 axes
+    for number, mesh in zip(several, np.meshgrid(*[axes[number] for number in several], indexing="ij"), strict=True):
+        points[:, number] = mesh.ravel()
+    for number in set(range(len(axes))) - set(several):
+        points[:, number] = axes[number][0]
+    return points
+
+
+def grid_shape(axes: Sequence[np.ndarray]) -> tuple[int, ...]:
+    """Return the shape of values on a tensor grid: the lengths of the axes, those with a single place left out."""
+    return tuple(len(axis) for axis in axes if len(axis) > 1)
 
 
 def join(parts: Sequence[Sites]) -> Sites:

@@ -20,6 +20,10 @@ QUADRATURE_NODES = 24
 """Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""
 
 
+MOST_NODES = 10_000_000
+"""Nodes of one integral at most."""
+
+
 class Image(NamedTuple):
     """Sites at which a residual reads jets, and which; the row's own points are one image, u(x=0) is another."""
 
@@ -207,6 +211,10 @@ def _quadrature(
     node: Integral, values: Mapping[Node, Any], rows: int, quadrature: int
 ) -> tuple[dict[Node, np.ndarray], np.ndarray]:
     """Return the nodes of the bound variables and the weights, (rows, nodes) each; tensor Gauss-Legendre."""
+    if quadrature ** len(node.over) > MOST_NODES:
+        raise BadInput(
+            f"an integral over {len(node.over)} coordinates needs {quadrature}**{len(node.over)} points, which is too many"
+        )
     position, weight = np.polynomial.legendre.leggauss(quadrature)
     count = len(node.over)
     grids = np.meshgrid(*[position] * count, indexing="ij")
