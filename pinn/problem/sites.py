@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pinn.problem.directions import Directions
+    from pinn.problem.tree import Operator
 
 
 class Sites(NamedTuple):
@@ -18,12 +22,14 @@ class Sites(NamedTuple):
     normals : (points, dim) outward unit normals, zero along time; None off surfaces.
     side : (points,) number of the cell to look from where a field may jump; None means the cell that owns the point.
     columns : further data read by a formula, (points,) each.
+    directions : by operator, the lines through the points along which it is estimated; all others are exact.
     """
 
     points: np.ndarray
     normals: np.ndarray | None = None
     side: np.ndarray | None = None
     columns: Mapping[str, np.ndarray] = {}
+    directions: Mapping[Operator, Directions] = {}
 
 
 def tensor_points(axes: Sequence[np.ndarray]) -> np.ndarray:
@@ -45,7 +51,7 @@ def grid_shape(axes: Sequence[np.ndarray]) -> tuple[int, ...]:
 def join(parts: Sequence[Sites]) -> Sites:
     """Return the points of several sites as one, without further columns.
 
-    Where only some have normals the others get zeros; either all or none have sides.
+    Where only some have normals the others get zeros; either all or none have sides, and directions for the same operators.
     """
     points = np.concatenate([part.points for part in parts])
     normals = [np.zeros_like(part.points) if part.normals is None else part.normals for part in parts]
@@ -54,4 +60,8 @@ def join(parts: Sequence[Sites]) -> Sites:
         points,
         None if all(part.normals is None for part in parts) else np.concatenate(normals),
         np.concatenate(sides) if sides else None,
+        directions={
+            operator: first._replace(vectors=np.concatenate([part.directions[operator].vectors for part in parts]))
+            for operator, first in parts[0].directions.items()
+        },
     )

@@ -47,7 +47,9 @@ class Rows:
         if not terms:
             raise BadInput("there is nothing to solve: no terms")
         self.field, self.terms = field, tuple(terms)
-        self.chunk = chunk or min((field.chunk(image.request) for term in terms for image in term.images), default=1)
+        self.chunk = chunk or min(
+            (field.chunk(image.request, image.sites.directions) for term in terms for image in term.images), default=1
+        )
         self.names = tuple(term.name for term in terms)
         ends = list(itertools.accumulate((term.num_rows for term in terms), initial=0))
         self.slices = {name: slice(a, b) for name, a, b in zip(self.names, ends[:-1], ends[1:], strict=True)}
