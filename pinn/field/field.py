@@ -39,6 +39,9 @@ CACHE_NUMBERS = 2**17
 WIDEST_COMPILED = 256
 """Above this width torch's products of matrices gain more than one pass over memory does."""
 
+MOST_COMPILED = 256
+"""With more channels code is compiled for a minute and longer, to be one and a half times as fast."""
+
 TAPE_NUMBERS = 2**20
 """Numbers of all layers' jets, before and after the activations, that are best held at a time by compiled code."""
 
@@ -178,7 +181,7 @@ class TaylorChannels:
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
         incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic or lines))
         shapes = tuple(field.layout.shapes.items())
-        compiled = field.compiled and len(points) > 0
+        compiled = field.compiled and len(points) > 0 and len(carried) <= MOST_COMPILED
         self.native = native_network(field.network, shapes, incoming, carried, field.dtype) if compiled else None
 
     def __call__(self, theta: Tensor) -> Tensor:
