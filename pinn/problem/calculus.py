@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import TypeVar
 
-from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number, Operator, Vector
+from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number, Operator, fold
 
 ZERO, ONE, TWO = Number(0.0), Number(1.0), Number(2.0)
 
@@ -136,17 +135,6 @@ def power(a: Node, b: Node) -> Node:
 def total(items: Iterable[Node]) -> Node:
     """Return the sum of the items."""
     return fold(add, [item for item in items if item != ZERO] or [ZERO])
-
-
-Item = TypeVar("Item")
-
-
-def fold(combine: Callable[[Item, Item], Item], items: Sequence[Item]) -> Item:
-    """Return ``items`` combined in pairs of halves, so that a sum of a thousand terms is a tree of depth ten."""
-    if len(items) == 1:
-        return items[0]
-    half = (len(items) + 1) // 2
-    return combine(fold(combine, items[:half]), fold(combine, items[half:]))
 
 
 _BUILD: dict[str, Callable[..., Node]] = {"+": add, "-": subtract, "*": multiply, "/": divide, "**": power, "neg": negative}
@@ -405,17 +393,3 @@ def is_linear(tree: Node) -> bool:
         if isinstance(leaf, (Jet, Integral)) and has_unknowns(leaf) and has_unknowns(partial(tree, leaf)):
             return False
     return True
-
-
-def size(tree: Node) -> int:
-    """Return the number of distinct nodes."""
-    seen: set[Node] = set()
-
-    def walk(node: Node) -> None:
-        if node not in seen:
-            seen.add(node)
-            for child in node.arguments if isinstance(node, Call) else node.items if isinstance(node, Vector) else ():
-                walk(child)
-
-    walk(tree)
-    return len(seen)
