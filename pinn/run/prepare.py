@@ -100,10 +100,8 @@ def check_directions(configuration: Configuration, problem: Problem) -> None:
     for row in problem.residuals:
         jet = nonlinear_in(row, operators)
         if jet is not None:
-            text = (
-                f"must be null: '{row.name}' is not linear in the Laplacian of {jet.unknown}, so that its estimate would be biased"
-            )
-            raise BadInput(text, "points.directions")
+            why = f"'{row.name}' is not linear in a sum of derivatives of {jet.unknown}, so that its estimate would be biased"
+            raise BadInput(f"must be null: {why}", "points.directions")
     if configuration.hard:
         raise BadInput("must be null where conditions are hard: their lift has no derivatives along lines", "points.directions")
 
