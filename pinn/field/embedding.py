@@ -7,6 +7,7 @@ whole number, so that both ends give the same bits. One harmonic already lets a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import pi
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from pinn.field.request import Channel
 from pinn.field.scaling import coordinate_scaling
+from pinn.problem.tree import Index
 
 
 class Features(NamedTuple):
@@ -66,13 +68,21 @@ class Embedding:
         ends = dict(zip(order, np.cumsum([self.widths[axis] for axis in order]).tolist(), strict=True))
         return tuple(Part(end - self.widths[axis], end, self._present(carried, (axis,))) for axis, end in sorted(ends.items()))
 
-    def jets(self, points: np.ndarray, carried: tuple[Channel, ...]) -> Features:
-        """Return the features and their derivatives at points (points, dim), for the channels ``carried``."""
-        value = self._derivative(points, (0,) * points.shape[1])
+    def jets(self, points: np.ndarray, carried: tuple[Channel, ...], lines: Sequence[np.ndarray] = ()) -> Features:
+        """Return the features and their derivatives at points (points, dim), for the channels ``carried``.
+
+        Parameters
+        ----------
+        lines : vectors (points, dim), along each of which a further coordinate measures a straight line through every point; the
+            indices of the channels have an entry for each, after those of the coordinates.
+        """
         present = self._present(carried, tuple(range(points.shape[1])))
-        rest = [sum(weight * self._derivative(points, index) for index, weight in carried[number + 1]) for number in present]
-        stack = np.stack(rest) if rest else np.zeros((0, len(points), self.num_features))
-        return Features(value, stack if self.periodic else stack[:, :1], present)
+        value = self._derivative(points, (0,) * points.shape[1])
+        places = points if self.periodic or lines else np.zeros((1, points.shape[1]))
+        rest = np.empty((len(present), len(places), self.num_features))
+        for row, number in zip(rest, present, strict=True):
+            row[:] = sum(weight * self._derivative(places, index, lines) for index, weight in carried[number + 1])
+        return Features(value, rest, present)
 
     def values(self, x: Any) -> Any:
         """Return the features (points, features) of a tensor x (points, dim), differentiable in x."""
@@ -92,31 +102,35 @@ class Embedding:
         return tuple(number for number, channel in enumerate(carried[1:]) if self._varies(channel, axes))
 
     def _varies(self, channel: Channel, axes: tuple[int, ...]) -> bool:
-        """Whether the channel of some feature is not zero: first orders, and higher ones along one periodic axis only."""
-        along = [[axis for axis, order in enumerate(index) if order] for index, _ in channel]
-        return any(
-            len(by) == 1 and by[0] in axes and (sum(index) == 1 or by[0] in self.periodic)
-            for by, (index, _) in zip(along, channel, strict=True)
-        )
+        """Whether the channel of some of these features is not zero: first orders, and higher ones along a periodic axis only."""
+        for index, _ in channel:
+            by = {axis for axis, order in enumerate(index[: len(self.low)]) if order}
+            if any(by <= {axis} and (sum(index) == 1 or axis in self.periodic) for axis in axes):
+                return True
+        return False
 
-    def _derivative(self, points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:
-        """Return ∂^index of every feature (points, features)."""
-        order = sum(index)
-        columns = [self._plain(points[:, axis], axis, order if index[axis] == order else None) for axis in self.plain]
+    def _derivative(self, points: np.ndarray, index: Index, lines: Sequence[np.ndarray] = ()) -> np.ndarray:
+        """Return ∂^index of every feature (points, features).
+
+        Each feature is a function of one coordinate; on a line with direction v through the point that coordinate grows by its
+        component of v, on the line of another coordinate not at all. So the derivative is that of the same order by the one
+        coordinate, times the components of all directions.
+        """
+        dim, order = points.shape[1], sum(index)
+        factor = np.ones((1, dim))
+        for number, orders in enumerate(index):
+            if orders:
+                direction = np.eye(1, dim, number) if number < dim else lines[number - dim]
+                factor = factor * direction**orders
+        scale = self.scaling.factor[self.plain]
+        linear = {0: (points - self.scaling.center)[:, self.plain] * scale, 1: scale}.get(order, 0.0)
+        columns = [np.broadcast_to(linear * factor[:, self.plain], (len(points), len(self.plain)))]
         for axis in self.periodic:
-            columns += self._waves(points[:, axis], axis, order if index[axis] == order else None)
+            columns += [factor[:, axis : axis + 1] * wave for wave in self._waves(points[:, axis], axis, order)]
         return np.concatenate(columns, axis=1)
 
-    def _plain(self, x: np.ndarray, axis: int, order: int | None) -> np.ndarray:
-        """Return the derivative of one scaled coordinate (points, 1); order None stands for one along another axis."""
-        if order == 0:
-            return ((x - self.scaling.center[axis]) * self.scaling.factor[axis])[:, None]
-        return np.full((len(x), 1), self.scaling.factor[axis] if order == 1 else 0.0)
-
-    def _waves(self, x: np.ndarray, axis: int, order: int | None) -> list[np.ndarray]:
+    def _waves(self, x: np.ndarray, axis: int, order: int) -> list[np.ndarray]:
         """Return the derivatives of the sines and of the cosines along one axis, each (points, harmonics)."""
-        if order is None:
-            return [np.zeros((len(x), len(self.waves)))] * 2
         fraction = (x - self.low[axis]) / self.length[axis]
         phase = (fraction - np.round(fraction))[:, None] * self.waves
         turns = [np.sin(phase), np.cos(phase), -np.sin(phase), -np.cos(phase)]

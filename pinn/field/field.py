@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from pinn.field.factors import FactoredChannels, FactoredNetwork
 from pinn.field.fused import Family, Fused, fuse
 from pinn.field.jacobian import LinearChannels, Linearised, TapedChannels
 from pinn.field.jet import Jet
+from pinn.field.lines import NO_DIRECTIONS, along_lines
 from pinn.field.native import TAPE_NUMBERS, WIDEST_COMPILED, Apply, Inputs, NativeChannels, NativeNetwork, native_network
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.readout import ConstrainedReadout, Readout
@@ -26,10 +27,12 @@ from pinn.field.recorder import Operation, Ref, record
 from pinn.field.request import Request, channels
 from pinn.field.scaling import output_scales
 from pinn.field.solution import Solution
+from pinn.problem.directions import Directions
 from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sites import Sites
+from pinn.problem.tree import Operator
 
 if TYPE_CHECKING:
     from pinn.field.network.module import ModuleNetwork
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 
 CACHE_NUMBERS = 2**17
 """Numbers of one layer's jets that are best held at a time when every operation passes over them on its own."""
+
+MOST_COMPILED = 256
+"""With more channels code is compiled for a minute and longer, to be one and a half times as fast."""
 
 
 class Field:
@@ -110,11 +116,12 @@ class Field:
         """Return the field with parameters ``theta`` (params,) as a function of NumPy points (points, dim)."""
         return Solution(self, theta)
 
-    def chunk(self, request: Request) -> int:
+    def chunk(self, request: Request, directions: Mapping[Operator, Directions] = NO_DIRECTIONS) -> int:
         """Return how many points are best evaluated together: their jets fit the cache of a processor."""
         if self.device.type != "cpu":
             return 2**16
-        carried = channels(tuple(operator for _, operator in request), len(self.problem.coordinates))
+        asked, lines = along_lines(request, {key: each.take(slice(1)) for key, each in directions.items()})
+        carried = channels(tuple(operator for _, operator in asked), len(self.problem.coordinates) + len(lines))
         if self.compiled:
             return min(max(TAPE_NUMBERS // (2 * len(carried) * self.effective.num_neurons), 64), 2**13)
         return min(max(CACHE_NUMBERS // (len(carried) * self.network.width), 256), 2**13)
@@ -144,12 +151,15 @@ class Evaluation:
             if unknown not in field.unknown_names:
                 raise BadInput(f"unknown '{unknown}' is not in the problem{nearest(unknown, field.unknown_names)}")
         self.field, self.request = field, tuple(request)
-        carried = channels(tuple(operator for _, operator in request), points.shape[1])
+        asked, lines = along_lines(self.request, sites.directions)
+        if lines and field.constraint:
+            raise BadInput("must be null where conditions are hard: their lift has no derivatives along lines", "points.directions")
+        carried = channels(tuple(operator for _, operator in asked), points.shape[1] + len(lines))
         self.readout: Any = (
-            ConstrainedReadout(field, points, self.request, carried) if field.constraint else Readout(field, self.request, carried)
+            ConstrainedReadout(field, points, asked, carried) if field.constraint else Readout(field, asked, carried)
         )
         engine = TaylorChannels if field.engine == "taylor" else NestedChannels
-        self.channels: Any = engine(field, points, carried)
+        self.channels: Any = engine(field, points, carried, lines)
         if field.factorised is not None:
             self.channels = FactorisedChannels(self.channels, field.factorised)
 
@@ -165,13 +175,14 @@ class Evaluation:
 class TaylorChannels:
     """Channels of the network's outputs by jets; the features' jets are computed once."""
 
-    def __init__(self, field: Field, points: np.ndarray, carried: tuple):
+    def __init__(self, field: Field, points: np.ndarray, carried: tuple, lines: Sequence[np.ndarray]):
         parts = field.embedding.parts(carried)
         self.field, self.algebra = field, JetAlgebra(carried, parts)
-        value, rest, present = field.embedding.jets(points, carried)
+        value, rest, present = field.embedding.jets(points, carried, lines)
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
         self.inputs = Inputs(self.features)
-        self.incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic))
+        self.incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic or lines))
+        self.can_compile = field.compiled and len(points) > 0 and len(carried) <= MOST_COMPILED
 
     def operations(self) -> tuple[Operation, ...]:
         """Return what the network does, for compiled code."""
@@ -181,7 +192,7 @@ class TaylorChannels:
     @cached_property
     def native(self) -> NativeNetwork | None:
         """The network as compiled code, if it is to be used; made when it is first needed."""
-        if not self.field.compiled or not len(self.features.value):
+        if not self.can_compile:
             return None
         shapes, algebra = tuple(self.field.effective.shapes.items()), self.algebra
         return native_network(self.field.network, shapes, self.incoming, algebra.carried, algebra.parts, self.field.dtype)
@@ -211,15 +222,20 @@ class TaylorChannels:
 class NestedChannels:
     """Channels of the network's outputs by repeated differentiation."""
 
-    def __init__(self, field: Field, points: np.ndarray, carried: tuple):
-        self.field, self.points, self.carried = field, field.tensor(points), carried
+    def __init__(self, field: Field, points: np.ndarray, carried: tuple, lines: Sequence[np.ndarray]):
+        self.field, self.carried, self.dim = field, carried, points.shape[1]
+        self.lines = [field.tensor(line) for line in lines]
+        self.points = field.tensor(np.concatenate([points, np.zeros((len(points), len(lines)))], axis=1))
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns)."""
         parameters, algebra = self.field.effective.unpack(theta), ValueAlgebra(self.field.embedding.parts(self.carried))
 
         def network(x: Tensor) -> Tensor:
-            return self.field.network.apply(parameters, self.field.embedding.values(x), algebra)
+            place = x[:, : self.dim]
+            for line, along in zip(self.lines, x[:, self.dim :].unbind(1), strict=True):
+                place = place + along[:, None] * line
+            return self.field.network.apply(parameters, self.field.embedding.values(place), algebra)
 
         tape = torch.is_grad_enabled() and theta.requires_grad
         return differentiate(network, self.points, self.carried, tape)

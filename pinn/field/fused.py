@@ -132,6 +132,8 @@ class _Step:
         self.name, self.field, self.family = name, field, family
         self.evaluation = field.at(family.sites, family.request)
         self.channels = _plain(self.evaluation.channels)
+        if not self.channels.can_compile:
+            raise NotImplementedError("too many channels, or no points")
         operations = self.channels.operations()
         if any(isinstance(op, Dense) and op.activation not in OWN_BASES for op in operations):
             raise NotImplementedError("an activation whose functions torch computes")

@@ -52,12 +52,12 @@ def channels(operators: tuple[Operator, ...], dim: int) -> tuple[Channel, ...]:
     """
     counts = [Counter(operator) for operator in dict.fromkeys(operators)]
     indices = closure([(0,) * dim, *itertools.chain.from_iterable(counts)])
+    inner = {(*index[:axis], order - 1, *index[axis + 1 :]) for index in indices for axis, order in enumerate(index) if order}
     plain: list[Channel] = []
     summed: dict[tuple, list[tuple[Index, float]]] = {}
     for index in indices:
         use = tuple(count[index] for count in counts)
-        is_last = sum(index) > 1 and not any(index != other and is_below(index, other) for other in indices)
-        if is_last:
+        if sum(index) > 1 and index not in inner:
             first = next(filter(None, use))
             ratio = tuple(number / first for number in use)
             summed.setdefault((sum(index), ratio), []).append((index, float(first)))

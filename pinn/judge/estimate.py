@@ -19,7 +19,7 @@ import numpy as np
 
 from pinn.judge.balance import imbalance
 from pinn.judge.data import jets_of, term_size, unseen_data
-from pinn.judge.grid import Array, jittered, make_grid, tensor_points
+from pinn.judge.grid import Array, jittered, make_grid
 from pinn.judge.layout import space_order
 from pinn.judge.linear import factorise, refuse_singular
 from pinn.judge.radau import Radau
@@ -30,6 +30,7 @@ from pinn.judge.system import Solution, System, field_jets
 from pinn.judge.table import Table, tables
 from pinn.problem.problem import Problem
 from pinn.problem.settings import Settings, setting
+from pinn.problem.sites import tensor_points
 
 TOLERANCE = 1e-4
 ROUNDING = 1e-14

@@ -1,4 +1,7 @@
-"""The grid on which a solution is measured and shown: a tensor grid in all coordinates, time included, nobody trained on."""
+"""Where a solution is measured and shown: on a tensor grid in all coordinates, time included, nobody trained on.
+
+In more than six coordinates it is measured at random points, and shown on a plane through the centre.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pinn.judge.grid import tensor_points
 from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
+from pinn.problem.sites import grid_shape, tensor_points
 
 Array = np.ndarray
 
 POINTS_PER_AXIS = {1: 1001, 2: 101, 3: 41, 4: 21, 5: 11}
+LARGEST_GRID = 6
+"""Coordinates of a grid that is fine enough to measure on."""
+
+NUM_SCATTERED = 10_000
 CHUNK = 200_000
 
 
@@ -21,13 +28,27 @@ def evaluation_axes(problem: Problem, points: int | None = None) -> tuple[Array,
 
     Parameters
     ----------
-    points : number per axis; default 1001, 101, 41, 21, 11 in 1 to 5 coordinates, fewer beyond.
+    points : number per axis; default 1001, 101, 41, 21, 11, 7 in 1 to 6 coordinates.
+
+    In more than six coordinates all but the first two of space, and time, have their middle as the only place.
 
     Even spacing is shifted by up to a quarter of a step, the same on every machine, so that regular training points and
     symmetries of the solution are not met.
     """
-    count = points or POINTS_PER_AXIS.get(problem.dim, 7)
-    return tuple(_irregular(c.low, c.high, count, c.name) for c in problem.coordinates)
+    shown = problem.names
+    if problem.dim > LARGEST_GRID:
+        shown = (*problem.space[:2], *(() if problem.time is None else (problem.time,)))
+    count = points or POINTS_PER_AXIS.get(problem.dim, 7 if problem.dim <= LARGEST_GRID else POINTS_PER_AXIS[len(shown) + 1])
+    return tuple(
+        _irregular(c.low, c.high, count, c.name) if c.name in shown else np.array([c.low + (c.high - c.low) / 2])
+        for c in problem.coordinates
+    )
+
+
+def scattered_points(problem: Problem) -> Array:
+    """Return the points (points, dim) at which solutions of more than six coordinates are measured, uniform in the box."""
+    low, high = problem.box.T
+    return low + (high - low) * generator(0, "evaluation").random((NUM_SCATTERED, problem.dim))
 
 
 def _irregular(low: float, high: float, count: int, name: str) -> Array:
@@ -45,7 +66,8 @@ def cell_weights(axes: Sequence[Array]) -> Array:
 
     weights = np.ones(())
     for axis in axes:
-        weights = np.multiply.outer(weights, trapezoid_weights(axis))
+        if len(axis) > 1:
+            weights = np.multiply.outer(weights, trapezoid_weights(axis))
     return weights
 
 
@@ -55,5 +77,5 @@ def on_tensor(problem: Problem, solution, axes: Sequence[Array], unknowns: Seque
     request = tuple((name, ((0,) * problem.dim,)) for name in names)
     points = tensor_points(tuple(axes))
     parts = [np.asarray(solution(points[i : i + CHUNK], request), dtype=float) for i in range(0, len(points), CHUNK)]
-    values = np.concatenate(parts).T.reshape(len(names), *map(len, axes))
+    values = np.concatenate(parts).T.reshape(len(names), *grid_shape(axes))
     return dict(zip(names, values, strict=True))

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pinn.judge.grid import tensor_points
 from pinn.judge.reference import EXACT, Reference, no_reference
 from pinn.problem import calculus
 from pinn.problem.exact import apply_exact
-from pinn.problem.problem import Piece, Problem, Residual
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.regions import sample
-from pinn.problem.tree import Integral, Jet, Node, Normal
+from pinn.problem.problem import Problem, Residual
+from pinn.problem.program import Program, site_values
+from pinn.problem.regions import sample_region
+from pinn.problem.sites import grid_shape, tensor_points
+from pinn.problem.tree import Integral, Jet, Node
 
 Array = np.ndarray
 LARGEST_DEFECT = 1e-6
@@ -38,7 +38,7 @@ def exact_reference(problem: Problem) -> Reference:
             return problem.exact_values(problem.values, points)
 
     def on_axes(axes: tuple[Array, ...]) -> dict[str, Array]:
-        values = at_points(tensor_points(axes)).T.reshape(len(problem.unknowns), *map(len, axes))
+        values = at_points(tensor_points(axes)).T.reshape(len(problem.unknowns), *grid_shape(axes))
         return dict(zip(problem.unknown_names, values, strict=True))
 
     bars = {name: EXACT for name in problem.unknown_names}
@@ -62,24 +62,23 @@ def worst_defect(problem: Problem) -> tuple[str, float]:
     for residual in problem.residuals:
         if any(isinstance(leaf, Integral) for leaf in calculus.leaves(residual.tree)):
             continue
-        for piece in residual.region:
-            defect = _defect(problem, residual, piece)
-            if defect > worst[1]:
-                worst = (residual.name, defect)
+        defect = _defect(problem, residual)
+        if defect > worst[1]:
+            worst = (residual.name, defect)
     return worst
 
 
-def _defect(problem: Problem, residual: Residual, piece: Piece) -> float:
-    points = sample(problem, piece, f"exact/{residual.name}", NUM_POINTS)
-    known: dict[Node, Any] = coordinate_values(points, problem.names)
-    known.update({Normal(name): component for name, component in zip(problem.names, piece.normal(problem.names), strict=True)})
+def _defect(problem: Problem, residual: Residual) -> float:
+    sites = sample_region(problem, residual.region, f"exact/{residual.name}", NUM_POINTS)
+    known: dict[Node, Any] = {**site_values(sites, problem.names)}
+    num = len(sites.points)
     jets = [leaf for leaf in calculus.leaves(residual.tree) if isinstance(leaf, Jet)]
     size = 0.0
     with np.errstate(all="ignore"):
         for jet, value in zip(jets, Program([apply_exact(jet, problem.exact, problem.names) for jet in jets])(known), strict=True):
-            known[jet] = np.broadcast_to(value, len(points))
+            known[jet] = np.broadcast_to(value, num)
         value, *slopes = Program([residual.tree, *[calculus.partial(residual.tree, jet) for jet in jets]])(known)
-        value = np.broadcast_to(value, len(points))
+        value = np.broadcast_to(value, num)
         for jet, slope in zip(jets, slopes, strict=True):
             size += float(np.mean(np.abs(slope * known[jet])))
         defect = float(np.max(np.abs(value), initial=0.0)) / max(size, 1e-8)

@@ -96,13 +96,6 @@ def make_grid(
     return tuple(axes)
 
 
-def tensor_points(axes: tuple[Array, ...]) -> Array:
-    """Return the points (product of lengths, axes) of a tensor grid, last axis fastest; one empty point without axes."""
-    if not axes:
-        return np.zeros((1, 0))
-    return np.stack([mesh.ravel() for mesh in np.meshgrid(*axes, indexing="ij")], axis=1)
-
-
 def trapezoid_weights(nodes: Array, period: float | None = None) -> Array:
     """Return weights (nodes,) of the trapezoidal rule on rising nodes (nodes,), sum 1; one node weighs 1."""
     if len(nodes) == 1:

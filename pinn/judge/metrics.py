@@ -1,4 +1,4 @@
-"""How far a solution is from a reference, on the evaluation grid."""
+"""How far a solution is from a reference, on the evaluation grid or, in many coordinates, at random points."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pinn.judge.evaluation import cell_weights, evaluation_axes, on_tensor
+from pinn.judge.evaluation import LARGEST_GRID, cell_weights, evaluation_axes, on_tensor, scattered_points
 from pinn.judge.reference import Reference
 from pinn.problem.problem import Problem
 
@@ -21,7 +21,7 @@ class Metrics:
     Attributes
     ----------
     axes : points along every coordinate.
-    solution : by unknown, shaped like the grid.
+    solution : by unknown, shaped like the grid (`pinn.problem.sites.grid_shape`).
     reference, error : likewise; error is solution minus reference; empty without a reference.
     relative_l2 : |error| / |reference| in L2, by unknown; the norm of the error itself where the reference vanishes.
     max_error : largest absolute error, by unknown.
@@ -47,22 +47,35 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
     solution : callable (points (points, dim), request) -> (points, len(request)).
     axes : points along every coordinate; default `evaluation_axes`.
 
+    In more than six coordinates the grid is a plane and the numbers are of `scattered_points`.
+
     Points where the reference is not finite (a logarithm of zero on a wall) are left out.
     """
     axes = evaluation_axes(problem) if axes is None else axes
     values = on_tensor(problem, solution, axes)
     if reference.kind == "none":
         return Metrics(axes, values, {}, {}, {}, {})
-    truth, weights = reference.on_grid(axes), cell_weights(axes)
+    truth = reference.on_grid(axes)
     error = {name: values[name] - truth[name] for name in values}
+    if problem.dim <= LARGEST_GRID:
+        measured, known, weights = values, truth, cell_weights(axes)
+    else:
+        points, weights = scattered_points(problem), np.ones(())
+        pairs = zip(np.asarray(solution(points, problem.values), dtype=float).T, reference(points).T, strict=True)
+        columns = dict(zip(problem.unknown_names, pairs, strict=True))
+        measured, known = ({name: pair[k] for name, pair in columns.items()} for k in (0, 1))
     return Metrics(
         axes,
         values,
         truth,
         error,
-        {name: relative_l2(values[name], truth[name], weights) for name in values},
-        {name: float(np.max(np.abs(error[name]), where=np.isfinite(truth[name]), initial=0.0)) for name in values},
+        {name: relative_l2(measured[name], known[name], weights) for name in values},
+        {name: _largest(measured[name], known[name]) for name in values},
     )
+
+
+def _largest(values: Array, truth: Array) -> float:
+    return float(np.max(np.abs(values - truth), where=np.isfinite(truth), initial=0.0))
 
 
 def relative_l2(values: Array, truth: Array, weights: Array | float = 1.0) -> float:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pinn.judge.grid import Array, interpolate, tensor_points
+from pinn.judge.grid import Array, interpolate
 from pinn.judge.refusal import NoReference
 from pinn.judge.rows import with_normals
 from pinn.judge.solve import Discrete
@@ -21,6 +21,7 @@ from pinn.problem import calculus
 from pinn.problem.problem import Piece, Residual
 from pinn.problem.program import Program
 from pinn.problem.randomness import generator
+from pinn.problem.sites import tensor_points
 from pinn.problem.tree import Integral, Jet, Name, Node
 
 NUM_RANDOM = 4096

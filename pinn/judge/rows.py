@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pinn.judge.grid import Array, tensor_points
+from pinn.judge.grid import Array
 from pinn.judge.layout import Layout, space_order
 from pinn.judge.refusal import NoReference
 from pinn.judge.stencils import gauss_rule
 from pinn.problem import calculus
 from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.sites import tensor_points
 from pinn.problem.tree import Integral, Jet, Name, Node, Normal, Number
 
 TOLERANCE = 1e-9

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pinn.judge.grid import Array, interpolate, tensor_points
+from pinn.judge.grid import Array, interpolate
 from pinn.judge.newton import newton
 from pinn.judge.radau import STAGES, Radau
 from pinn.judge.refusal import NoReference
@@ -15,6 +15,7 @@ from pinn.judge.system import Solution, System, field_jets
 from pinn.problem import calculus
 from pinn.problem.problem import Piece, Residual
 from pinn.problem.program import Program
+from pinn.problem.sites import tensor_points
 from pinn.problem.tree import Integral, Jet, Name, Node
 
 

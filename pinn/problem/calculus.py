@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number, Operator, Vector
+from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number, Operator, fold
 
 ZERO, ONE, TWO = Number(0.0), Number(1.0), Number(2.0)
 
@@ -134,10 +134,7 @@ def power(a: Node, b: Node) -> Node:
 
 def total(items: Iterable[Node]) -> Node:
     """Return the sum of the items."""
-    result: Node = ZERO
-    for item in items:
-        result = add(result, item)
-    return result
+    return fold(add, [item for item in items if item != ZERO] or [ZERO])
 
 
 _BUILD: dict[str, Callable[..., Node]] = {"+": add, "-": subtract, "*": multiply, "/": divide, "**": power, "neg": negative}
@@ -154,8 +151,16 @@ def leaves(tree: Node) -> frozenset[Node]:
     if isinstance(tree, Number):
         return frozenset()
     if isinstance(tree, Call):
-        return frozenset().union(*(leaves(argument) for argument in tree.arguments))
+        parts = [leaves(argument) for argument in tree.arguments]
+        largest = max(parts, key=len)
+        return largest if all(part is largest or part <= largest for part in parts) else _one(largest.union(*parts))
     return frozenset((tree,))
+
+
+@lru_cache(maxsize=5_000)
+def _one(found: frozenset[Node]) -> frozenset[Node]:
+    """Return the same set for equal ones: a thousand nodes over the same thousand leaves are common."""
+    return found
 
 
 def names(tree: Node) -> set[str]:
@@ -175,6 +180,7 @@ def names(tree: Node) -> set[str]:
     return found
 
 
+@lru_cache(maxsize=5_000)
 def jets(tree: Node) -> tuple[Jet, ...]:
     """Return all jets of a tree, those inside integrals included, in a fixed order."""
     found: set[Jet] = set()
@@ -258,12 +264,17 @@ def differentiate(tree: Node, leaf: Callable[[Node], Node]) -> Node:
     ``min max abs where`` are differentiated by pieces (the value at a kink is one of the two one-sided ones).
     """
     memo: dict[Node, Node] = {}
+    slopes = {node: leaf(node) for node in leaves(tree)}
+    vary = {node for node, slope in slopes.items() if slope != ZERO}
 
     def walk(node: Node) -> Node:
         if isinstance(node, Number):
             return ZERO
         if node not in memo:
-            memo[node] = _chain_rule(node, walk) if isinstance(node, Call) else leaf(node)
+            if not isinstance(node, Call):
+                memo[node] = slopes[node]
+            else:  # most parts of a formula with many coordinates do not depend on the one at hand
+                memo[node] = ZERO if vary.isdisjoint(leaves(node)) else _chain_rule(node, walk)
         return memo[node]
 
     return walk(tree)
@@ -382,17 +393,3 @@ def is_linear(tree: Node) -> bool:
         if isinstance(leaf, (Jet, Integral)) and has_unknowns(leaf) and has_unknowns(partial(tree, leaf)):
             return False
     return True
-
-
-def size(tree: Node) -> int:
-    """Return the number of distinct nodes."""
-    seen: set[Node] = set()
-
-    def walk(node: Node) -> None:
-        if node not in seen:
-            seen.add(node)
-            for child in node.arguments if isinstance(node, Call) else node.items if isinstance(node, Vector) else ():
-                walk(child)
-
-    walk(tree)
-    return len(seen)

@@ -12,12 +12,11 @@ import numpy as np
 from pinn.problem.calculus import jets, leaves
 from pinn.problem.namespace import Namespace
 from pinn.problem.problem import Piece, Problem, Residual, jet_column
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.regions import sample
+from pinn.problem.program import Program, coordinate_values, site_values
+from pinn.problem.regions import sample, sample_region
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
-from pinn.problem.tree import Call, Integral, Jet, Node, Normal, Number
+from pinn.problem.tree import Call, Integral, Jet, Node, Number
 
 NUM_SAMPLES = 512
 EXACT_DEFECT = 1e-6
@@ -71,17 +70,12 @@ def _finite(problem: Problem) -> None:
     """Every part of a formula that depends on coordinates only is a finite number wherever it is used."""
     for residual in problem.residuals:
         for piece in residual.region:
-            points = sample(problem, piece, residual.name, NUM_SAMPLES)
-            if not len(points):
+            if piece.cut is not None and not len(sample(problem, piece, residual.name, NUM_SAMPLES)):
                 raise _about("the selector chooses no points", *_home(residual))
-            values = _known_values(problem, piece, points)
-            for part in _known_parts(residual.tree):
-                _all_finite(problem, residual, part, points, values)
-
-
-def _known_values(problem: Problem, piece: Piece, points: np.ndarray) -> dict[Node, np.ndarray]:
-    normal = np.broadcast_to(piece.normal(problem.names), points.shape)
-    return coordinate_values(points, problem.names) | {Normal(name): normal[:, axis] for axis, name in enumerate(problem.names)}
+        sites = sample_region(problem, residual.region, residual.name, NUM_SAMPLES)
+        values = site_values(sites, problem.names)
+        for part in _known_parts(residual.tree):
+            _all_finite(problem, residual, part, sites.points, values)
 
 
 def _known_parts(tree: Node) -> Iterator[Node]:
@@ -123,16 +117,14 @@ def _coverage(problem: Problem) -> None:
 def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> None:
     """Every point of a face carries enough conditions on an unknown, or is free on purpose."""
     face = Piece(((axis, value),), (axis, side), None, ())
-    points = sample(problem, face, f"{axis}{side}", 256)
-    found = np.zeros(len(points), int)
-    for name, piece in problem.free:
-        if name == unknown and piece.outward == (axis, side):
-            found += needed * piece.keeps(points, problem.names)
+    given = [(piece, needed) for name, piece in problem.free if name == unknown and piece.outward == (axis, side)]
     for condition in problem.conditions:
         if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
-            for piece in condition.region:
-                if piece.outward == (axis, side):
-                    found += piece.keeps(points, problem.names)
+            given += [(piece, 1) for piece in condition.region if piece.outward == (axis, side)]
+    points = sample(problem, face, f"{axis}{side}", 256 if any(piece.cut is not None for piece, _ in given) else 1)
+    found = np.zeros(len(points), int)
+    for piece, count in given:
+        found += count * piece.keeps(points, problem.names)
     bad = np.flatnonzero(found < needed)
     if len(bad):
         where = f"{axis} = {value:g}" + ("" if len(bad) == len(points) else f" (for instance at {_place(problem, points[bad[0]])})")
@@ -247,17 +239,12 @@ def _exact(problem: Problem) -> None:
             raise _about(f"{unknown} is nowhere a finite number", "exact")
     for residual in problem.residuals:
         if {jet.unknown for jet in jets(residual.tree)} <= set(problem.exact):
-            for piece in residual.region:
-                points = sample(problem, piece, f"exact/{residual.name}", 128)
-                normals = np.tile(piece.normal(problem.names), (len(points), 1))
-                _solves(problem, residual, Sites(points, normals))
+            _solves(problem, residual, sample_region(problem, residual.region, f"exact/{residual.name}", 128))
 
 
 def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
     defect = _residual_of_exact(problem, residual.tree, residual, sites)
-    size = np.zeros(len(sites.points))
-    for part in _parts(residual.tree):
-        size = np.maximum(size, np.abs(_residual_of_exact(problem, part, residual, sites)))
+    size = _residual_of_exact(problem, _largest_part(residual.tree), residual, sites)
     size = np.maximum(size, _typical_jet(problem, residual.tree))
     finite = np.isfinite(defect) & np.isfinite(size)
     if not finite.any():
@@ -280,11 +267,11 @@ def _typical_jet(problem: Problem, tree: Node) -> float:
     return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 
-def _parts(tree: Node) -> list[Node]:
-    """Return the summands of a tree (a residual vanishes because they cancel)."""
+def _largest_part(tree: Node) -> Node:
+    """Return the size of the largest summand of a tree (a residual vanishes because they cancel)."""
     if isinstance(tree, Call) and tree.function in ("+", "-"):
-        return [part for argument in tree.arguments for part in _parts(argument)]
-    return [tree]
+        return Call("max", tuple(map(_largest_part, tree.arguments)))
+    return Call("abs", (tree,))
 
 
 def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: Any) -> np.ndarray:

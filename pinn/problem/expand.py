@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build, multiply, substitute, total
@@ -13,7 +14,7 @@ from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, pair
 from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
 from pinn.problem.namespace import Namespace, UnusableName, Value
 from pinn.problem.settings import nearest
-from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector
+from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector, fold
 
 MAX_ORDER = 4
 _SYMBOLS = {"e": "exp(1)", "i": "1j", "j": "1j"}
@@ -338,12 +339,9 @@ def _by_component(function: Callable[[Node], Node], value: Value) -> Value:
 
 
 def _combine(name: str, *values: Value) -> Value:
-    """Apply a function by component; a scalar goes with any vector; a longer sum or product is folded from the left."""
+    """Apply a function by component; a scalar goes with any vector; a longer sum or product is folded in halves."""
     if name in ("+", "*") and len(values) != 2:
-        result = values[0]
-        for value in values[1:]:
-            result = _combine(name, result, value)
-        return result
+        return fold(partial(_combine, name), values)
     return _combine_with(lambda *items: build_scalar(name, *items), *values)
 
 

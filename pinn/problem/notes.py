@@ -11,7 +11,7 @@ import numpy as np
 from pinn.problem.checks import prescribed_value, texts
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values
-from pinn.problem.regions import sample
+from pinn.problem.regions import sample, sample_region
 from pinn.problem.tree import Node
 
 SMALL, LARGE = 0.02, 20.0
@@ -35,8 +35,10 @@ def _corners(problem: Problem) -> Iterator[str]:
     ]
     for number, (first, piece, (unknown, value)) in enumerate(given):
         for second, other, (name, opposite) in given[number + 1 :]:
+            if name != unknown or opposite == value:  # equal formulas do not differ; boxes have many edges
+                continue
             fixed = dict(piece.fixed) | dict(other.fixed)
-            if name == unknown and len(fixed) == len(piece.fixed) + len(other.fixed):
+            if len(fixed) == len(piece.fixed) + len(other.fixed):
                 yield from _differ(problem, first, second, Piece(tuple(fixed.items())), (value, opposite), (piece, other))
 
 
@@ -48,17 +50,17 @@ def _differ(
     with np.errstate(all="ignore"):
         a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
         gap = np.abs(a - b)
-    size = max(_typical_value(problem, value, piece) for value, piece in zip(values, pieces, strict=True))
+    size = max(_typical_value(problem, value, (piece,)) for value, piece in zip(values, pieces, strict=True))
     if len(points) and np.nanmax(gap) > 1e-9 * size:
         worst = int(np.nanargmax(gap))
         place = ", ".join(f"{name}={value:g}" for name, value in edge.fixed)
         yield f"'{first.name}' and '{second.name}' differ by {gap[worst]:.2g} at {place}; expect an error there"
 
 
-def _typical_value(problem: Problem, tree: Node, piece: Piece) -> float:
-    points = sample(problem, piece, "typical", 64)
+def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> float:
+    sites = sample_region(problem, pieces, "typical", 64)
     with np.errstate(all="ignore"):
-        (value,) = Program([tree])(coordinate_values(points, problem.names))
+        (value,) = Program([tree])(coordinate_values(sites.points, problem.names))
     return float(np.nanmax(np.abs(value), initial=1e-300))
 
 
@@ -77,7 +79,7 @@ def _far_from_one(problem: Problem) -> Iterator[str]:
     for condition in problem.conditions:
         if found := prescribed_value(condition):
             unknown, value = found
-            sizes[unknown] = max([sizes.get(unknown, 0.0), *(_typical_value(problem, value, piece) for piece in condition.region)])
+            sizes[unknown] = max(sizes.get(unknown, 0.0), _typical_value(problem, value, condition.region))
     for sought in problem.unknowns:
         size = sizes.get(sought.name, 1.0)
         if sought.scale is None and not problem.exact and size > 1e-200 and not SMALL <= size <= LARGE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pinn.problem.directions import Along, Directions, draw_directions, estimated
 from pinn.problem.randomness import generator
-from pinn.problem.regions import Keep, Rule, draw, measure
+from pinn.problem.regions import GRIDS, Keep, Rule, draw_region, measure
 from pinn.problem.settings import BadInput, Settings, setting
-from pinn.problem.sites import Sites, join
+from pinn.problem.sites import Sites
+from pinn.problem.tree import Operator
 
 if TYPE_CHECKING:
     from pinn.problem.problem import Piece, Problem, Residual
@@ -28,12 +31,18 @@ class Points(Settings):
     interior : points of the equations.
     surface : points of every condition, divided among the faces it holds on in proportion to their size, at least one each.
     redraw : steps between new points; null keeps the first ones.
+    directions : number of random directions at each point along which Laplacians over more coordinates than that, and biharmonic
+        operators, are estimated, new ones with every redraw; null computes them exactly. `pinn.problem.directions` says what
+        the estimate costs in accuracy.
+    along : random ``signs``, or random ``coordinates``.
     """
 
     rule: Rule = "sobol"
     interior: int = setting(2048, at_least=1)
     surface: int = setting(256, at_least=1)
     redraw: int | None = setting(None, at_least=1)
+    directions: int | None = setting(None, at_least=1)
+    along: Along = "signs"
 
     def draw(self, problem: Problem, seed: int, epoch: int = 0) -> dict[str, Sites]:
         """Return the points of every residual by name; ``epoch`` counts redrawings.
@@ -45,15 +54,24 @@ class Points(Settings):
         ------
         BadInput : a condition's selector keeps no part of its region.
         """
-        shared: dict[tuple, Sites] = {}
-        result = {}
+        groups: dict[tuple, list[Residual]] = {}
         for residual in problem.residuals:
-            equation = residual.kind == "equation"
-            group = ("" if equation else residual.condition or residual.name, residual.region)
-            if group not in shared:
-                shared[group] = self._draw_region(problem, residual, self.interior if equation else self.surface, seed, epoch)
-            result[residual.name] = shared[group]
-        return result
+            owner = "" if residual.kind == "equation" else residual.condition or residual.name
+            groups.setdefault((owner, residual.region), []).append(residual)
+        result: dict[str, Sites] = {}
+        for members in groups.values():
+            num = self.interior if members[0].kind == "equation" else self.surface
+            sites = self._draw_region(problem, members[0], num, seed, epoch)
+            sites = sites._replace(directions=self._draw_directions(members, len(sites.points), seed, epoch))
+            result |= dict.fromkeys((residual.name for residual in members), sites)
+        return {residual.name: result[residual.name] for residual in problem.residuals}
+
+    def _draw_directions(self, residuals: Sequence[Residual], num_points: int, seed: int, epoch: int) -> dict[Operator, Directions]:
+        if self.directions is None:
+            return {}
+        rng = generator(seed, f"directions/{residuals[0].condition or residuals[0].name}", epoch)
+        wanted = estimated(residuals, self.directions)
+        return {operator: draw_directions(each, self.along, self.directions, num_points, rng) for operator, each in wanted.items()}
 
     def _draw_region(self, problem: Problem, residual: Residual, num: int, seed: int, epoch: int) -> Sites:
         rng = generator(seed, f"points/{residual.condition or residual.name}", epoch)
@@ -61,12 +79,7 @@ class Points(Settings):
         sizes = [measure(piece, problem.coordinates, keep) for piece, keep in zip(residual.region, keeps, strict=True)]
         counts = divide(num, sizes, [not piece.free for piece in residual.region])
         try:
-            return join(
-                [
-                    draw(piece, problem.coordinates, count, self.rule, rng, keep)
-                    for piece, count, keep in zip(residual.region, counts, keeps, strict=True)
-                ]
-            )
+            return draw_region(residual.region, problem.coordinates, counts, self.rule, rng)
         except BadInput as error:
             raise error.under(residual.name) from None
 
@@ -78,7 +91,7 @@ class Points(Settings):
             if self.rule == "sobol" and num & (num - 1):
                 larger = 1 << num.bit_length()
                 remarks.append(f"points.{name}={num}: Sobol points need a power of 2 to be even; the next power of 2 is {larger}")
-        if self.redraw is not None and self.rule in ("grid", "chebyshev"):
+        if self.redraw is not None and self.rule in GRIDS:
             remarks.append(f"points.redraw={self.redraw} has no effect: the rule '{self.rule}' gives the same points every time")
         return tuple(remarks)
 
@@ -93,7 +106,7 @@ def divide(num: int, sizes: Sequence[float], single: Sequence[bool]) -> list[int
     counts = np.ones(len(sizes), int)
     several = np.flatnonzero(~np.asarray(single, bool))
     if len(several):
-        weights = np.asarray(sizes, float)[several]
+        weights = np.minimum(np.asarray(sizes, float)[several], sys.float_info.max / len(several))
         total = weights.sum()
         exact = num * (weights / total if total > 0 else np.full(len(several), 1 / len(several)))
         counts[several] = np.floor(exact)
@@ -140,4 +153,5 @@ def redraw_by_score(
         None if candidates.normals is None else candidates.normals[chosen],
         None if candidates.side is None else candidates.side[chosen],
         {name: column[chosen] for name, column in candidates.columns.items()},
+        {operator: directions.take(chosen) for operator, directions in candidates.directions.items()},
     )

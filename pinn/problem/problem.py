@@ -124,12 +124,12 @@ class Problem:
     source: Mapping = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the coordinates, in the order of columns of points and of indices."""
         return tuple(coordinate.name for coordinate in self.coordinates)
 
-    @property
+    @cached_property
     def space(self) -> tuple[str, ...]:
         """Names of the coordinates without time."""
         return tuple(name for name in self.names if name != self.time)
@@ -139,10 +139,12 @@ class Problem:
         """Number of coordinates, time included."""
         return len(self.coordinates)
 
-    @property
+    @cached_property
     def box(self) -> np.ndarray:
         """Lowest and highest value of each coordinate, (dim, 2)."""
-        return np.array([(coordinate.low, coordinate.high) for coordinate in self.coordinates])
+        box = np.array([(coordinate.low, coordinate.high) for coordinate in self.coordinates])
+        box.flags.writeable = False
+        return box
 
     @property
     def unknown_names(self) -> tuple[str, ...]:

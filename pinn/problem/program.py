@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pinn.problem.tree import Call, Name, Node, Number
+from pinn.problem.sites import Sites
+from pinn.problem.tree import Call, Name, Node, Normal, Number
 
 Functions = Mapping[str, Callable]
 
@@ -62,6 +63,14 @@ NUMPY: Functions = {
 def coordinate_values(points: np.ndarray, coordinates: Sequence[str]) -> dict[Node, np.ndarray]:
     """Return what a program wants to know of ``points`` (points, dim): one column (points,) for the name of each coordinate."""
     return {Name(name): points[:, axis] for axis, name in enumerate(coordinates)}
+
+
+def site_values(sites: Sites, coordinates: Sequence[str]) -> dict[Node, np.ndarray]:
+    """Return the same of sites, and the components of the normals where there are normals."""
+    values = coordinate_values(sites.points, coordinates)
+    if sites.normals is not None:
+        values.update({Normal(name): sites.normals[:, axis] for axis, name in enumerate(coordinates)})
+    return values
 
 
 class Instruction(NamedTuple):

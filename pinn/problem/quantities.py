@@ -11,7 +11,7 @@ from pinn.problem.problem import Piece, Problem, Request, Residual
 from pinn.problem.randomness import generator
 from pinn.problem.selectors import matters
 from pinn.problem.settings import BadInput
-from pinn.problem.sites import Sites
+from pinn.problem.sites import Sites, grid_shape, tensor_points
 from pinn.problem.terms import QUADRATURE_NODES, make_term
 from pinn.problem.tree import Integral
 
@@ -20,6 +20,9 @@ SolutionLike = Callable[[np.ndarray, Request], np.ndarray]
 
 MOST_POINTS = 100_000
 """Points at which a solution is asked for at once."""
+
+MOST_AXES = 4
+"""Coordinates along which a quantity is tried at several places before the training."""
 
 TRIALS = 12
 """Made-up solutions with which a quantity is tried before the training; one finite value is enough."""
@@ -35,7 +38,7 @@ def evaluate_quantity(problem: Problem, name: str, solution: SolutionLike, axes:
     tree = problem.quantities[name]
     free = matters(tree, problem.names)
     kept = [axis if x in free else axis[:1] for x, axis in zip(problem.names, axes, strict=True)]
-    points = np.stack([mesh.ravel() for mesh in np.meshgrid(*kept, indexing="ij")], axis=1)
+    points = tensor_points(kept)
     nodes = max((QUADRATURE_NODES ** len(leaf.over) for leaf in leaves(tree) if isinstance(leaf, Integral)), default=1)
     step = max(1, MOST_POINTS // nodes)
     residual = Residual(name, "quantity", "", tree, (Piece(),))
@@ -45,7 +48,7 @@ def evaluate_quantity(problem: Problem, name: str, solution: SolutionLike, axes:
         with np.errstate(all="ignore"):
             columns = [solution(image.sites.points, image.request) for image in term.images]
             parts.append(np.broadcast_to(np.asarray(term.evaluate(columns), float), term.num_rows))
-    return np.concatenate(parts).reshape([len(axis) for x, axis in zip(problem.names, kept, strict=True) if x in free])
+    return np.concatenate(parts).reshape(grid_shape(kept))
 
 
 def dependence(problem: Problem, name: str) -> str:
@@ -56,7 +59,9 @@ def dependence(problem: Problem, name: str) -> str:
 
 def check_quantity(problem: Problem, name: str) -> None:
     """Raise `BadInput` when a quantity cannot be evaluated: it looks outside the domain, or is no number whatever the solution."""
-    axes = tuple(np.linspace(low, high, 5) for low, high in problem.box)
+    several = set(matters(problem.quantities[name], problem.names)[:MOST_AXES])
+    ends = zip(problem.names, problem.box, strict=True)
+    axes = tuple(np.linspace(low, high, 5 if x in several else 1) for x, (low, high) in ends)
     for trial in range(TRIALS):
         random = generator(trial, f"quantity {name}")
         sign, size = (-1.0) ** trial, 10.0 ** random.uniform(-3, 3)

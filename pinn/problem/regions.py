@@ -6,14 +6,16 @@ and lie strictly inside along the free coordinates: faces are open, edges and co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput
-from pinn.problem.sites import Sites
+from pinn.problem.sites import Sites, join
 
 if TYPE_CHECKING:
     from pinn.problem.problem import Coordinate, Piece, Problem
@@ -22,8 +24,18 @@ Rule = Literal["sobol", "latin_hypercube", "uniform", "grid", "chebyshev"]
 """How points are placed: a scrambled Sobol sequence, one point per row and column of a fine raster, independently at random,
 at the centres of a regular tensor grid, at a tensor grid of Chebyshev nodes (dense towards the faces)."""
 
+GRIDS = ("grid", "chebyshev")
+LARGEST_GRID = 16
+"""Coordinates of a tensor grid at most; beyond, most of them would have one value whatever the number of points."""
+
+SOBOL_DIMENSIONS = 21201
+"""Coordinates for which direction numbers are known (Joe & Kuo 2008, SIAM J. Sci. Comput. 30, 2635)."""
+
 Keep = Callable[[np.ndarray], np.ndarray]
 """Points (points, dim) to booleans (points,): which belong to the region."""
+
+MOST_SAMPLES = 4096
+"""Points in all pieces of a region together that a check looks at, or one in each where there are more pieces."""
 
 NUM_TRIALS = 10_000
 """Points on which the share kept by a selector is measured."""
@@ -66,6 +78,28 @@ def draw(
     return Sites(points, _normals(piece, coordinates, len(points)))
 
 
+def draw_region(
+    pieces: Sequence[Piece], coordinates: Sequence[Coordinate], counts: Sequence[int], rule: Rule, rng: np.random.Generator
+) -> Sites:
+    """Return ``counts`` points on the pieces of a region, see `draw`; those that get one point only share one sequence.
+
+    A box in many dimensions has many faces with one point each, and single points of many sequences would not be even.
+    """
+    names = [coordinate.name for coordinate in coordinates]
+    lone = [count == 1 and bool(piece.free) and piece.cut is None for piece, count in zip(pieces, counts, strict=True)]
+    shared = rule not in GRIDS and sum(lone) > 1
+    unit = iter(unit_points(rule, sum(lone), max(len(piece.free) for piece in pieces), rng)) if shared else iter(())
+    parts = []
+    for piece, count, is_lone in zip(pieces, counts, lone, strict=True):
+        if shared and is_lone:
+            points = _place(piece, coordinates, next(unit)[None, : len(piece.free)])
+            parts.append(Sites(points, _normals(piece, coordinates, 1)))
+        else:
+            keep = None if piece.cut is None else partial(piece.keeps, coordinates=names)
+            parts.append(draw(piece, coordinates, count, rule, rng, keep))
+    return join(parts)
+
+
 def sample(problem: Problem, piece: Piece, name: str, num: int) -> np.ndarray:
     """Return random points of a piece, (points, dim), a little off its edges; fewer than ``num`` where its cut drops some.
 
@@ -78,10 +112,19 @@ def sample(problem: Problem, piece: Piece, name: str, num: int) -> np.ndarray:
     return points[piece.keeps(points, problem.names)]
 
 
+def sample_region(problem: Problem, pieces: Sequence[Piece], name: str, num: int) -> Sites:
+    """Return such points of several pieces with their normals: ``num`` in each, fewer where the pieces are many."""
+    each = max(1, min(num, MOST_SAMPLES // len(pieces)))
+    parts = [sample(problem, piece, name, each) for piece in pieces]
+    normals = [np.broadcast_to(piece.normal(problem.names), part.shape) for piece, part in zip(pieces, parts, strict=True)]
+    return Sites(np.concatenate(parts), np.concatenate(normals))
+
+
 def measure(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep | None = None) -> float:
-    """Return the length, area or volume of a piece along its free coordinates; 1 for a single point."""
-    lengths = [coordinate.high - coordinate.low for coordinate in coordinates if coordinate.name in piece.free]
-    return float(np.prod(lengths)) * (1.0 if keep is None else share(piece, coordinates, keep))
+    """Return the length, area or volume of a piece along its free coordinates; 1 for a single point, infinity when too large."""
+    free = frozenset(piece.free)
+    lengths = [coordinate.high - coordinate.low for coordinate in coordinates if coordinate.name in free]
+    return math.prod(lengths) * (1.0 if keep is None else share(piece, coordinates, keep))
 
 
 def share(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep) -> float:
@@ -91,10 +134,19 @@ def share(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep) -> float:
 
 
 def unit_points(rule: Rule, num: int, dim: int, rng: np.random.Generator) -> np.ndarray:
-    """Return points of the closed unit cube, (points, dim); exactly ``num`` unless the rule is a tensor grid."""
+    """Return points of the closed unit cube, (points, dim); exactly ``num`` unless the rule is a tensor grid.
+
+    In more than 21201 dimensions a Latin hypercube takes the place of the Sobol sequence.
+
+    Raises
+    ------
+    BadInput : a tensor grid in more than 16 dimensions.
+    """
+    if rule in GRIDS and dim > LARGEST_GRID:
+        raise BadInput(f"the rule '{rule}' is for at most {LARGEST_GRID} coordinates, here are {dim}; take points=sobol")
     if rule == "uniform":
         return rng.random((num, dim))
-    if rule == "latin_hypercube":
+    if rule == "latin_hypercube" or dim > SOBOL_DIMENSIONS:
         cells = np.stack([rng.permutation(num) for _ in range(dim)], axis=1)
         return (cells + rng.random((num, dim))) / num
     if rule == "sobol":
@@ -119,17 +171,15 @@ def _counts(num: int, dim: int) -> list[int]:
 
 def _place(piece: Piece, coordinates: Sequence[Coordinate], unit: np.ndarray) -> np.ndarray:
     """Return the points of the box (points, dim) that belong to points of the unit cube (points, free)."""
-    pinned, free = dict(piece.fixed), list(piece.free)
-    points = np.empty((len(unit), len(coordinates)))
-    for axis, coordinate in enumerate(coordinates):
-        low, high = float(coordinate.low), float(coordinate.high)
-        if coordinate.name in pinned:
-            points[:, axis] = pinned[coordinate.name]
-        elif coordinate.name in free:
-            values = low + (high - low) * unit[:, free.index(coordinate.name)]
-            points[:, axis] = np.clip(values, np.nextafter(low, high), np.nextafter(high, low))
-        else:
-            points[:, axis] = low + (high - low) / 2
+    axes = {coordinate.name: axis for axis, coordinate in enumerate(coordinates)}
+    low = np.array([coordinate.low for coordinate in coordinates], float)
+    high = np.array([coordinate.high for coordinate in coordinates], float)
+    points = np.tile(low + (high - low) / 2, (len(unit), 1))
+    free = [axes[name] for name in piece.free]
+    low, high = low[free], high[free]
+    points[:, free] = np.clip(low + (high - low) * unit, np.nextafter(low, high), np.nextafter(high, low))
+    for name, value in piece.fixed:
+        points[:, axes[name]] = value
     return points
 
 
@@ -144,8 +194,8 @@ def _kept(
     while True:
         points = _place(piece, coordinates, unit_points(rule, wanted, len(piece.free), rng))
         points = points[keep(points)]
-        if len(points) >= num or (rule in ("grid", "chebyshev") and len(points) > 0):
-            return points[:num] if rule not in ("grid", "chebyshev") else points
+        if len(points) >= num or (rule in GRIDS and len(points) > 0):
+            return points[:num] if rule not in GRIDS else points
         wanted += wanted // 4 + 1
 
 

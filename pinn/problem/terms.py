@@ -10,13 +10,17 @@ import numpy as np
 
 from pinn.problem import calculus
 from pinn.problem.problem import Problem, Request, Residual, jet_column
-from pinn.problem.program import NUMPY, Functions, Program, coordinate_values
+from pinn.problem.program import NUMPY, Functions, Program, coordinate_values, site_values
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Integral, Jet, Name, Node, Normal
+from pinn.problem.tree import Call, Integral, Jet, Name, Node
 
 QUADRATURE_NODES = 24
 """Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""
+
+
+MOST_NODES = 10_000_000
+"""Nodes of one integral at most."""
 
 
 class Image(NamedTuple):
@@ -133,22 +137,22 @@ class _Images:
     """Collects the images of one residual while its tree is rewritten."""
 
     def __init__(self):
-        self.points: list[np.ndarray] = []
+        self.sites: list[Sites] = []
         self.columns: list[dict] = []
         self._known: dict[Any, int] = {}
 
-    def column(self, key: Any, jet: Jet, points: Callable[[], np.ndarray]) -> tuple[int, int]:
-        """Return the image to which ``key`` belongs, at ``points()`` if it is new, and the column of the jet there."""
+    def column(self, key: Any, jet: Jet, sites: Callable[[], Sites]) -> tuple[int, int]:
+        """Return the image to which ``key`` belongs, at ``sites()`` if it is new, and the column of the jet there."""
         if key not in self._known:
-            self._known[key] = len(self.points)
-            self.points.append(points())
+            self._known[key] = len(self.sites)
+            self.sites.append(sites())
             self.columns.append({})
         image = self._known[key]
         return image, self.columns[image].setdefault(jet_column(jet), len(self.columns[image]))
 
     def finish(self) -> tuple[Image, ...]:
-        pairs = zip(self.points, self.columns, strict=True)
-        return tuple(Image(Sites(points), tuple(columns)) for points, columns in pairs)
+        pairs = zip(self.sites, self.columns, strict=True)
+        return tuple(Image(sites, tuple(columns)) for sites, columns in pairs)
 
 
 def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float = 1.0, quadrature: int = QUADRATURE_NODES) -> Term:
@@ -160,15 +164,13 @@ def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float 
     """
     rows = len(sites.points)
     images = _Images()
-    known: dict[Node, Any] = coordinate_values(sites.points, problem.names)
-    outer = dict(known)
-    if sites.normals is not None:
-        known.update({Normal(name): sites.normals[:, axis] for axis, name in enumerate(problem.names)})
+    known: dict[Node, Any] = {**site_values(sites, problem.names)}
+    outer = coordinate_values(sites.points, problem.names)
     integrals: dict[Node, Call] = {}
 
     def leaf(node: Node) -> Node:
         if isinstance(node, Jet):
-            return Column(*images.column(node.image, node, lambda: _image_points(problem, residual, sites, node, outer)))
+            return Column(*images.column(node.image, node, lambda: _image_sites(problem, residual, sites, node, outer)))
         if isinstance(node, Integral):
             name = Sum(len(integrals))
             integrals[name] = _integral(problem, residual, node, images, known, rows, name.integral, quadrature)
@@ -208,14 +210,14 @@ def _spread(program: Program, rows: int) -> Program:
     return program.map_constants(lambda value: np.broadcast_to(value, (rows,)).copy() if np.ndim(value) == 0 else value)
 
 
-def _image_points(problem: Problem, residual: Residual, sites: Sites, jet: Jet, values: Mapping[Node, Any]) -> np.ndarray:
+def _image_sites(problem: Problem, residual: Residual, sites: Sites, jet: Jet, values: Mapping[Node, Any]) -> Sites:
     if not jet.image:
-        return sites.points
+        return Sites(sites.points, directions=sites.directions)
     points = np.array(sites.points, dtype=float)
     names, places = zip(*jet.image, strict=True)
     for name, value in zip(names, Program(places)(values), strict=True):
         points[:, problem.names.index(name)] = value
-    return _inside(problem, residual, points)
+    return Sites(_inside(problem, residual, points))
 
 
 def _inside(problem: Problem, residual: Residual, points: np.ndarray) -> np.ndarray:
@@ -248,14 +250,14 @@ def _integral(
     values.update(places)
     num_nodes = weights.shape[1]
 
-    def points(jet: Jet) -> np.ndarray:
+    def inner_sites(jet: Jet) -> Sites:
         image = dict(jet.image)
         full = [np.broadcast_to(Program([image.get(name, Name(name))])(values)[0], (rows, num_nodes)) for name in problem.names]
-        return _inside(problem, residual, np.stack([column.reshape(-1) for column in full], axis=1))
+        return Sites(_inside(problem, residual, np.stack([column.reshape(-1) for column in full], axis=1)))
 
     def leaf(inner: Node) -> Node:
         if isinstance(inner, Jet):
-            return Column(*images.column((number, inner.image), inner, lambda: points(inner)), num_nodes)
+            return Column(*images.column((number, inner.image), inner, lambda: inner_sites(inner)), num_nodes)
         if isinstance(inner, Name):
             local = Local(inner.name, number)
             known[local] = values[inner]
@@ -272,6 +274,10 @@ def _quadrature(
     node: Integral, values: Mapping[Node, Any], rows: int, quadrature: int
 ) -> tuple[dict[Node, np.ndarray], np.ndarray]:
     """Return the nodes of the bound variables and the weights, (rows, nodes) each; tensor Gauss-Legendre."""
+    if quadrature ** len(node.over) > MOST_NODES:
+        raise BadInput(
+            f"an integral over {len(node.over)} coordinates needs {quadrature}**{len(node.over)} points, which is too many"
+        )
     position, weight = np.polynomial.legendre.leggauss(quadrature)
     count = len(node.over)
     grids = np.meshgrid(*[position] * count, indexing="ij")

@@ -6,6 +6,7 @@ A *surface* tree is what a person wrote (`pinn.problem.formula.parse` makes it a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
@@ -132,3 +133,14 @@ class Position(NamedTuple):
     line: int
     column: int
     text: str
+
+
+Item = TypeVar("Item")
+
+
+def fold(combine: Callable[[Item, Item], Item], items: Sequence[Item]) -> Item:
+    """Return ``items`` combined in pairs of halves, so that a sum of a thousand terms is a tree of depth ten."""
+    if len(items) == 1:
+        return items[0]
+    half = (len(items) + 1) // 2
+    return combine(fold(combine, items[:half]), fold(combine, items[half:]))

@@ -164,6 +164,11 @@ class RunData:
         return Grid({name: np.asarray(self.solution[name], float) for name in names}, time if time in names else None)
 
     @property
+    def held(self) -> Mapping[str, float]:
+        """Coordinates that the grid does not have, and where they are held: in many coordinates it is a plane."""
+        return _mapping(self.meta.get("held"))
+
+    @property
     def unknowns(self) -> tuple[str, ...]:
         """Unknowns with values on the grid."""
         named = self.meta.get("unknowns") or [name for name in self.metric("unknowns", {})]

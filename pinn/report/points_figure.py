@@ -113,7 +113,8 @@ def _plane(data: RunData, names: Sequence[str], terms: Mapping[str, np.ndarray],
 def _box(data: RunData, names: Sequence[str], terms: Mapping[str, np.ndarray], colours: Mapping[str, str]) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
-    left_out = f" (seen along {', '.join(names[3:])})" if len(names) > 3 else ""
+    others = ", ".join(names[3:]) if len(names) <= 8 else f"{len(names) - 3} more coordinates"
+    left_out = f" (seen along {others})" if len(names) > 3 else ""
     figure = new_figure(7.6, 5.0, f"{escaped(data.title)} — collocation points{left_out}")
     axes: Any = figure.add_subplot(projection="3d")
     low, high = _box_of(data, terms)

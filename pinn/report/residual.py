@@ -11,7 +11,7 @@ from pinn.report.folder import Grid, RunData
 from pinn.report.panels import Column, mosaic
 from pinn.report.style import decades, error_limits, escaped, label, new_figure, plain_axes, residual_scale, term_style
 from pinn.report.views import views
-from pinn.report.wording import number
+from pinn.report.wording import number, plane_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,4 +61,4 @@ def _lines(data: RunData, grid: Grid, maps: dict[str, np.ndarray]) -> Figure:
 
 
 def _heading(data: RunData, names: Collection[str]) -> str:
-    return f"{escaped(data.title)} — residual of the equation{'s' * (len(names) > 1)}"
+    return f"{escaped(data.title)} — residual of the equation{'s' * (len(names) > 1)}{plane_words(data)}"

@@ -10,7 +10,7 @@ from pinn.report.lines import Bundle, Line, stack
 from pinn.report.panels import Column, mosaic
 from pinn.report.style import SOLUTION, error_label, error_scale, escaped, field_scale, label
 from pinn.report.views import views
-from pinn.report.wording import error_words, known_error, reference_words
+from pinn.report.wording import error_words, known_error, plane_words, reference_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def quantity_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
 
 def heading(data: RunData, name: str) -> str:
     """Return the line above a figure: the problem, the unknown and its relative error with how it is known."""
-    return f"{escaped(data.title)} — {escaped(error_words(data, known_error(data, name)))}"
+    return f"{escaped(data.title)} — {escaped(error_words(data, known_error(data, name)))}{plane_words(data)}"
 
 
 def _figure(data: RunData, grid: Grid, name: str, fields: Fields, title: str) -> Figure:

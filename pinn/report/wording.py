@@ -148,6 +148,11 @@ def estimates_of(data: RunData) -> dict[str, Any]:
     return {name: value for name in names} if is_number(value) else {}
 
 
+def plane_words(data: RunData) -> str:
+    """Return what is to be said of a picture that shows a part of the domain only; nothing when it shows all of it."""
+    return f", on the plane through the middle of {len(data.held)} more coordinates" if data.held else ""
+
+
 def reference_words(data: RunData) -> str:
     """Return what the solution was compared with: ``exact solution``, ``finite differences``, ``file`` or ``none``."""
     kind = data.metric("reference.kind", "none")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
 from pinn.problem.calculus import jets
+from pinn.problem.directions import draw_directions, estimated
+from pinn.problem.problem import jet_column
 from pinn.problem.quantities import dependence
+from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput
 from pinn.run.environment import memory_gigabytes
 from pinn.run.folder import refuse_unusable
@@ -18,11 +22,17 @@ from pinn.run.words import Words
 from pinn.solver.lbfgs import LBFGS
 from pinn.solver.self_scaled_broyden import SelfScaledBroyden
 
+WIDE = 50
+"""Sums of more derivatives than this are worth estimating."""
+
 BASE_MEGABYTES = 400.0
 """What Python and torch hold before any work."""
 
-CHUNK_POINTS = 8192
-"""Largest number of points that are evaluated together."""
+CHUNK_POINTS, SMALLEST_CHUNK = 8192, 64
+"""Largest and smallest number of points that are evaluated together."""
+
+CHUNK_NUMBERS = 2**20
+"""Numbers of all layers' jets that are held together where that is more than the smallest chunk."""
 
 OPERATIONS_PER_SECOND = 6e9
 """Of one thread on layers of common width, float64; measured on two x86 machines, a guess elsewhere."""
@@ -58,10 +68,12 @@ def size(prepared: Prepared) -> Size:
     carried = _channels(prepared)
     params = network.num_parameters(problem)
     bytes_per_number = 8 if configuration.precision == "float64" else 4
-    held = sum(rows) * len(carried) * (problem.dim + 2) * bytes_per_number * 2
+    varying = 1 + (len(carried) if problem.periodic or points.directions else len(carried) / SMALLEST_CHUNK)
+    held = sum(rows) * varying * (problem.dim + 2) * bytes_per_number * 2
     stages = list(solver.stages.values())
     memory = max(numbers_of(stage, params) for stage in stages) * bytes_per_number * 1.5
-    chunk = network.memory(problem, min(sum(rows), CHUNK_POINTS), carried, configuration.precision)
+    together = max(CHUNK_NUMBERS // (len(carried) * network.width * getattr(network, "depth", 1)), SMALLEST_CHUNK)
+    chunk = network.memory(problem, min(sum(rows), CHUNK_POINTS, together), carried, configuration.precision)
     operations = 6.0 * sum(rows) * len(carried) * params
     return Size(
         sum(rows), sum(rows), params, sum(stage.steps for stage in stages),
@@ -71,10 +83,28 @@ def size(prepared: Prepared) -> Size:
 
 
 def _channels(prepared: Prepared) -> tuple:
+    """Return the channels of the equations, with those along random directions in place of what is estimated."""
+    from pinn.field.lines import along_lines
     from pinn.field.request import channels
 
-    operators = {jet.operator for row in prepared.problem.equations for jet in jets(row.tree)}
-    return channels(tuple(sorted(operators)), prepared.problem.dim)
+    points, problem = prepared.configuration.points, prepared.problem
+    request = tuple(sorted({jet_column(jet) for row in problem.equations for jet in jets(row.tree)}))
+    wanted = {} if points.directions is None else estimated(problem.equations, points.directions)
+    rng = generator(0, "check")
+    trial = {each: draw_directions(found, points.along, points.directions or 1, 1, rng) for each, found in wanted.items()}
+    asked, lines = along_lines(request, trial)
+    return channels(tuple(operator for _, operator in asked), problem.dim + len(lines))
+
+
+def _on_directions(prepared: Prepared) -> Iterator[str]:
+    """Yield what should be known of many derivatives: that they can be estimated, or which ones cannot."""
+    problem, num = prepared.problem, prepared.configuration.points.directions
+    operators = {jet.operator for row in problem.equations for jet in jets(row.tree)}
+    exact = sum(len(operator) == 1 and sum(operator[0]) > 0 for operator in operators)
+    if num is None and estimated(problem.equations, WIDE):
+        yield f"sums of more than {WIDE} derivatives are computed exactly; points.directions=16 estimates them"
+    if num is not None and exact > num:
+        yield f"{exact} derivatives that the equations ask for one by one stay exact, and each costs a channel"
 
 
 @singledispatch
@@ -145,11 +175,12 @@ def command(words: Words) -> int:
     if problem.quantities:
         print(f"  quantities  {', '.join(dependence(problem, name) for name in problem.quantities)}")
     print(f"  points      {expected.num_points}")
+    print(f"  channels    {len(_channels(prepared))} carried through the network for the equations")
     print(f"  parameters  {expected.num_parameters} ({type(configuration.network).__name__})")
     print(f"  solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}")
     print(f"  memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB")
     print(f"  training    at most about {longest} with {configuration.threads} threads")
-    for warning in (*problem.warnings, *configuration.points.warnings()):
+    for warning in (*problem.warnings, *configuration.points.warnings(), *_on_directions(prepared)):
         print(f"  note        {warning}")
     print("ok")
     return 0

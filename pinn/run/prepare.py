@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pinn.problem.directions import estimated, nonlinear_in
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
 from pinn.problem.quantities import check_quantity
@@ -42,6 +43,7 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
     where = None if given is None or given.document is None else _where(given.document, configuration.problem)
     problem = read_problem(configuration.problem, configuration.name, where)
     check_names(configuration, problem)
+    check_directions(configuration, problem)
     check_quantities(problem, where)
     return Prepared(configuration, problem)
 
@@ -85,6 +87,23 @@ def check_names(configuration: Configuration, problem: Problem) -> None:
     conditions = sorted({row.condition for row in problem.conditions})
     _refuse_unknown("weights", "term", configuration.weights, list(dict.fromkeys([*terms, *conditions, "equations", "conditions"])))
     _refuse_unknown("hard", "condition", configuration.hard, conditions)
+
+
+def check_directions(configuration: Configuration, problem: Problem) -> None:
+    """Raise `BadInput` when random directions are asked for where they are of no use, or biased."""
+    num = configuration.points.directions
+    if num is None:
+        return
+    operators = estimated(problem.residuals, num)
+    if not operators:
+        raise BadInput(f"must be null or less: nothing in the problem is a sum of more than {num} derivatives", "points.directions")
+    for row in problem.residuals:
+        jet = nonlinear_in(row, operators)
+        if jet is not None:
+            why = f"'{row.name}' is not linear in a sum of derivatives of {jet.unknown}, so that its estimate would be biased"
+            raise BadInput(f"must be null: {why}", "points.directions")
+    if configuration.hard:
+        raise BadInput("must be null where conditions are hard: their lift has no derivatives along lines", "points.directions")
 
 
 def _refuse_unknown(setting: str, kind: str, names: Any, known: Sequence[str]) -> None:

@@ -84,7 +84,8 @@ def quantities(problem: Problem, solution: SolutionLike, truth: Reference, axes:
 
 def _quantity(problem: Problem, name: str, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...]) -> Quantity:
     free = matters(problem.quantities[name], problem.names)
-    places = tuple(axis for x, axis in zip(problem.names, axes, strict=True) if x in free)
+    shown = {x: axis for x, axis in zip(problem.names, axes, strict=True) if x in free and len(axis) > 1}
+    free, places = tuple(shown), tuple(shown.values())
     values = evaluate_quantity(problem, name, solution, axes)
     compared, why = _of_reference(problem, name, truth)
     if compared is None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pinn.judge.grid import tensor_points
 from pinn.judge.metrics import Metrics
 from pinn.problem.problem import Problem
-from pinn.problem.sites import Sites
+from pinn.problem.sites import Sites, grid_shape, tensor_points
 from pinn.problem.terms import make_term
 from pinn.report.export import write_nc
 from pinn.run import atomic
@@ -27,11 +26,13 @@ SHOWN_POINTS = 20_000
 
 def write_solution(folder: RunFolder, problem: Problem, found: Metrics, estimate: Mapping[str, np.ndarray]) -> None:
     """Write solution.npz and solution.nc: solution, reference, error and accepted estimate on the evaluation grid, by unknown."""
-    axes = dict(zip(problem.names, found.axes, strict=True))
+    every = dict(zip(problem.names, found.axes, strict=True))
+    axes = {name: axis for name, axis in every.items() if len(axis) > 1}
+    held = {name: float(axis[0]) for name, axis in every.items() if len(axis) == 1}
     kinds = {"": found.solution, ".reference": found.reference, ".error": found.error, ".estimate": estimate}
     fields = {f"{name}{kind}": values[name] for name in found.solution for kind, values in kinds.items() if name in values}
     meta = {
-        "coordinates": list(problem.names), "unknowns": list(problem.unknown_names), "time": problem.time,
+        "coordinates": list(axes), "held": held, "unknowns": list(problem.unknown_names), "time": problem.time,
         "title": problem.title, "units": dict(problem.units),
     }  # fmt: skip
     atomic.write_npz(folder / "solution.npz", {**axes, **fields, "meta": np.array(json.dumps(meta, sort_keys=True))})
@@ -67,4 +68,4 @@ def _residual_maps(setup: Setup, state: State, axes: Sequence[np.ndarray]) -> di
     sites = Sites(tensor_points(tuple(axes)))
     terms = [make_term(problem, row, sites) for row in problem.equations]
     residuals = Rows(setup.field, terms).unweighted(state.theta)
-    return {name: values.cpu().double().numpy().reshape([len(axis) for axis in axes]) for name, values in residuals.items()}
+    return {name: values.cpu().double().numpy().reshape(grid_shape(axes)) for name, values in residuals.items()}

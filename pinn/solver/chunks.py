@@ -56,10 +56,14 @@ def cut(number: int, term: Term, rows: slice) -> Piece:
         each = len(values) // total
         return values[rows.start * each : rows.stop * each]
 
+    def part(sites: Sites) -> Sites:
+        directions = {operator: each._replace(vectors=owned(each.vectors)) for operator, each in sites.directions.items()}
+        return Sites(owned(sites.points), None, owned(sites.side), directions=directions)
+
     def sliced(values: Any) -> Any:
         return values[rows] if np.ndim(values) and len(values) == total else values
 
-    images = tuple(Image(Sites(owned(sites.points), None, owned(sites.side)), request) for sites, request in term.images)
+    images = tuple(Image(part(sites), request) for sites, request in term.images)
     content = replace(term.convert(sliced), images=images, sites=Sites(term.sites.points[rows]))
     return Piece(number, rows, content, origins)
 
@@ -125,7 +129,8 @@ def merge(pieces: Sequence[Piece]) -> tuple[list[tuple[Sites, Request]], list[li
             wanted.setdefault(origin, {}).update(dict.fromkeys(image.request))
     groups: dict[Any, list[Any]] = {}
     for origin, columns in wanted.items():
-        groups.setdefault((frozenset(columns), sites[origin].side is None), []).append(origin)
+        key = frozenset(columns), sites[origin].side is None, frozenset(sites[origin].directions)
+        groups.setdefault(key, []).append(origin)
     places: dict[Any, Place] = {}
     evaluations = []
     for number, origins in enumerate(groups.values()):

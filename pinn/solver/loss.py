@@ -95,4 +95,4 @@ def _family(terms: Sequence[Term]) -> Family:
         wanted = [request.index(column) for column in term.images[0].request]
         inputs = tuple(wanted[leaf.column] for leaf in term.slopes.inputs if isinstance(leaf, Column))
         formulas.append(Formula(term.slopes, inputs, tuple(wanted[leaf.column] for leaf in term.columns)))
-    return Family(terms[0].sites, request, tuple(formulas))
+    return Family(terms[0].images[0].sites, request, tuple(formulas))

@@ -31,7 +31,8 @@ class Rows:
 
     Parameters
     ----------
-    field : what maps θ to jets; needs ``at``, ``chunk``, ``fuse``, ``num_params``, ``dtype`` and ``device`` of `pinn.field.field.Field`.
+    field : what maps θ to jets; needs ``at``, ``chunk``, ``fuse``, ``num_params``, ``dtype`` and ``device`` of
+        `pinn.field.field.Field`.
     terms : residuals with their points, in the order of the rows.
     weights : factors on the weights that the terms have, by name, a number or one for each row (rows,); those not named keep 1.
     chunk : points that are evaluated together, by default what the field finds best; it changes results by rounding.
@@ -49,7 +50,9 @@ class Rows:
         if not terms:
             raise BadInput("there is nothing to solve: no terms")
         self.field, self.terms = field, tuple(terms)
-        self.chunk = chunk or min((field.chunk(image.request) for term in terms for image in term.images), default=1)
+        self.chunk = chunk or min(
+            (field.chunk(image.request, image.sites.directions) for term in terms for image in term.images), default=1
+        )
         self.names = tuple(term.name for term in terms)
         ends = list(itertools.accumulate((term.num_rows for term in terms), initial=0))
         self.slices = {name: slice(a, b) for name, a, b in zip(self.names, ends[:-1], ends[1:], strict=True)}

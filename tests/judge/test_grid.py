@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from judged_fields import heat, shipped
 
-from pinn.judge.grid import equidistributing, interpolate, jittered, make_grid, tensor_points, trapezoid_weights
+from pinn.judge.grid import equidistributing, interpolate, jittered, make_grid, trapezoid_weights
+from pinn.problem.sites import tensor_points
 
 
 def test_jittered_maps_are_maps_and_differ_between_grids():

@@ -31,7 +31,7 @@ class Halves:
     def initial(self, seed):
         return self.stack.initial(seed)
 
-    def chunk(self, request):
+    def chunk(self, request, directions=None):
         return self.stack.chunk(request)
 
     def fuse(self, families):
