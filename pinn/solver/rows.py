@@ -31,7 +31,8 @@ class Rows:
 
     Parameters
     ----------
-    field : what maps θ to jets; needs ``at``, ``chunk``, ``fuse``, ``num_params``, ``dtype`` and ``device`` of `pinn.field.field.Field`.
+    field : what maps θ to jets; needs ``at``, ``chunk``, ``fuse``, ``num_params``, ``dtype`` and ``device`` of
+        `pinn.field.field.Field`.
     terms : residuals with their points, in the order of the rows.
     weights : factors on the weights that the terms have, by name, a number or one for each row (rows,); those not named keep 1.
     chunk : points that are evaluated together, by default what the field finds best; it changes results by rounding.
