@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ from pinn.field.embedding import Part
 from pinn.field.jet import Jet
 from pinn.field.layout import Layout, Shape
 from pinn.field.memory import Loan, Memory, large_empty
-from pinn.field.native_code import write_code
+from pinn.field.native_code import JACOBIAN, write_code
 from pinn.field.recorder import Operation, Ref, record
 from pinn.field.request import Channel
 
@@ -78,10 +78,16 @@ class NativeNetwork:
         self.num_params, self.dtype = layout.num_params, dtype
         self.code = write_code(operations, layout, TYPES[dtype], num_bases)
         library = compile_library(self.code.text)
+        self._backward = _prototype(library["backward"], NUM_ARGUMENTS["backward"])
         self.tapes, self.kept = Memory(), Memory()
         self._works = {name: Memory() for name in self.code.work}
         self._phases = [_prototype(library[f"phase{k}"], 0) for k in range(len(self.code.stops) + 1)]
-        self._functions = {name: _prototype(library[name], more) for name, more in NUM_ARGUMENTS.items()}
+
+    @cached_property
+    def _jacobian(self) -> dict[str, Any]:
+        """The functions of Jacobians by name, compiled when the first of them is needed."""
+        library = compile_library(self.code.jacobian)
+        return {name: _prototype(library[name], more) for name, more in NUM_ARGUMENTS.items() if name in JACOBIAN}
 
     def __reduce__(self):
         """Copies, also those in another process, are made of the same operations."""
@@ -149,7 +155,8 @@ class NativeNetwork:
             work = self._works[name].take(theta, self.code.work[name].numbers(inputs.largest, 1))
             pointers.append(work.tensor.data_ptr())
         theta = theta.contiguous()
-        self._functions[name](*_arguments(theta, inputs, tape), *pointers)
+        function = self._jacobian[name] if name in JACOBIAN else self._backward
+        function(*_arguments(theta, inputs, tape), *pointers)
 
     def _array(self, tape: Tape, name: str, inputs: Inputs) -> Tensor:
         points, members, per_point, _ = self.code.tape.places[name]

@@ -37,6 +37,8 @@ OTHER_ARGUMENTS = {
     "transpose": "T *kept, const T *all_weights, T *gradients, T *work",
 }
 """Of the functions beside the phases, all of which have ``ARGUMENTS`` first."""
+JACOBIAN = ("factors", "rows", "apply", "transpose")
+"""Functions in a piece of code of their own: many runs want no Jacobian, and every piece waits for the compiler."""
 
 
 class Code(NamedTuple):
@@ -44,6 +46,7 @@ class Code(NamedTuple):
 
     Attributes
     ----------
+    text, jacobian : code of the phases and ``backward``, and of the functions in ``JACOBIAN``.
     tape, kept : memory of both passes, and of the cotangents that ``factors`` keeps.
     work : memory that a function needs, by name, for the largest number of points that one member has.
     stops : for every phase that ends before an activation: (activation, highest order of its derivatives, array of its argument).
@@ -51,6 +54,7 @@ class Code(NamedTuple):
     """
 
     text: str
+    jacobian: str
     tape: Plot
     kept: Plot
     work: dict[str, Plot]
@@ -76,14 +80,16 @@ def write_code(operations: Sequence[Operation], layout: Layout, number: str, num
         "apply": row_passes.apply(writer),
         "transpose": row_passes.transpose(writer),
     }
-    text = [head(number), *writer.loops.values()]
+    shared = "\n".join([head(number), *writer.loops.values()])
+    texts = {}
     for name, (work, lines) in bodies.items():
         declared = [*_of_member(writer, name), *tape.member_declarations("tape"), *work.declarations("work")]
         declared += kept.member_declarations("kept") if "*kept" in OTHER_ARGUMENTS.get(name, "") else []
-        text.append(_over_members(name, [*declared, *lines]))
+        texts[name] = _over_members(name, [*declared, *lines])
     out = operations[-1].out
     works = {name: work for name, (work, _) in bodies.items() if "*work" in OTHER_ARGUMENTS.get(name, "")}
-    return Code("\n".join(text), tape, kept, works, tuple(writer.stops), (writer.stack(out), out.num_channels, out.width))
+    plain, jacobian = ("\n".join([shared, *(texts[k] for k in texts if (k in JACOBIAN) == late)]) for late in (False, True))
+    return Code(plain, jacobian, tape, kept, works, tuple(writer.stops), (writer.stack(out), out.num_channels, out.width))
 
 
 def head(number: str) -> str:

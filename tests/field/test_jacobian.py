@@ -68,8 +68,8 @@ NETWORKS = {
     "blocks": PirateNet(width=5, depth=1),
     "products": Separable(width=4, depth=2, rank=3),
     "mixed": Mixed(width=5, depth=3),
-    "factorised": MLP(width=7, depth=2, factorisation=Factorisation(mean=0.5)),
-    "factorised blocks": PirateNet(width=4, depth=1, gates=False, factorisation=Factorisation(mean=0.5)),
+    "factorised": MLP(width=9, depth=3, factorisation=Factorisation(mean=0.5)),
+    "factorised blocks": PirateNet(width=5, depth=1, factorisation=Factorisation(mean=0.5)),
 }
 ENGINES = {"nested": ("autograd", False), "jets": ("taylor", False), "compiled": ("taylor", True)}
 REQUEST = (("u", ((0, 0),)), ("u", ((0, 2), (2, 0))), ("u", ((1, 0),)))
