@@ -22,6 +22,7 @@ OPTIONS: dict[str, str] = {
     "Adam": "pinn.solver.adam",
     "LBFGS": "pinn.solver.lbfgs",
     "SelfScaledBroyden": "pinn.solver.self_scaled_broyden",
+    "GaussNewton": "pinn.solver.gauss_newton",
     "LeastSquares": "pinn.solver.least_squares",
     "Staged": "pinn.solver.staged",
     "Until": "pinn.solver.rules",

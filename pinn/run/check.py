@@ -15,6 +15,7 @@ from pinn.run.folder import refuse_unusable
 from pinn.run.prepare import Prepared, prepare
 from pinn.run.progress import duration
 from pinn.run.words import Words
+from pinn.solver.gauss_newton import GaussNewton
 from pinn.solver.lbfgs import LBFGS
 from pinn.solver.least_squares import LeastSquares
 from pinn.solver.self_scaled_broyden import SelfScaledBroyden
@@ -92,6 +93,11 @@ def _(stage: LBFGS, params: int, num_rows: int) -> float:
 @numbers_of.register
 def _(stage: SelfScaledBroyden, params: int, num_rows: int) -> float:
     return 2.0 * params**2
+
+
+@numbers_of.register
+def _(stage: GaussNewton, params: int, num_rows: int) -> float:
+    return 3.0 * params * num_rows + 3.0 * min(params, num_rows) ** 2
 
 
 @numbers_of.register
