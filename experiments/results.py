@@ -4,7 +4,7 @@ On the command line:
 
     python experiments/results.py                        all problems, seed 0
     python experiments/results.py heat_1d --seeds 0 1 2  medians over seeds, worst in brackets
-    python experiments/results.py --write                put the table into README.md
+    python experiments/results.py --write                put the table into README.md, where it has a place for these settings
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     print(f"\n{platform.machine()}, seeds {arguments.seeds}, pinn {pinn.__version__}")
     if arguments.write:
-        write(lines)
+        write(lines, " ".join(["results", *arguments.settings]))
 
 
 def row(name: str, seeds: list[int], settings: list[str]) -> str:
@@ -76,12 +76,14 @@ def summary(values: list[float | None]) -> str:
     return median if len(values) == 1 else f"{median} ({max(known):.1e})"
 
 
-def write(lines: list[str]) -> None:
-    """Put the table between its markers in README.md."""
-    path = ROOT / "README.md"
-    before, _, rest = path.read_text().partition("<!-- results -->\n")
-    _, _, after = rest.partition("<!-- end results -->")
-    path.write_text(before + "<!-- results -->\n" + "\n".join(lines) + "\n<!-- end results -->" + after)
+def write(lines: list[str], name: str) -> None:
+    """Put the table between the markers of its name in README.md."""
+    path, marker = ROOT / "README.md", f"<!-- {name} -->\n"
+    before, found, rest = path.read_text().partition(marker)
+    if not found:
+        raise SystemExit(f"README.md has no place for a table of these settings: {marker.strip()}")
+    _, end, after = rest.partition("<!-- end results -->")
+    path.write_text(before + marker + "\n".join(lines) + "\n" + end + after)
 
 
 if __name__ == "__main__":

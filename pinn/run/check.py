@@ -19,7 +19,9 @@ from pinn.run.folder import refuse_unusable
 from pinn.run.prepare import Prepared, prepare
 from pinn.run.progress import duration
 from pinn.run.words import Words
+from pinn.solver.gauss_newton import GaussNewton
 from pinn.solver.lbfgs import LBFGS
+from pinn.solver.least_squares import LeastSquares
 from pinn.solver.self_scaled_broyden import SelfScaledBroyden
 
 WIDE = 50
@@ -71,7 +73,7 @@ def size(prepared: Prepared) -> Size:
     varying = 1 + (len(carried) if problem.periodic or points.directions else len(carried) / SMALLEST_CHUNK)
     held = sum(rows) * varying * (problem.dim + 2) * bytes_per_number * 2
     stages = list(solver.stages.values())
-    memory = max(numbers_of(stage, params) for stage in stages) * bytes_per_number * 1.5
+    memory = max(numbers_of(stage, params, sum(rows)) for stage in stages) * bytes_per_number * 1.5
     together = max(CHUNK_NUMBERS // (len(carried) * network.width * getattr(network, "depth", 1)), SMALLEST_CHUNK)
     chunk = network.memory(problem, min(sum(rows), CHUNK_POINTS, together), carried, configuration.precision)
     operations = 6.0 * sum(rows) * len(carried) * params
@@ -108,19 +110,29 @@ def _on_directions(prepared: Prepared) -> Iterator[str]:
 
 
 @singledispatch
-def numbers_of(stage: Any, params: int) -> float:
-    """Return how many numbers a stage keeps for so many parameters."""
+def numbers_of(stage: Any, params: int, num_rows: int) -> float:
+    """Return how many numbers a stage keeps for so many parameters and rows."""
     return 4.0 * params
 
 
 @numbers_of.register
-def _(stage: LBFGS, params: int) -> float:
+def _(stage: LBFGS, params: int, num_rows: int) -> float:
     return 2.0 * stage.history * params
 
 
 @numbers_of.register
-def _(stage: SelfScaledBroyden, params: int) -> float:
+def _(stage: SelfScaledBroyden, params: int, num_rows: int) -> float:
     return 2.0 * params**2
+
+
+@numbers_of.register
+def _(stage: GaussNewton, params: int, num_rows: int) -> float:
+    return 3.0 * params * num_rows + 3.0 * min(params, num_rows) ** 2
+
+
+@numbers_of.register
+def _(stage: LeastSquares, params: int, num_rows: int) -> float:
+    return 2.0 * params * num_rows
 
 
 def refuse_too_large(prepared: Prepared) -> Size:
@@ -138,7 +150,7 @@ def megabytes_on_disk(prepared: Prepared) -> float:
     """Return about how much a run writes: two checkpoints, tables, fields and figures, MB."""
     expected = size(prepared)
     stages = prepared.configuration.solver.stages.values()
-    saved = max(numbers_of(stage, expected.num_parameters) for stage in stages) * 8 * 3
+    saved = max(numbers_of(stage, expected.num_parameters, 0) for stage in stages) * 8 * 3
     return 10.0 + (saved + expected.steps * 200.0) / 1e6
 
 

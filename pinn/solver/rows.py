@@ -63,6 +63,11 @@ class Rows:
         self._check_weights()
         self._loss = Loss(field, self.terms, self.chunk)
 
+    @property
+    def parts(self) -> Mapping[str, np.ndarray]:
+        """Positions in θ of the ``hidden`` parameters and of the ``linear`` ones, those of the last layer."""
+        return self.field.layout.parts
+
     def _weight(self, term: Term) -> float | Tensor:
         factor = self.weights.get(term.name, 1.0)
         if isinstance(factor, (int, float)):
