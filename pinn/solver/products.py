@@ -42,16 +42,16 @@ class RowOperator:
     `Rows.products`, then one J v (Jᵀ w takes as long):
 
         rows × params     engine      making J   making factors   J v   by factors   by factors made again
-        1,000 × 1,341     compiled        2.5              1.7   0.39         0.34                     2.2
-                          tensors         8.1              5.0   0.39         0.80                     5.9
-        1,000 × 7,851     compiled         14              5.5    2.2          1.3                     6.8
-                          tensors          26               12    2.2          2.5                      15
-        10,000 × 7,851    compiled        144               60     31           18                      69
-                          tensors         308              115     32           27                     128
+        1,000 × 1,341     compiled        1.8              1.1   0.41         0.38                     1.5
+                          tensors         7.8              4.2   0.41         0.77                     4.8
+        1,000 × 7,851     compiled         12              3.6    2.2          1.5                     5.1
+                          tensors          27               12    2.2          2.4                      15
+        10,000 × 7,851    compiled        138               47     33           24                      44
+                          tensors         350              131     33           32                     142
 
     So where only products are wanted, compiled factors always win; by tensors they win above about 8,000 parameters, and below
-    that for fewer than about eight products at one θ. Factors made again for each product need no memory that grows with the rows,
-    and win for one to three products. Where J is to be factorised, `Rows.linearise` makes its entries.
+    that for fewer than about ten products at one θ. Factors made again for each product need no memory that grows with the rows,
+    and win for one or two products. Where J is to be factorised, `Rows.linearise` makes its entries.
 
     The other ways to J v, on torch's tape of the same jets, take for the three sizes 5.1, 13 and 114 ms (forward mode) and 4.9, 16
     and 156 ms (differentiating the reverse pass, which is what remains for a torch module).
