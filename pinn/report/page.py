@@ -207,6 +207,7 @@ def _work(data: RunData) -> Html | None:
     rows = [
         ("unknown parameters", count(data.metric("num_parameters"))), ("residuals", count(data.metric("num_rows"))),
         ("network: set-up and solve", duration(network_seconds(data))), ("judging", duration(spent.get("judge"))),
+        ("C compiler, of both", duration(spent.get("compile"))),
         ("largest memory", f"{count(data.metric('peak_memory_mb'))} MB"),
     ]  # fmt: skip
     return _section("Work", table(("", ""), rows, numbers=(1,))) if data.metrics else None

@@ -65,8 +65,10 @@ def both(network, problem, request, precision="float64", num=7, **settings):
     return zip(*found, strict=True)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("request_name", REQUESTS)
+PAIRS = [(name, wanted) for name in NETWORKS for wanted in REQUESTS if name == "chain" or wanted in ("burgers", "biharmonic")]
+
+
+@pytest.mark.parametrize("name, request_name", PAIRS)
 def test_a_compiled_network_is_the_network(name, request_name):
     for eager, compiled in both(NETWORKS[name], read(WAVE), REQUESTS[request_name]):
         torch.testing.assert_close(compiled, eager, rtol=1e-11, atol=1e-11 * float(eager.abs().max()))
