@@ -24,7 +24,7 @@ from pinn.field.native import TAPE_NUMBERS, WIDEST_COMPILED, Apply, Inputs, Nati
 from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.readout import ConstrainedReadout, Readout
 from pinn.field.recorder import Operation, Ref, record
-from pinn.field.request import Request, channels
+from pinn.field.request import Channel, Request, channels
 from pinn.field.scaling import output_scales
 from pinn.field.solution import Solution
 from pinn.problem.directions import Directions
@@ -122,9 +122,13 @@ class Field:
             return 2**16
         asked, lines = along_lines(request, {key: each.take(slice(1)) for key, each in directions.items()})
         carried = channels(tuple(operator for _, operator in asked), len(self.problem.coordinates) + len(lines))
-        if self.compiled:
+        if self.compiles(carried):
             return min(max(TAPE_NUMBERS // (2 * len(carried) * self.effective.num_neurons), 64), 2**13)
         return min(max(CACHE_NUMBERS // (len(carried) * self.network.width), 256), 2**13)
+
+    def compiles(self, carried: tuple[Channel, ...]) -> bool:
+        """Return whether jets with these channels go through compiled code."""
+        return self.compiled and len(carried) <= MOST_COMPILED
 
     def tensor(self, values: np.ndarray) -> Tensor:
         """Return an array of any shape as a tensor with the precision and on the device of the field."""
@@ -182,7 +186,7 @@ class TaylorChannels:
         self.features = Jet(field.tensor(value), field.tensor(rest), present)
         self.inputs = Inputs(self.features)
         self.incoming = Ref(0, value.shape[1], present, varies=bool(field.embedding.periodic or lines))
-        self.can_compile = field.compiled and len(points) > 0 and len(carried) <= MOST_COMPILED
+        self.can_compile = field.compiles(carried) and len(points) > 0
 
     def operations(self) -> tuple[Operation, ...]:
         """Return what the network does, for compiled code."""
