@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-TILE_NUMBERS = 2**17
-"""Numbers between the passes that are best held at a time: a megabyte stays in the second cache."""
+TILE_NUMBERS = 2**14
+"""Numbers between the passes that are best held at a time: 128 kilobytes are near the processor, and products still pay."""
 
 STEP_ARGUMENTS = (
     "long n, const T *theta, const T *features, const T *slopes, const T *const *data, "
