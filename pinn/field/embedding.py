@@ -56,14 +56,16 @@ class Embedding:
         self.length = np.array([coordinate.high - coordinate.low for coordinate in problem.coordinates], dtype=float)
         self.waves = 2.0 * pi * np.arange(1, harmonics + 1)
         self.num_features = len(self.plain) + 2 * harmonics * len(self.periodic)
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Number of features of each coordinate, (dim,)."""
-        return tuple(1 if axis in self.plain else 2 * len(self.waves) for axis in range(len(self.low)))
+        self.widths = tuple(1 if axis in self.plain else 2 * harmonics for axis in range(len(names)))
+        self._parts: dict[tuple[Channel, ...], tuple[Part, ...]] = {}
 
     def parts(self, carried: tuple[Channel, ...]) -> tuple[Part, ...]:
         """Return the features of each coordinate, (dim,), for the channels ``carried``."""
+        if carried not in self._parts:
+            self._parts[carried] = self._find_parts(carried)
+        return self._parts[carried]
+
+    def _find_parts(self, carried: tuple[Channel, ...]) -> tuple[Part, ...]:
         order = [*self.plain, *self.periodic]
         ends = dict(zip(order, np.cumsum([self.widths[axis] for axis in order]).tolist(), strict=True))
         return tuple(Part(end - self.widths[axis], end, self._present(carried, (axis,))) for axis, end in sorted(ends.items()))
