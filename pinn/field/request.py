@@ -25,11 +25,6 @@ def closure(indices: Iterable[Index]) -> tuple[Index, ...]:
     return tuple(sorted(below, key=lambda index: (sum(index), index)))
 
 
-def is_below(index: Index, other: Index) -> bool:
-    """Whether ``index`` is at most ``other`` in every coordinate."""
-    return all(a <= b for a, b in zip(index, other, strict=True))
-
-
 def below(index: Index) -> tuple[tuple[Index, int], ...]:
     """Return every (lower index, binomial coefficient) of the Leibniz rule for ``index``."""
     lowers = itertools.product(*(range(order + 1) for order in index))

@@ -118,6 +118,11 @@ class Term:
             slopes.append(Slope(leaf.image, leaf.column, slope))
         return residual, slopes
 
+    def exact(self) -> Term:
+        """Return the term without directions: nothing is estimated."""
+        images = tuple(Image(image.sites._replace(directions={}), image.request) for image in self.images)
+        return replace(self, images=images)
+
     def convert(self, convert: Callable[[np.ndarray], Any]) -> Term:
         """Return the term with every constant array of the formula passed through ``convert``."""
         programs = {name: getattr(self, name).map_constants(convert) for name in ("program", "slopes")}

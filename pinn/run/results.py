@@ -49,8 +49,12 @@ def write_quantities(folder: RunFolder, arrays: Mapping[str, np.ndarray]) -> Non
 
 
 def write_diagnostics(folder: RunFolder, setup: Setup, state: State, axes: Sequence[np.ndarray]) -> None:
-    """Write the points and residuals of every term, and the residuals of the equations on the evaluation grid."""
+    """Write the points and residuals of every term, and the residuals of the equations on the evaluation grid; all exact."""
+    from pinn.solver.rows import Rows
+
     rows = setup.draw(state.points["epoch"])
+    if any(image.sites.directions for term in rows.terms for image in term.images):
+        rows = Rows(setup.field, [term.exact() for term in rows.terms])
     residuals = rows.unweighted(state.theta)
     stored: dict[str, np.ndarray] = {}
     for term in rows.terms:

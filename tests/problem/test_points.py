@@ -6,7 +6,7 @@ import pytest
 from pinn.problem.points import Points, divide, redraw_by_score
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.randomness import generator
-from pinn.problem.regions import draw
+from pinn.problem.regions import SOBOL_DIMENSIONS, draw, unit_points
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites, join
 from pinn.problem.tree import Call, Name, Number
@@ -150,3 +150,12 @@ def test_drawing_by_score_refuses_what_it_cannot_use():
         redraw_by_score(candidates(50), lambda sites: np.ones(50), 60, generator(0, "e"))
     with pytest.raises(ValueError, match="not finite"):
         redraw_by_score(candidates(50), lambda sites: np.full(50, np.nan), 10, generator(0, "e"))
+
+
+def test_beyond_the_direction_numbers_of_sobol_a_latin_hypercube_is_drawn():
+    points = unit_points("sobol", 4, SOBOL_DIMENSIONS + 1, generator(0, "test"))
+    np.testing.assert_array_equal(np.sort((points * 4).astype(int), axis=0), np.arange(4)[:, None].repeat(points.shape[1], 1))
+
+
+def test_points_are_divided_among_pieces_whose_size_overflows():
+    assert divide(12, [np.inf, np.inf, 0.0], [False] * 3) == [6, 6, 1]

@@ -83,6 +83,9 @@ def test_the_map_of_residuals_is_exact(mine, here):
     axes = [stored[name] if name in stored else np.zeros(1) for name in (*(f"x{k}" for k in range(1, 10)), "t")]
     term = make_term(prepared.problem, equation, Sites(tensor_points(axes)))
     columns = [set_up(prepared).field.at(*image).jets(theta).numpy() for image in term.images]
+    at_points = make_term(prepared.problem, equation, Sites(maps["points.heat"]))
+    own = [set_up(prepared).field.at(*image).jets(theta).numpy() for image in at_points.images]
+    np.testing.assert_allclose(maps["residual.heat"], at_points.evaluate(own), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(maps["residual.grid.heat"].ravel(), term.evaluate(columns), rtol=1e-12, atol=1e-12)
 
 
