@@ -105,9 +105,15 @@ def check(evaluation, theta, precision=1e-12):
         assert (found - wanted).abs().max() < precision * wanted.abs().max()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("mapping", [WAVE, RING], ids=["plain", "periodic"])
+CASES = [
+    pytest.param(engine, name, mapping, id=f"{engine}-{name}-{kind}", marks=pytest.mark.slow if to_compile and often else [])
+    for engine, (_, to_compile) in ENGINES.items()
+    for name in NETWORKS
+    for kind, mapping, often in [("plain", WAVE, False), ("periodic", RING, name not in ("chain", "blocks"))]
+]
+
+
+@pytest.mark.parametrize("engine, name, mapping", CASES)
 def test_products_with_a_jacobian(engine, name, mapping):
     way, compiled = ENGINES[engine]
     if compiled and compiler.compiler() is None:

@@ -126,7 +126,7 @@ def test_a_stack_is_its_networks(name, wanted, engine):
         assert torch.equal(evaluation.jets(theta), jets)
 
 
-@pytest.mark.parametrize("name", ["chain", "gates", "sines", "siren", "blocks", "products"])
+@pytest.mark.parametrize("name", ["chain", pytest.param("gates", marks=pytest.mark.slow), "siren", "blocks", "products"])
 def test_the_jacobian_is_sparse_and_that_of_the_networks(name, engine):
     stack = Stack(NETWORKS[name], BOXES, ("u", "v"))
     points, numbers = places()
