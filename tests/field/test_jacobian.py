@@ -7,7 +7,7 @@ import pytest
 import torch
 from field_problems import PLATE, RING, WAVE, inside, read
 
-from pinn.field import compiler, native
+from pinn.field import compiler
 from pinn.field.factorisation import Factorisation
 from pinn.field.field import Field
 from pinn.field.network.fourier_features import FourierFeatures
@@ -73,15 +73,6 @@ NETWORKS = {
 }
 ENGINES = {"nested": ("autograd", False), "jets": ("taylor", False), "compiled": ("taylor", True)}
 REQUEST = (("u", ((0, 0),)), ("u", ((0, 2), (2, 0))), ("u", ((1, 0),)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        native.native_network.cache_clear()
-        yield
-    native.native_network.cache_clear()
 
 
 def check(evaluation, theta, precision=1e-12):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from field_problems import PLATE, RING, WAVE, box, inside, read
 
-from pinn.field import compiler, memory, native
+from pinn.field import compiler, memory
 from pinn.field.native_code import NATIVE_FILES, source_file
 from pinn.field.network.fourier_features import FourierFeatures
 from pinn.field.network.mlp import MLP
@@ -36,15 +36,6 @@ NETWORKS = {
     "products": Separable(width=6, depth=2, rank=3),
     "swish": MLP(width=5, depth=2, activation="swish"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        native.native_network.cache_clear()
-        yield
-    native.native_network.cache_clear()
 
 
 def both(network, problem, request, precision="float64", num=7, **settings):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.autograd.functional import jacobian
 
-from pinn.field import compiler, members, native
+from pinn.field import compiler, members
 from pinn.field.embedding import Part
 from pinn.field.factorisation import Factorisation
 from pinn.field.nested import ValueAlgebra, differentiate
@@ -43,15 +43,6 @@ REQUESTS = {
 PARTS = (Part(0, 1, ()), Part(1, 2, ()))
 COUNTS = (5, 0, 1, 17, 4, 6)
 BOXES = np.random.default_rng(7).uniform(0.5, 1.5, (6, 2, 1)) * [-1.0, 1.0] * [[[1.0], [0.3]]] + np.arange(6)[:, None, None]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        native.native_network.cache_clear()
-        yield
-    native.native_network.cache_clear()
 
 
 @pytest.fixture(params=["tensors", "compiled"])
