@@ -38,6 +38,8 @@ TINY = 1e-12
 STRICT_RESOLVED, STRICT_MASS, STRICT_AGREEMENT = 0.25, 0.8, 0.1
 NEAR_ROUNDING = 1e-8
 """Estimates below this are tested for rounding."""
+SURELY_ROUNDING = 1e-12
+"""Estimates below this are not believed: derivatives of order four have been seen to hide half of such errors."""
 QUICK = 1.0
 """`ErrorEstimate.size` of estimates while a network is trained, at most: a tenth or two of a second."""
 
@@ -203,7 +205,9 @@ class Estimator:
         if not reasons:
             reasons = [reason for seen in level.look(solution, new) if (reason := self._unseen(seen))]
         if not reasons and min(sizes.values()) < NEAR_ROUNDING:
-            reasons = self._rounded(level, new, solution)
+            least = min(sizes, key=sizes.__getitem__)
+            words = f"the error of {least} is of the size of rounding"
+            reasons = [words] if sizes[least] < SURELY_ROUNDING else self._rounded(level, new, solution)
         return (sizes, level.cells), reasons[0] if reasons else ""
 
     def _rounded(self, level: _Level, new: Discrete, solution: Solution) -> list[str]:

@@ -153,3 +153,11 @@ def test_grids_that_are_singular_by_rounding_only_are_not_the_reason():
     problem = shipped("beam")
     found = estimate(problem, with_bump(problem, parse("1e-6*sin(300*x)")))
     assert not found.accepted and found.cells > 12 and "singular" not in found.why
+
+
+@pytest.mark.parametrize("name", ["beam", "poisson_1d"])
+def test_errors_of_the_size_of_rounding_are_not_estimated(name):
+    problem = shipped(name)
+    found = estimate(problem, perturbed(problem, 1e-14))
+    assert not found.accepted and ("rounding" in found.why or "disagree" in found.why)
+    assert found.record()["relative_l2"] is None
