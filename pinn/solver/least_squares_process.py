@@ -12,7 +12,7 @@ from scipy.linalg import lstsq
 from torch import Tensor
 
 from pinn.problem.settings import BadInput
-from pinn.solver.stage import NonFinite, Step, Value
+from pinn.solver.stage import NonFinite, Step
 
 if TYPE_CHECKING:
     from pinn.solver.least_squares import LeastSquares
@@ -51,14 +51,14 @@ class LeastSquaresProcess:
         spent = 0
         if not self._is_scaled:
             spent += self._choose_factor(rows)
-        value = self._value(rows, self.theta)
+        value = rows.evaluate(self.theta)
         if not math.isfinite(float(value.loss)):
             raise NonFinite(self.theta, None)
         move = self._move(rows, self.theta, self._linear)
         part = 1.0
         while part >= SHORTEST:
             theta = self._moved(self.theta, self._linear, part * move)
-            new, spent = self._value(rows, theta), spent + 1
+            new, spent = rows.evaluate(theta), spent + 1
             if float(new.loss) < float(value.loss):
                 self.theta = theta
                 is_last = part == 1.0 and float(new.loss) > LITTLE * float(value.loss)
@@ -76,15 +76,12 @@ class LeastSquaresProcess:
         some = self._linear[::SHARE] if len(factors) > 1 else self._linear
         candidates = [self._moved(self.theta, self._hidden, (factor - 1) * self.theta[self._hidden]) for factor in factors]
         for theta in candidates if len(factors) > 1 else []:
-            losses.append(float(self._value(rows, self._moved(theta, some, self._move(rows, theta, some))).loss))
+            losses.append(float(rows.evaluate(self._moved(theta, some, self._move(rows, theta, some))).loss))
             if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
                 break
         best = int(np.nanargmin(losses)) if losses and not np.isnan(losses).all() else 0
         self.theta, self._is_scaled = candidates[best], True
         return len(losses)
-
-    def _value(self, rows: Rows, theta: Tensor) -> Value:
-        return rows.evaluate(theta)
 
     def _move(self, rows: Rows, theta: Tensor, columns: Tensor) -> Tensor:
         """Return the step of some parameters that makes the linearised residual least, (columns,)."""
