@@ -1,0 +1,1 @@
+"""Fields made of cells: a cover of the domain, and random features in every cell."""

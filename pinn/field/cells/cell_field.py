@@ -1,0 +1,90 @@
+"""A field that is a sum of features in each cell of a cover."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pinn.field.cells.basis import Basis
+from pinn.field.cells.cover import Cover
+from pinn.problem.problem import Request
+from pinn.problem.tree import Operator
+
+Array = np.ndarray
+
+
+class CellField(NamedTuple):
+    """Unknown u(x) = Σ_j c_j ψ_j((x − middle)/half width) in each cell, with coefficients of its own in each.
+
+    Coefficients are arrays (cells, unknowns, features). All is NumPy in float64.
+
+    Attributes
+    ----------
+    unknowns : their names, in the problem's order.
+    """
+
+    cover: Cover
+    basis: Basis
+    unknowns: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the coefficients."""
+        return self.cover.num_cells, len(self.unknowns), self.basis.size
+
+    @property
+    def num_params(self) -> int:
+        """Number of coefficients."""
+        return math.prod(self.shape)
+
+    def scale(self, index: Sequence[int]) -> Array:
+        """Return the factor from a derivative in a cell's own coordinates to the true one, (cells,)."""
+        return np.prod(self.cover.halves ** -np.asarray(index, float), axis=1)
+
+    def features(self, cell: int, local: Array, operator: Operator) -> Array:
+        """Return derivatives of a cell's features at points (points, dim) in its own coordinates, (points, features)."""
+        inverse = 1 / self.cover.halves[cell]
+        parts = [np.prod(inverse ** np.array(index)) * self.basis.at(local, index) for index in operator]
+        return sum(parts[1:], start=parts[0])
+
+    def on_grid(self, coefficients: Array, unknown: str, operator: Operator) -> Array:
+        """Return derivatives of an unknown at the basis' grid in every cell, (cells, points)."""
+        own = coefficients[:, self.unknowns.index(unknown)]
+        return sum(self.scale(index)[:, None] * (own @ self.basis.table(index).T) for index in operator)
+
+    def grid_points(self) -> Array:
+        """Return the basis' grid in every cell, (cells, points, dim)."""
+        cover = self.cover
+        return cover.centers[:, None] + cover.halves[:, None] * self.basis.points
+
+    def jets(self, coefficients: Array, points: Array, request: Request, owners: Array | None = None) -> Array:
+        """Return derivatives of the unknowns at points (points, dim), (points, len(request)).
+
+        Parameters
+        ----------
+        owners : the cell from which to look at each point, (points,); None means the one that owns it.
+        """
+        owners = self.cover.owner(points) if owners is None else owners
+        result = np.empty((len(points), len(request)))
+        order = np.argsort(owners, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1):
+            if len(group):
+                cell = int(owners[group[0]])
+                result[group] = self.jets_of(coefficients[cell], cell, self.cover.local(cell, points[group]), request)
+        return result
+
+    def jets_of(self, own: Array, cell: int, local: Array, request: Request) -> Array:
+        """Return the same for points in one cell, in its own coordinates; ``own`` are its coefficients (unknowns, features)."""
+        tables: dict[Operator, Array] = {}
+        for _, operator in request:
+            if operator not in tables:
+                tables[operator] = self.features(cell, local, operator)
+        columns = [tables[operator] @ own[self.unknowns.index(unknown)] for unknown, operator in request]
+        return np.stack(columns, axis=1) if columns else np.empty((len(local), 0))
+
+    def project(self, values: Array) -> Array:
+        """Return the coefficients for values (cells, unknowns, points) on the basis' grid."""
+        return self.basis.fit(values)

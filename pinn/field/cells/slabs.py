@@ -1,0 +1,63 @@
+"""A field in cells over all of time: one cover after the other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pinn.field.cells.cell_field import CellField
+from pinn.problem.problem import Problem, Request
+
+Array = np.ndarray
+
+
+class Slab(NamedTuple):
+    """A field in cells with its coefficients (cells, unknowns, features)."""
+
+    field: CellField
+    coefficients: Array
+
+    def jets(self, points: Array, request: Request) -> Array:
+        """Return derivatives of the unknowns at points (points, dim), (points, len(request))."""
+        return self.field.jets(self.coefficients, points, request)
+
+
+class Slabs:
+    """What a solve in cells found, as a function; NumPy float64 in and out.
+
+    Attributes
+    ----------
+    time : axis along which the slabs follow one another; None when there is one slab only.
+    slabs : in order of time.
+    """
+
+    def __init__(self, problem: Problem, time: int | None, slabs: tuple[Slab, ...]):
+        self.problem, self.time, self.slabs = problem, time, slabs
+
+    @property
+    def num_params(self) -> int:
+        """Number of all coefficients."""
+        return sum(slab.field.num_params for slab in self.slabs)
+
+    def __call__(self, points: Array, request: Request | None = None, side: Array | None = None) -> Array:
+        """Return derivatives of the unknowns, (points, len(request)).
+
+        Parameters
+        ----------
+        points : (points, dim), coordinates in the problem's order.
+        request : (unknown, operator) pairs; None means the values of all unknowns.
+        side : of no effect: a point on a face belongs to the upper cell.
+        """
+        points = np.asarray(points, float)
+        request = self.problem.values if request is None else tuple(request)
+        if self.time is None or len(self.slabs) == 1:
+            return self.slabs[0].jets(points, request)
+        ends = [slab.field.cover.domain[self.time, 1] for slab in self.slabs]
+        owners = np.minimum(np.searchsorted(ends, points[:, self.time]), len(ends) - 1)
+        result = np.empty((len(points), len(request)))
+        for number, slab in enumerate(self.slabs):
+            own = owners == number
+            if own.any():
+                result[own] = slab.jets(points[own], request)
+        return result

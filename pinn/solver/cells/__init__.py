@@ -1,0 +1,1 @@
+"""Least squares for fields made of cells."""

@@ -1,0 +1,264 @@
+"""A problem on a cover: points in every cell, what its residuals read there and elsewhere, and what holds neighbours together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
+from pinn.field.cells.cell_field import CellField
+from pinn.problem.problem import Piece, Problem, Request, Residual
+from pinn.problem.sites import Sites
+from pinn.problem.terms import Image, Slope, Term, make_term
+
+Array = np.ndarray
+Index = tuple[int, ...]
+
+
+class Side(NamedTuple):
+    """Points as one cell sees them: in its own coordinates, (points, dim)."""
+
+    cell: int
+    local: Array
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Derivatives at points that count as unknowns of their own, so that rows of one cell can speak of another.
+
+    Attributes
+    ----------
+    sides : the cells that have these points: two at a face, one elsewhere. Each must agree with the trace.
+    request : which derivatives. weights : of each, (len(request),).
+    modes : matrix (modes, points) from values to what the trace keeps of them; None keeps all.
+    """
+
+    sides: tuple[Side, ...]
+    request: Request
+    weights: Array
+    modes: Array | None = None
+
+    @property
+    def size(self) -> int:
+        """How many numbers it is: (len(request), points or modes), these fastest."""
+        return len(self.sides[0].local if self.modes is None else self.modes) * len(self.request)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Values that derivatives of one cell must have: those of ``request`` at points of it.
+
+    Attributes
+    ----------
+    weights : of each column. target : (points, len(request)).
+    """
+
+    side: Side
+    request: Request
+    weights: Array
+    target: Array
+
+
+class Patch(NamedTuple):
+    """Points of one image that belong to one cell.
+
+    Attributes
+    ----------
+    positions : which points of the image, (patch,). trace : number of the trace through which they are read; None in the row's cell.
+    """
+
+    side: Side
+    positions: Array
+    trace: int | None
+
+
+class Group(NamedTuple):
+    """Consecutive rows of a condition that belong to one cell, and its points at every image."""
+
+    cell: int
+    rows: slice
+    patches: tuple[tuple[Patch, ...], ...]
+
+
+class Condition(NamedTuple):
+    """A residual at points of the cells that it touches, cell by cell."""
+
+    term: Term
+    groups: tuple[Group, ...]
+
+
+def continuous(problem: Problem, axis: int) -> Request:
+    """Return what is continuous across a face normal to an axis: each unknown and its derivatives below the equations' order."""
+    zero, found = (0,) * problem.dim, []
+    for unknown in problem.unknown_names:
+        for order in range(problem.order(unknown, problem.names[axis])):
+            found.append((unknown, ((*zero[:axis], order, *zero[axis + 1 :]),)))
+    return tuple(found)
+
+
+def faces(problem: Problem, field: CellField, per_axis: int, weight: float) -> list[Trace]:
+    """Return what holds the cells together: the Legendre coefficients of derivatives on faces.
+
+    A derivative counts by the smaller cell's size to the power of its order.
+    """
+    found, modes = [], _modes(problem.dim - 1, per_axis, field.basis.features.degree)
+    for face in field.cover.faces():
+        request = continuous(problem, face.axis)
+        if not request:
+            continue
+        points = place(face.box, per_axis)
+        there = points.copy()
+        there[:, face.axis] += face.shift
+        half = min(field.cover.halves[cell, face.axis] for cell in (face.left, face.right))
+        weights = np.array([weight * half ** operator[0][face.axis] for _, operator in request])
+        sides = [Side(cell, field.cover.local(cell, at)) for cell, at in ((face.left, points), (face.right, there))]
+        found.append(Trace(tuple(sides), request, weights, modes))
+    return found
+
+
+def _modes(dim: int, per_axis: int, degree: int) -> Array:
+    """Return the matrix from values at Chebyshev points of a cube (points,) to Legendre coefficients, with the same sum of squares."""
+    points = chebyshev_points([per_axis] * dim)
+    values = LegendreFeatures(dim, min(degree, per_axis - 1)).at(points, (0,) * dim)
+    return np.linalg.pinv(values) * np.sqrt(len(points))
+
+
+def given(problem: Problem, field: CellField, axis: int, values: Any, weight: float) -> list[Given]:
+    """Return the values that derivatives have at the lower end of an axis, which ``values(points, request)`` tells."""
+    request, found = continuous(problem, axis), []
+    for cell, box in enumerate(field.cover.boxes):
+        if not request or box[axis, 0] > field.cover.domain[axis, 0]:
+            continue
+        part = box.copy()
+        part[axis] = box[axis, 0]
+        points = place(part, field.basis.per_axis)
+        weights = np.array([weight * field.cover.halves[cell, axis] ** operator[0][axis] for _, operator in request])
+        found.append(Given(Side(cell, field.cover.local(cell, points)), request, weights, values(points, request)))
+    return found
+
+
+def place(box: Array, per_axis: int) -> Array:
+    """Return Chebyshev points of a box (dim, 2), which may have no thickness along some axes."""
+    extends = box[:, 1] > box[:, 0]
+    local = np.zeros((per_axis ** int(extends.sum()), len(box)))
+    local[:, extends] = chebyshev_points([per_axis] * int(extends.sum()))
+    center, half = box.mean(axis=1), (box[:, 1] - box[:, 0]) / 2
+    return np.clip(center + half * local, box[:, 0], box[:, 1])
+
+
+class Conditions:
+    """Residuals at points of each piece of their regions in each cell.
+
+    Attributes
+    ----------
+    found : those that have points. traces : what they read in other cells, numbered from ``first``.
+    """
+
+    def __init__(self, problem: Problem, residuals: Sequence[Residual], field: CellField, per_axis: int, first: int, weight: float):
+        self._problem, self._field, self._per_axis, self._weight = problem, field, per_axis, weight
+        self._first = first
+        self.traces: list[Trace] = []
+        self.found = [each for each in map(self._condition, residuals) if each.groups]
+
+    def _condition(self, residual: Residual) -> Condition:
+        points, normals, owned, count = [], [], [], 0
+        for piece in residual.region:
+            for cell, part in self._in_cells(piece):
+                points.append(part)
+                normals.append(np.broadcast_to(piece.normal(self._problem.names), part.shape))
+                owned.append((cell, slice(count, count + len(part))))
+                count += len(part)
+        if not points:
+            points, normals = [np.empty((0, self._problem.dim))], [np.empty((0, self._problem.dim))]
+        term = make_term(self._problem, residual, Sites(np.concatenate(points), np.concatenate(normals)))
+        return Condition(term, tuple(self._group(term, cell, rows) for cell, rows in owned))
+
+    def _group(self, term: Term, cell: int, rows: slice) -> Group:
+        return Group(cell, rows, tuple(tuple(self._patches(term, image, cell, rows)) for image in term.images))
+
+    def _patches(self, term: Term, image: Image, cell: int, rows: slice) -> list[Patch]:
+        """Return where the rows' points of an image lie; points of other cells become traces."""
+        cover, points = self._field.cover, image.sites.points
+        if points is term.sites.points:
+            return [Patch(Side(cell, cover.local(cell, points[rows])), np.arange(rows.start, rows.stop), None)]
+        each = len(points) // term.num_rows
+        positions = np.arange(rows.start * each, rows.stop * each)
+        inside = np.all((points[positions] >= cover.boxes[cell, :, 0]) & (points[positions] <= cover.boxes[cell, :, 1]), axis=1)
+        owners = np.where(inside, cell, cover.owner(points[positions]))
+        found = []
+        for owner in np.unique(owners):
+            own = positions[owners == owner]
+            side = Side(int(owner), cover.local(int(owner), points[own]))
+            found.append(Patch(side, own, None if owner == cell else self._trace(side, image.request)))
+        return found
+
+    def _trace(self, side: Side, request: Request) -> int:
+        scales = [max(self._field.scale(index)[side.cell] for index in operator) for _, operator in request]
+        self.traces.append(Trace((side,), request, self._weight / np.array(scales)))
+        return self._first + len(self.traces) - 1
+
+    def _in_cells(self, piece: Piece) -> list[tuple[int, Array]]:
+        """Return the points of a piece in every cell that it touches; what lies between two cells belongs to the upper one."""
+        problem, cover, fixed = self._problem, self._field.cover, dict(piece.fixed)
+        found = []
+        for cell, box in enumerate(cover.boxes):
+            part, touches = box.copy(), True
+            for axis, name in enumerate(problem.names):
+                if name in fixed or name not in piece.free:
+                    value = fixed.get(name, problem.box[axis].mean())
+                    low, high = box[axis]
+                    touches &= bool(low <= value < high or value == high == cover.domain[axis, 1])
+                    part[axis] = value
+            if touches:
+                points = place(part, self._per_axis)
+                points = points[piece.keeps(points, problem.names)]
+                found += [(cell, points)] if len(points) else []
+        return found
+
+
+class Interior:
+    """Equations that read unknowns at their own points only, at the basis' grid in every cell.
+
+    Attributes
+    ----------
+    terms : one for each equation, rows cell by cell.
+    """
+
+    def __init__(self, problem: Problem, equations: Sequence[Residual], field: CellField):
+        self.field = field
+        sites = Sites(field.grid_points().reshape(-1, problem.dim))
+        self.terms = [make_term(problem, equation, sites) for equation in equations]
+
+    def linearise(self, coefficients: Array) -> list[tuple[Array, dict[tuple[int, Index], Array]]]:
+        """Return for each equation the residual (cells, points) and its slopes by (unknown, index in own coordinates), the same."""
+        found = []
+        for term in self.terms:
+            residual, slopes = term.linearise([self._jets(coefficients, term)])
+            found.append((self._by_cell(residual), self._by_index(term, slopes)))
+        return found
+
+    def residuals(self, coefficients: Array) -> list[Array]:
+        """Return the residual of each equation, (cells, points)."""
+        return [self._by_cell(term.evaluate([self._jets(coefficients, term)])) for term in self.terms]
+
+    def _jets(self, coefficients: Array, term: Term) -> Array:
+        request = term.images[0].request if term.images else ()
+        columns = [self.field.on_grid(coefficients, unknown, operator).reshape(-1) for unknown, operator in request]
+        return np.stack(columns, axis=1) if columns else np.empty((term.num_rows, 0))
+
+    def _by_cell(self, values: Any) -> Array:
+        cells = self.field.cover.num_cells
+        return np.broadcast_to(values, (cells * len(self.field.basis.points),)).reshape(cells, -1)
+
+    def _by_index(self, term: Term, slopes: Sequence[Slope]) -> dict[tuple[int, Index], Array]:
+        found: dict[tuple[int, Index], Array] = {}
+        for slope in slopes:
+            unknown, operator = term.images[slope.image].request[slope.column]
+            values = self._by_cell(slope.values)
+            for index in operator:
+                key = self.field.unknowns.index(unknown), index
+                found[key] = found.get(key, 0.0) + self.field.scale(index)[:, None] * values
+        return found

@@ -1,0 +1,266 @@
+"""The solve in cells: slab after slab along time, each on a cover that is refined until it resolves the solution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pinn.field.cells.basis import Basis
+from pinn.field.cells.cell_field import CellField
+from pinn.field.cells.cover import Cover, whole
+from pinn.field.cells.slabs import Slab, Slabs
+from pinn.problem.calculus import jets, leaves
+from pinn.problem.problem import Problem, Residual
+from pinn.problem.tree import Integral, Name
+from pinn.solver.cells.discretise import given
+from pinn.solver.cells.newton import Solved, gauss_newton
+from pinn.solver.cells.resolution import left_out, merged, sizes, too_coarse
+from pinn.solver.cells.system import WEIGHT, System
+
+Array = np.ndarray
+
+SHRINK, GROW = 0.3, 2.0
+"""By how much the next slab's length may differ from the last one's."""
+
+AIM = 0.3
+"""Slabs are made so long that they miss about this part of the tolerance."""
+
+HELPS = 0.7
+"""A refinement helps when less than this part of what was missing is missing afterwards."""
+
+PATIENCE = 4
+"""Refinements in a row that may not help."""
+
+SHORTEST_SLAB = 1e-6
+"""Of the whole range of time."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a solve may use.
+
+    Attributes
+    ----------
+    tolerance : what may be missing in each cell, relative L2. cells : at most, in one slab. steps : of Gauss-Newton for one cover.
+    """
+
+    tolerance: float
+    cells: int
+    steps: int
+
+
+@dataclass
+class Progress:
+    """Where a solve in cells is; everything that is needed to go on.
+
+    Attributes
+    ----------
+    slabs : those that are done. cover : of the next attempt. begin : where its slab begins. length : of the slab.
+    scales : largest size of each unknown so far, (unknowns,). least : the least that was missing in this slab.
+    in_vain : refinements since then. guess : what to start from, a field with coefficients; None means that of the slab before.
+    remarks : what could not be had, one line each.
+    """
+
+    cover: Cover
+    begin: float
+    length: float
+    scales: Array
+    slabs: list[Slab] = field(default_factory=list)
+    least: float = math.inf
+    in_vain: int = 0
+    guess: Slab | None = None
+    remarks: list[str] = field(default_factory=list)
+
+
+class Attempt(NamedTuple):
+    """One solve on one cover, and what it leaves out of the solution, (cells, dim)."""
+
+    slab: Slab
+    system: System
+    solved: Solved
+    missing: Array
+
+
+class Marching:
+    """How a problem is cut along time: solved from its start on when it can be, else all at once.
+
+    Attributes
+    ----------
+    axis : of time; None when all is solved at once. initial : residuals at the start. always : all others but periodic ones.
+    """
+
+    def __init__(self, problem: Problem):
+        self.always = [row for row in problem.residuals if row.kind != "periodic"]
+        self.initial: list[Residual] = []
+        self.axis = None
+        if problem.time is not None and _can_march(problem):
+            self.axis = problem.names.index(problem.time)
+            start = problem.box[self.axis, 0]
+            self.initial = [row for row in self.always if all(dict(piece.fixed).get(problem.time) == start for piece in row.region)]
+            self.always = [row for row in self.always if row not in self.initial]
+
+
+def _can_march(problem: Problem) -> bool:
+    """Whether time has a direction: everything that pins time does so at its start, and nothing reads another time."""
+    start, time = problem.box[problem.names.index(problem.time or ""), 0], problem.time
+    pinned = [dict(piece.fixed)[time] for row in problem.residuals for piece in row.region if time in dict(piece.fixed)]
+    elsewhere = [name for row in problem.residuals for jet in jets(row.tree) for name, _ in jet.image if name == time]
+    integrals = [leaf for row in problem.residuals for leaf in leaves(row.tree) if isinstance(leaf, Integral)]
+    over = [name for each in integrals for name, _, _ in each.over if name == time]
+    return bool(pinned) and all(value == start for value in pinned) and not elsewhere and not over
+
+
+class March:
+    """Solves a problem in cells.
+
+    Parameters
+    ----------
+    cells : equal cells along each coordinate to begin with.
+    """
+
+    def __init__(self, problem: Problem, basis: Basis, limits: Limits, cells: Mapping[str, int]):
+        self.problem, self.basis, self.limits, self.marching = problem, basis, limits, Marching(problem)
+        self.time = self.marching.axis
+        self.space = tuple(axis for axis in range(problem.dim) if axis != self.time)
+        self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
+        self._is_linear = problem.is_linear
+
+    def begin(self) -> Progress:
+        """Return where a solve begins: few cells, and all time in one slab."""
+        problem = self.problem
+        periodic = [problem.names.index(name) for name in problem.periodic]
+        low, high = (0.0, 1.0) if self.time is None else problem.box[self.time]
+        cover = whole(problem.box, periodic, self._cells)
+        return Progress(cover, low, high - low, np.zeros(len(problem.unknowns)))
+
+    def is_done(self, progress: Progress) -> bool:
+        """Whether every time has its slab."""
+        if self.time is None:
+            return bool(progress.slabs)
+        return bool(progress.slabs) and progress.begin >= self.problem.box[self.time, 1]
+
+    def solution(self, progress: Progress) -> Slabs:
+        """Return what is done as one field."""
+        return Slabs(self.problem, self.time, tuple(progress.slabs))
+
+    def advance(self, progress: Progress, is_last: bool = False) -> Attempt:
+        """Solve once on the present cover, and change ``progress`` to what comes next.
+
+        Parameters
+        ----------
+        is_last : whether to take what comes out as it is, because the time is over.
+        """
+        attempt = self._attempt(progress)
+        missing = attempt.missing
+        if is_last or self._is_resolved(progress, attempt):
+            self._accept(progress, attempt)
+        else:
+            self._refine(progress, attempt)
+        return attempt._replace(missing=missing)
+
+    def _attempt(self, progress: Progress) -> Attempt:
+        end = self._end(progress)
+        cover = progress.cover if self.time is None else progress.cover.with_range(self.time, progress.begin, end)
+        field = CellField(cover, self.basis, self.problem.unknown_names)
+        rows, known = [*self.marching.initial, *self.marching.always], []
+        if progress.slabs and self.time is not None:
+            rows, before = self.marching.always, progress.slabs[-1]
+            known = given(self.problem, field, self.time, before.jets, WEIGHT)
+        system = System(self.problem, field, rows, known)
+        limits = self.limits
+        solved = gauss_newton(system, self._start(progress, field), self._is_linear, 0.1 * limits.tolerance, limits.steps)
+        own = sizes(field, solved.coefficients)
+        scales = np.maximum(progress.scales, own)
+        floor = max(float(scales.max()) * 1e-8, np.finfo(float).tiny)
+        missing = left_out(field, solved.coefficients, np.maximum(scales, floor))
+        return Attempt(Slab(field, solved.coefficients), system, solved, missing)
+
+    def _end(self, progress: Progress) -> float:
+        """Return where the slab ends: the rest of the time is cut evenly."""
+        if self.time is None:
+            return 1.0
+        high = self.problem.box[self.time, 1]
+        count = max(1, math.ceil((high - progress.begin) / progress.length * (1 - 1e-9)))
+        return float(high) if count == 1 else progress.begin + (high - progress.begin) / count
+
+    def _start(self, progress: Progress, field: CellField) -> Array:
+        """Return coefficients to start from: those of another cover, or the end of the slab before, continued along its slope."""
+        if progress.guess is None and (self.time is None or not progress.slabs or self._is_linear):
+            return np.zeros(field.shape)
+        points = field.grid_points().reshape(-1, self.problem.dim)
+        if progress.guess is not None:
+            values = progress.guess.jets(points, self.problem.values)
+        else:
+            assert self.time is not None
+            before, at = progress.slabs[-1], points.copy()
+            at[:, self.time] = progress.begin
+            slope = tuple(int(axis == self.time) for axis in range(self.problem.dim))
+            rates = before.jets(at, tuple((name, (slope,)) for name in self.problem.unknown_names))
+            values = before.jets(at, self.problem.values) + (points[:, [self.time]] - progress.begin) * rates
+        by_cell = values.reshape(field.cover.num_cells, -1, len(field.unknowns))
+        return field.project(by_cell.transpose(0, 2, 1))
+
+    def _is_resolved(self, progress: Progress, attempt: Attempt) -> bool:
+        """Whether an attempt is good enough, or no better one is to be had; then a remark says why."""
+        worst, limits = float(attempt.missing.max()), self.limits
+        if worst <= limits.tolerance and attempt.solved.has_converged:
+            return True
+        if worst < HELPS * progress.least:
+            progress.least, progress.in_vain = worst, 0
+        else:
+            progress.in_vain += 1
+        if progress.in_vain >= PATIENCE and attempt.solved.has_converged:
+            progress.remarks.append(f"further cutting does not help: {worst:.1e} stays unresolved")
+            return True
+        return False
+
+    def _refine(self, progress: Progress, attempt: Attempt) -> None:
+        """Shorten the slab, or cut cells."""
+        missing, tolerance = attempt.missing, self.limits.tolerance
+        along_time = 0.0 if self.time is None else float(missing[:, self.time].max())
+        across = float(missing[:, list(self.space)].max()) if self.space else 0.0
+        if not attempt.solved.has_converged and self.time is not None:
+            along_time = max(along_time, 10 * across, 10 * tolerance)
+        progress.guess = attempt.slab if not self._is_linear else None
+        if along_time > max(tolerance, across):
+            assert self.time is not None
+            cover = attempt.slab.field.cover
+            length = float(cover.domain[self.time] @ [-1.0, 1.0])
+            progress.length = length * self._factor(along_time)
+            self._refuse_short(progress)
+            return
+        cover, _ = attempt.slab.field.cover.split(too_coarse(missing, tolerance, self.space))
+        if cover.num_cells > self.limits.cells:
+            progress.remarks.append(f"at most {self.limits.cells} cells: {max(across, along_time):.1e} stays unresolved")
+            self._accept(progress, attempt)
+        else:
+            progress.cover = cover
+
+    def _refuse_short(self, progress: Progress) -> None:
+        low, high = self.problem.box[self.time or 0]
+        if progress.length < SHORTEST_SLAB * (high - low):
+            raise FloatingPointError(f"no slab is short enough at {self.problem.time} = {progress.begin:.6g}")
+
+    def _factor(self, missing: float) -> float:
+        """Return by what to multiply a slab's length, given what is missing along time, which falls with a power of the length."""
+        power = 1.5 / self.basis.features.degree
+        return min(GROW, max(SHRINK, (AIM * self.limits.tolerance / max(missing, 1e-300)) ** power))
+
+    def _accept(self, progress: Progress, attempt: Attempt) -> None:
+        """Keep an attempt, and prepare the next slab with fewer cells where fewer will do."""
+        slab = attempt.slab
+        progress.slabs.append(slab)
+        progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients))
+        progress.least, progress.in_vain, progress.guess = math.inf, 0, None
+        if self.time is not None:
+            begin, end = slab.field.cover.domain[self.time]
+            progress.begin, progress.length = float(end), (end - begin) * self._factor(float(attempt.missing[:, self.time].max()))
+            progress.cover = slab.field.cover
+            if end < self.problem.box[self.time, 1]:
+                floor = max(float(progress.scales.max()) * 1e-8, np.finfo(float).tiny)
+                scales = np.maximum(progress.scales, floor)
+                progress.cover = merged(slab.field, slab.coefficients, scales, self.limits.tolerance, self.space)

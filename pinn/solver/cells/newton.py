@@ -1,0 +1,72 @@
+"""Gauss-Newton for a problem on a cover."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pinn.solver.cells.system import System
+
+Array = np.ndarray
+
+SHORTEST = 2.0**-8
+"""Least part of a step that is tried."""
+
+LITTLE = 0.9
+"""A whole step that leaves more than this part of the norm is the last."""
+
+
+class Solved(NamedTuple):
+    """Where Gauss-Newton came to.
+
+    Attributes
+    ----------
+    steps : linear solves. norm : of the rows at the end. has_converged : whether the last step was small, or could not help.
+    """
+
+    coefficients: Array
+    steps: int
+    norm: float
+    has_converged: bool
+
+
+def gauss_newton(system: System, start: Array, is_linear: bool, tolerance: float, most: int) -> Solved:
+    """Return the coefficients with the least rows; the norm never rises from one step to the next.
+
+    Parameters
+    ----------
+    start : (cells, unknowns, features).
+    is_linear : whether one step is all.
+    tolerance : a step of this size relative to the coefficients is the last.
+    most : steps at most.
+
+    Raises
+    ------
+    FloatingPointError : the rows are not finite at the start.
+    """
+    coefficients, norm = start, np.inf
+    for number in range(1, most + 1):
+        move, before = system.step(coefficients)
+        if not (np.isfinite(before) and np.isfinite(move).all()):
+            raise FloatingPointError("the rows are not finite")
+        part, new, norm = _search(system, coefficients, move, before)
+        if not norm < before and number > 1:
+            return Solved(coefficients, number, before, True)
+        coefficients = new
+        is_small = part * np.linalg.norm(move) <= tolerance * np.linalg.norm(new)
+        if is_linear or is_small or (part == 1.0 and norm > LITTLE * before and number > 1):
+            return Solved(coefficients, number, norm, True)
+    return Solved(coefficients, most, norm, False)
+
+
+def _search(system: System, coefficients: Array, move: Array, before: float) -> tuple[float, Array, float]:
+    """Return the first of 1, 1/2, 1/4, … times the step that lowers the norm, with where it leads and the norm there."""
+    part = 1.0
+    while True:
+        new = coefficients + part * move
+        with np.errstate(all="ignore"):
+            norm = system.norm(new)
+        if norm < before or part <= SHORTEST:
+            return part, new, norm
+        part /= 2

@@ -1,0 +1,74 @@
+"""How well a cover resolves a solution, and what to do about it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pinn.field.cells.cell_field import CellField
+from pinn.field.cells.cover import Cover
+
+Array = np.ndarray
+
+AMPLE = 1e-2
+"""Two cells become one where one is enough for this part of the tolerance."""
+
+
+def left_out(field: CellField, coefficients: Array, scales: Array) -> Array:
+    """Return what the features of each cell leave out of the solution along each axis, (cells, dim).
+
+    It is the largest over the unknowns, relative to their sizes ``scales`` (unknowns,), and counts by the root of the cell's share of
+    the domain, so that the root of the sum of squares over cells is relative in L2.
+    """
+    values = coefficients @ field.basis.table((0,) * field.basis.dim).T
+    tails = field.basis.tails(values) / scales[:, None]
+    volumes = np.prod(field.cover.halves, axis=1)
+    return tails.max(axis=1) * np.sqrt(volumes / volumes.sum())[:, None]
+
+
+def sizes(field: CellField, coefficients: Array) -> Array:
+    """Return the root mean square of each unknown, (unknowns,)."""
+    values = coefficients @ field.basis.table((0,) * field.basis.dim).T
+    volumes = np.prod(field.cover.halves, axis=1)
+    return np.sqrt(np.mean(values**2, axis=2).T @ volumes / volumes.sum())
+
+
+def too_coarse(missing: Array, tolerance: float, axes: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+    """Return the cells to cut and along which of ``axes``: where more than ``tolerance`` is missing, and along the worst axes."""
+    found = {}
+    for cell, parts in enumerate(missing):
+        worst = max((parts[axis] for axis in axes), default=0.0)
+        if worst > tolerance:
+            found[cell] = tuple(axis for axis in axes if parts[axis] > max(0.1 * worst, tolerance / 2))
+    return found
+
+
+def merged(field: CellField, coefficients: Array, scales: Array, tolerance: float, axes: tuple[int, ...]) -> Cover:
+    """Return the cover with halves put together wherever their whole resolves the solution amply."""
+    cover = field.cover
+    for axis in axes:
+        cover = _merged(cover, axis, field, coefficients, scales, AMPLE * tolerance)
+    return cover
+
+
+def _merged(cover: Cover, axis: int, field: CellField, coefficients: Array, scales: Array, tolerance: float) -> Cover:
+    boxes, gone = [], set()
+    for cell, partner in enumerate(cover.siblings(axis)):
+        if partner is None or cell in gone:
+            boxes += [] if cell in gone else [cover.boxes[cell]]
+            continue
+        whole = cover.boxes[cell].copy()
+        whole[axis, 1] = cover.boxes[partner][axis, 1]
+        if _missing(whole, field, coefficients, scales) < tolerance:
+            gone.add(partner)
+            boxes.append(whole)
+        else:
+            boxes.append(cover.boxes[cell])
+    return Cover(np.array(boxes), cover.periodic)
+
+
+def _missing(box: Array, field: CellField, coefficients: Array, scales: Array) -> float:
+    """Return what the features leave out of the solution on a box."""
+    points = box.mean(axis=1) + (box[:, 1] - box[:, 0]) / 2 * field.basis.points
+    zero = ((0,) * field.basis.dim,)
+    values = field.jets(coefficients, points, tuple((unknown, zero) for unknown in field.unknowns))
+    return float((field.basis.tails(values.T) / scales[:, None]).max())

@@ -1,0 +1,249 @@
+"""The rows of a problem on a cover, and the Gauss-Newton step for the coefficients of all cells at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pinn.field.cells.cell_field import CellField
+from pinn.problem.calculus import jets, leaves
+from pinn.problem.problem import Problem, Request, Residual
+from pinn.problem.tree import Integral, Operator
+from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
+from pinn.solver.cells.elimination import Eliminated, Rows, condense, eliminate, substitute
+
+Array = np.ndarray
+
+WEIGHT = 10.0
+"""Of conditions and of what holds cells together, against equations whose coefficients in a cell's own coordinates add up to one."""
+
+NUMBERS_AT_ONCE = 2**22
+"""Of the equations' rows that are held together."""
+
+
+class Step(NamedTuple):
+    """A Gauss-Newton step: the change of the coefficients (cells, unknowns, features), and the norm of the rows before it."""
+
+    move: Array
+    norm: float
+
+
+class Line(NamedTuple):
+    """Rows of one cell: matrix · its coefficients + Σ coupling · trace = right, to be held in the sense of least squares."""
+
+    matrix: Array
+    couplings: dict[int, Array]
+    right: Array
+
+
+class System:
+    """The rows r(c) of a problem on a cover.
+
+    Every equation and condition is divided by the largest sum of its coefficients' sizes in a cell, in the cell's own coordinates,
+    so that rows of small and large cells count alike.
+
+    Parameters
+    ----------
+    field : cover and features. residuals : equations and conditions that hold here, without periodic ones, which the cover knows.
+    known : further values to take.
+    per_axis : points along each axis of a face.
+    """
+
+    def __init__(
+        self, problem: Problem, field: CellField, residuals: Sequence[Residual], known: Sequence[Given] = (), per_axis: int = 0
+    ):
+        self.problem, self.field = problem, field
+        count = per_axis or field.basis.per_axis
+        inside = [row for row in residuals if row.kind == "equation" and is_local(row)]
+        self.interior = Interior(problem, inside, field)
+        joints = faces(problem, field, count, WEIGHT)
+        others = Conditions(problem, [row for row in residuals if row not in inside], field, count, len(joints), WEIGHT)
+        self.conditions, self.traces = others.found, [*joints, *others.traces]
+        self._tables: dict[tuple[int, Operator], Array] = {}
+        self._given = [(each.side.cell, self._matrix(each.side, each), (each.target * each.weights).T.ravel()) for each in known]
+        self._sides: list[list[tuple[int, Array]]] = [[] for _ in range(field.cover.num_cells)]
+        for number, trace in enumerate(self.traces):
+            for side in trace.sides:
+                self._sides[side.cell].append((number, self._matrix(side, trace, trace.modes)))
+        self._weights: list[Array] = []
+        self._factors: list[Array] = []
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows."""
+        inside = sum(term.num_rows for term in self.interior.terms) + sum(each.term.num_rows for each in self.conditions)
+        joining = sum(trace.size for trace in self.traces if len(trace.sides) > 1)
+        return inside + joining + sum(len(right) for _, _, right in self._given)
+
+    def step(self, coefficients: Array) -> Step:
+        """Return the step that makes the linearised rows least."""
+        triangles, traces = self._equations(coefficients), self._values(coefficients)
+        lines = self._lines(coefficients, traces)
+        cells, left, total = [], [], 0.0
+        for cell, triangle in enumerate(triangles):
+            own = [Line(triangle[:, :-1], {}, triangle[:, -1]), *lines[cell]]
+            total += sum(float(line.right @ line.right) for line in own)
+            found, rest = _condense(-1 - cell, own, [trace.size for trace in self.traces])
+            cells.append(found)
+            left += [rest] if rest.blocks else []
+        known = substitute(eliminate(left, {number: trace.size for number, trace in enumerate(self.traces)}))
+        move = np.stack([each.solve(known) for each in cells]).reshape(coefficients.shape)
+        return Step(move, math.sqrt(total))
+
+    def norm(self, coefficients: Array) -> float:
+        """Return |r| with the weights of the last step."""
+        traces = self._values(coefficients)
+        parts = [weight[:, None] * each for weight, each in zip(self._weights, self.interior.residuals(coefficients), strict=True)]
+        for condition, factors in zip(self.conditions, self._factors, strict=True):
+            parts.append(factors * condition.term.evaluate(self._jets(condition, coefficients)))
+        for cell, sides in enumerate(self._sides):
+            parts += [traces[number] - matrix @ coefficients[cell].ravel() for number, matrix in sides]
+        parts += [right - matrix @ coefficients[cell].ravel() for cell, matrix, right in self._given]
+        return math.sqrt(sum(float(np.sum(part**2)) for part in parts))
+
+    def losses(self, coefficients: Array) -> dict[str, float]:
+        """Return the mean square of every residual, without weights."""
+        found = zip(self.interior.terms, self.interior.residuals(coefficients), strict=True)
+        losses = {term.name: float(np.mean(values**2)) for term, values in found}
+        for condition in self.conditions:
+            values = condition.term.evaluate(self._jets(condition, coefficients))
+            losses[condition.term.name] = float(np.mean(np.broadcast_to(values, (condition.term.num_rows,)) ** 2))
+        return losses
+
+    def _matrix(self, side: Side, wanted: Given | Trace, modes: Array | None = None) -> Array:
+        """Return weighted derivatives of a cell's features, (columns of the request · points or modes, unknowns · features)."""
+        _, unknowns, size = self.field.shape
+        count = len(side.local if modes is None else modes)
+        matrix = np.zeros((len(wanted.request) * count, unknowns * size))
+        for number, ((unknown, operator), weight) in enumerate(zip(wanted.request, wanted.weights, strict=True)):
+            block = weight * self.field.features(side.cell, side.local, operator)
+            matrix[number * count : (number + 1) * count, self._columns(unknown)] = block if modes is None else modes @ block
+        return matrix
+
+    def _columns(self, unknown: str) -> slice:
+        size, number = self.field.basis.size, self.field.unknowns.index(unknown)
+        return slice(number * size, (number + 1) * size)
+
+    def _values(self, coefficients: Array) -> list[Array]:
+        """Return the traces, weighted: the mean of what their cells say."""
+        found = [np.zeros(trace.size) for trace in self.traces]
+        for cell, sides in enumerate(self._sides):
+            for number, matrix in sides:
+                found[number] += matrix @ coefficients[cell].ravel() / len(self.traces[number].sides)
+        return found
+
+    def _equations(self, coefficients: Array) -> Array:
+        """Return triangular factors of the equations' rows with their right sides, (cells, n + 1, n + 1)."""
+        equations = self.interior.linearise(coefficients)
+        self._weights = [_inverse(sum(np.abs(values) for values in slopes.values()).max(axis=1)) for _, slopes in equations]
+        num_cells, unknowns, size = self.field.shape
+        points, width = len(self.field.basis.points), unknowns * size + 1
+        height = len(equations) * points
+        result = np.zeros((num_cells, min(height, width), width))
+        at_once = max(1, NUMBERS_AT_ONCE // max(height * width, 1))
+        for start in range(0, num_cells if height else 0, at_once):
+            part = slice(start, min(start + at_once, num_cells))
+            rows = np.zeros((part.stop - start, height, width))
+            for number, ((residual, slopes), weight) in enumerate(zip(equations, self._weights, strict=True)):
+                target = rows[:, number * points : (number + 1) * points]
+                for (unknown, index), values in slopes.items():
+                    weighted = (weight[part, None] * values[part])[:, :, None]
+                    target[:, :, unknown * size : (unknown + 1) * size] += weighted * self.field.basis.table(index)
+                target[:, :, -1] = -weight[part, None] * residual[part]
+            result[part] = np.linalg.qr(rows, mode="r")
+        return result
+
+    def _lines(self, coefficients: Array, traces: Sequence[Array]) -> list[list[Line]]:
+        """Return all other rows by cell."""
+        found: list[list[Line]] = [[] for _ in range(self.field.cover.num_cells)]
+        self._factors = []
+        for condition in self.conditions:
+            residual, slopes = condition.term.linearise(self._jets(condition, coefficients))
+            residual = np.broadcast_to(residual, (condition.term.num_rows,))
+            factors = np.empty(condition.term.num_rows)
+            for group in condition.groups:
+                line, sizes = self._line(condition, group, residual, slopes)
+                factors[group.rows] = factor = WEIGHT * _inverse(sizes.max(keepdims=True))[0]
+                couplings = {number: factor * values for number, values in line.couplings.items()}
+                found[group.cell].append(Line(factor * line.matrix, couplings, factor * line.right))
+            self._factors.append(factors)
+        for cell, matrix, right in self._given:
+            found[cell].append(Line(matrix, {}, right - matrix @ coefficients[cell].ravel()))
+        for cell, sides in enumerate(self._sides):
+            for number, matrix in sides:
+                right = traces[number] - matrix @ coefficients[cell].ravel()
+                found[cell].append(Line(matrix, {number: -np.eye(len(right))}, right))
+        return found
+
+    def _line(self, condition: Condition, group: Group, residual: Array, slopes: Sequence) -> tuple[Line, Array]:
+        """Return the rows of one group, and the sum of their coefficients' sizes (rows,)."""
+        (_, unknowns, size), num = self.field.shape, group.rows.stop - group.rows.start
+        matrix, sizes, couplings = np.zeros((num, unknowns * size)), np.zeros(num), {}
+        for slope in slopes:
+            request = condition.term.images[slope.image].request
+            unknown, operator = request[slope.column]
+            each = len(condition.term.images[slope.image].sites.points) // condition.term.num_rows
+            values = np.broadcast_to(np.asarray(slope.values).reshape(-1, 1 if np.ndim(slope.values) < 2 else each),
+                                     (condition.term.num_rows, each)).reshape(-1)  # fmt: skip
+            for patch in group.patches[slope.image]:
+                rows, factors = patch.positions // each - group.rows.start, values[patch.positions]
+                np.add.at(sizes, rows, np.abs(factors) * sum(self.field.scale(index)[patch.side.cell] for index in operator))
+                if patch.trace is None:
+                    np.add.at(matrix[:, self._columns(unknown)], rows, factors[:, None] * self._features(patch, operator))
+                else:
+                    trace = self.traces[patch.trace]
+                    coupling = couplings.setdefault(patch.trace, np.zeros((num, trace.size)))
+                    columns = slope.column * len(rows) + np.arange(len(rows))
+                    np.add.at(coupling, (rows, columns), factors / trace.weights[slope.column])
+        return Line(matrix, couplings, -residual[group.rows]), sizes
+
+    def _features(self, patch: Patch, operator: Operator) -> Array:
+        key = id(patch), operator
+        if key not in self._tables:
+            self._tables[key] = self.field.features(patch.side.cell, patch.side.local, operator)
+        return self._tables[key]
+
+    def _jets(self, condition: Condition, coefficients: Array) -> list[Array]:
+        """Return the jets at every image of a condition."""
+        found = [np.empty((len(image.sites.points), len(image.request))) for image in condition.term.images]
+        for group in condition.groups:
+            for image, patches, values in zip(condition.term.images, group.patches, found, strict=True):
+                for patch in patches:
+                    own = coefficients[patch.side.cell]
+                    for column, (unknown, operator) in enumerate(image.request):
+                        features = self._features(patch, operator)
+                        values[patch.positions, column] = features @ own[self.field.unknowns.index(unknown)]
+        return found
+
+
+def is_local(residual: Residual) -> bool:
+    """Whether a residual reads the unknowns at its own point only."""
+    has_integral = any(isinstance(leaf, Integral) for leaf in leaves(residual.tree))
+    return not has_integral and not any(jet.image for jet in jets(residual.tree))
+
+
+def _condense(block: int, lines: Sequence[Line], sizes: Sequence[int]) -> tuple[Eliminated, Rows]:
+    """Eliminate the coefficients of one cell from its rows."""
+    others = tuple(dict.fromkeys(number for line in lines for number in line.couplings))
+    size = lines[0].matrix.shape[1]
+    places, width = {}, size
+    for number in others:
+        places[number] = slice(width, width + sizes[number])
+        width += sizes[number]
+    front = np.zeros((sum(len(line.right) for line in lines), width + 1))
+    top = 0
+    for line in lines:
+        bottom = top + len(line.right)
+        front[top:bottom, :size], front[top:bottom, -1] = line.matrix, line.right
+        for number, values in line.couplings.items():
+            front[top:bottom, places[number]] = values
+        top = bottom
+    return condense(block, size, others, front)
+
+
+def _inverse(values: Array) -> Array:
+    """Return 1/values, 1 where they vanish."""
+    return 1 / np.where(values > 0, values, 1.0)
