@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,13 @@ from pinn.problem.problem import jet_column
 from pinn.problem.quantities import dependence
 from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput
+from pinn.run.cell_size import on_cells, size_in_cells
+from pinn.run.configuration import in_cells, training
 from pinn.run.environment import memory_gigabytes
 from pinn.run.folder import refuse_unusable
 from pinn.run.prepare import Prepared, prepare
 from pinn.run.progress import duration
+from pinn.run.size import BASE_MEGABYTES, OPERATIONS_PER_SECOND, Size
 from pinn.run.words import Words
 from pinn.solver.gauss_newton import GaussNewton
 from pinn.solver.lbfgs import LBFGS
@@ -27,45 +29,20 @@ from pinn.solver.self_scaled_broyden import SelfScaledBroyden
 WIDE = 50
 """Sums of more derivatives than this are worth estimating."""
 
-BASE_MEGABYTES = 400.0
-"""What Python and torch hold before any work."""
-
 CHUNK_POINTS, SMALLEST_CHUNK = 8192, 64
 """Largest and smallest number of points that are evaluated together."""
 
 CHUNK_NUMBERS = 2**20
 """Numbers of all layers' jets that are held together where that is more than the smallest chunk."""
 
-OPERATIONS_PER_SECOND = 6e9
-"""Of one thread on layers of common width, float64; measured on two x86 machines, a guess elsewhere."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large a run is.
-
-    Parameters
-    ----------
-    num_points : points of all terms together, those that terms share counted once for each.
-    num_rows : residuals.
-    num_parameters : parameters of the network.
-    steps : most steps of all stages.
-    gigabytes : memory at the peak.
-    seconds_per_step : time of one step.
-    """
-
-    num_points: int
-    num_rows: int
-    num_parameters: int
-    steps: int
-    gigabytes: float
-    seconds_per_step: float
-
 
 def size(prepared: Prepared) -> Size:
     """Estimate how large a run is; memory and time to within a factor of three or so."""
     configuration, problem = prepared
-    points, network, solver = configuration.points, configuration.network, configuration.solver
+    settings = in_cells(configuration)
+    if settings is not None:
+        return size_in_cells(settings, problem)
+    points, (solver, network) = configuration.points, training(configuration)
     rows = [points.interior if row.kind == "equation" else points.surface for row in problem.residuals]
     carried = _channels(prepared)
     params = network.num_parameters(problem)
@@ -139,17 +116,18 @@ def refuse_too_large(prepared: Prepared) -> Size:
     """Return the size, or raise `BadInput` when the machine has less memory than it needs."""
     expected, machine = size(prepared), memory_gigabytes()
     if expected.gigabytes > machine:
-        raise BadInput(
-            f"needs about {expected.gigabytes:.0f} GB, the machine has {machine:.0f} GB; "
-            "lower points.interior or network.width, or take solver=adam_lbfgs"
-        )
+        smaller = "lower points.interior or network.width, or take solver=adam_lbfgs"
+        advice = "lower network.degree" if in_cells(prepared.configuration) else smaller
+        raise BadInput(f"needs about {expected.gigabytes:.0f} GB, the machine has {machine:.0f} GB; {advice}")
     return expected
 
 
 def megabytes_on_disk(prepared: Prepared) -> float:
     """Return about how much a run writes: two checkpoints, tables, fields and figures, MB."""
     expected = size(prepared)
-    stages = prepared.configuration.solver.stages.values()
+    if in_cells(prepared.configuration):
+        return 20.0
+    stages = training(prepared.configuration).solver.stages.values()
     saved = max(numbers_of(stage, expected.num_parameters, 0) for stage in stages) * 8 * 3
     return 10.0 + (saved + expected.steps * 200.0) / 1e6
 
@@ -180,19 +158,27 @@ def command(words: Words) -> int:
     prepared = prepare(words.names[0] if words.names else None, words.settings)
     expected = validate(prepared)
     configuration, problem = prepared
-    stages = configuration.solver.stages.items()
-    longest = duration(expected.steps * expected.seconds_per_step)
     print(f"{configuration.name}: {problem.title}")
     print(f"  terms       {', '.join(row.name for row in problem.residuals)}")
     if problem.quantities:
         print(f"  quantities  {', '.join(dependence(problem, name) for name in problem.quantities)}")
-    print(f"  points      {expected.num_points}")
-    print(f"  channels    {len(_channels(prepared))} carried through the network for the equations")
-    print(f"  parameters  {expected.num_parameters} ({type(configuration.network).__name__})")
-    print(f"  solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}")
-    print(f"  memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB")
-    print(f"  training    at most about {longest} with {configuration.threads} threads")
+    settings = in_cells(configuration)
+    lines = _on_training(prepared, expected) if settings is None else on_cells(settings, problem, configuration.accuracy)
+    for line in lines:
+        print(f"  {line}")
     for warning in (*problem.warnings, *configuration.points.warnings(), *_on_directions(prepared)):
         print(f"  note        {warning}")
     print("ok")
     return 0
+
+
+def _on_training(prepared: Prepared, expected: Size) -> Iterator[str]:
+    configuration = prepared.configuration
+    stages = training(configuration).solver.stages.items()
+    yield f"points      {expected.num_points}"
+    yield f"channels    {len(_channels(prepared))} carried through the network for the equations"
+    yield f"parameters  {expected.num_parameters} ({type(configuration.network).__name__})"
+    yield f"solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}"
+    yield f"memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB"
+    longest = duration(expected.steps * expected.seconds_per_step)
+    yield f"training    at most about {longest} with {configuration.threads} threads"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pinn
+from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
 from pinn.problem.points import Points
 from pinn.problem.settings import BadInput, Settings, setting
 from pinn.report.settings import Report
 from pinn.run.build import build, make, plain
+from pinn.solver.cell_least_squares import CellLeastSquares
 from pinn.solver.staged import Staged
 
 LARGEST_SEED = 2**32 - 1
@@ -43,9 +45,9 @@ class Configuration(Settings):
 
     name: str
     problem: Mapping
-    network: Network | ModuleNetwork
+    network: Network | ModuleNetwork | LocalFeatures
     points: Points
-    solver: Staged
+    solver: Staged | CellLeastSquares
     reference: Settings
     report: Report
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
@@ -63,9 +65,43 @@ class Configuration(Settings):
         super().__post_init__()
         _check_version(self.version)
         _check_device(self.device, self.precision)
+        _check_cells(self)
         for name, weight in self.weights.items():
             if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
                 raise BadInput(f"must be a number of at least 0, got {weight!r}", f"weights.{name}")
+
+
+class InCells(NamedTuple):
+    """The settings of a solve in cells."""
+
+    solver: CellLeastSquares
+    network: LocalFeatures
+
+
+def in_cells(configuration: Configuration) -> InCells | None:
+    """Return solver and network if they are those of a solve in cells, None where a network is trained."""
+    solver, network = configuration.solver, configuration.network
+    return InCells(solver, network) if isinstance(solver, CellLeastSquares) and isinstance(network, LocalFeatures) else None
+
+
+class Training(NamedTuple):
+    """The settings of a training."""
+
+    solver: Staged
+    network: Network | ModuleNetwork
+
+
+def training(configuration: Configuration) -> Training:
+    """Return solver and network where a network is trained.
+
+    Raises
+    ------
+    TypeError : the settings are those of a solve in cells.
+    """
+    solver, network = configuration.solver, configuration.network
+    if isinstance(network, LocalFeatures) or not isinstance(solver, Staged):
+        raise TypeError(f"{type(solver).__name__} trains no network")
+    return Training(solver, network)
 
 
 def read_configuration(settings: Mapping[str, Any]) -> Configuration:
@@ -126,6 +162,19 @@ def _numbers(version: str) -> tuple[int, ...]:
     if not all(part.isdigit() for part in parts):
         raise BadInput(f"must be a version such as {pinn.__version__}, got {version!r}", "version")
     return tuple(int(part) for part in parts)
+
+
+def _check_cells(configuration: Configuration) -> None:
+    """Refuse settings that do not go with a field in cells, or with any other."""
+    in_cells = isinstance(configuration.solver, CellLeastSquares)
+    if in_cells != isinstance(configuration.network, LocalFeatures):
+        other = "local_features" if in_cells else "another network, such as mlp; local_features are for solver=least_squares"
+        raise BadInput(f"must be {other}", "network")
+    if in_cells:
+        for name, wanted in (("precision", "float64"), ("device", "cpu"), ("hard", ())):
+            value = getattr(configuration, name)
+            if value != wanted and (name, value) != ("device", "auto"):
+                raise BadInput(f"must be {wanted or 'empty'} with solver=least_squares, got {value}", name)
 
 
 def _check_device(device: str, precision: str) -> None:

@@ -21,7 +21,7 @@ from pinn.run.progress import Progress, duration
 from pinn.run.signals import Interruption, terminable
 
 if TYPE_CHECKING:
-    from pinn.run.training import Setup
+    from pinn.run.setup import Setup
     from pinn.solver.state import State
 
 OK, DIVERGED, MISSED, INTERRUPTED = 0, 3, 4, 130
@@ -75,7 +75,7 @@ def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin
     configuration = setup.prepared.configuration
     comment = "All settings of this run; pinn run on this file does it again."
     atomic.write_yaml(folder / "config.yaml", record(configuration), comment)
-    details = environment(line, configuration.seed, configuration.threads, str(setup.field.device))
+    details = environment(line, configuration.seed, configuration.threads, str(setup.device))
     atomic.write_json(folder / "environment.json", details)
     folder.log(f"start: {line}")
     return _carry_out(setup, folder, None, progress, begin)
@@ -144,7 +144,7 @@ def _torch(prepared: Prepared):
 
 
 def _set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Setup:
-    from pinn.run.training import set_up
+    from pinn.run.setup import set_up
 
     return set_up(prepared, decisions)
 
@@ -204,7 +204,7 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     judge = Judge(setup)
     seconds = {"setup": time.perf_counter() - begin}
     with Interruption() as interruption:
-        state = train(setup, folder, saved, judge.of_theta, interruption, progress, judge.label)
+        state = train(setup, folder, saved, setup.error_of(judge.quick), interruption, progress, judge.label)
         if interruption.requested:
             message = f"interrupted at {state.stage} step {state.step}, saved; go on with pinn resume {folder.path}"
             return Outcome(folder, INTERRUPTED, message, {})
@@ -239,7 +239,7 @@ def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds
     error = largest_error(metrics)
     missed = configuration.accuracy is not None and (error is None or error > configuration.accuracy)
     message = summary(metrics, folder) + (f"; wanted {configuration.accuracy:.1e}" if missed else "")
-    return Outcome(folder, MISSED if missed else OK, message, metrics, setup.field.solution(state.theta))
+    return Outcome(folder, MISSED if missed else OK, message, metrics, setup.solution(state))
 
 
 def largest_error(metrics: Mapping[str, Any]) -> float | None:

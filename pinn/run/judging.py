@@ -22,7 +22,7 @@ from pinn.run.quantities import arrays, quantities
 from pinn.run.results import write_diagnostics, write_quantities, write_solution
 
 if TYPE_CHECKING:
-    from pinn.run.training import Setup
+    from pinn.run.setup import Setup
     from pinn.solver.state import State
 
 PROGRESS_POINTS = 2000
@@ -43,9 +43,8 @@ class Judge:
         self._estimator = Estimator(self.problem)
         self._exact_error = _exact_error(self.problem) if self.problem.exact else None
 
-    def of_theta(self, theta: Any) -> float | None:
-        """Return the largest relative L2 error of an unknown at θ (params,), None when it cannot be told."""
-        solution = self.setup.field.solution(theta)
+    def quick(self, solution: Any) -> float | None:
+        """Return the largest relative L2 error of an unknown, None when it cannot be told."""
         if self._exact_error is not None:
             return self._exact_error(solution)
         found = self._estimator.quick(solution)
@@ -56,13 +55,13 @@ class Judge:
         from pinn.field import compiler
 
         begin = time.perf_counter()
-        configuration, solution = self.setup.prepared.configuration, self.setup.field.solution(state.theta)
+        configuration, solution = self.setup.prepared.configuration, self.setup.solution(state)
         self.truth = reference(self.problem, configuration.reference)
         found = metrics(self.problem, solution, self.truth)
         estimate = self._estimator(solution)
         judged = verdict(found, self.truth, estimate, configuration.accuracy)
         write_solution(folder, self.problem, found, estimate.on_grid(found.axes) if estimate.accepted else {})
-        write_diagnostics(folder, self.setup, state, found.axes)
+        write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points["epoch"])
         wanted = quantities(self.problem, solution, self.truth, found.axes)
         write_quantities(folder, arrays(wanted))
         compiling = compiler.seconds_spent() - self.setup.compiling_before
@@ -76,13 +75,11 @@ class Judge:
 
     def _described(self, state: State) -> dict[str, Any]:
         configuration, problem = self.setup.prepared.configuration, self.problem
-        rows = self.setup.draw(state.points["epoch"])
         return {
-            "problem": problem.name, "name": problem.title,
-            "solver": "+".join(configuration.solver.stages),
-            "num_parameters": self.setup.field.num_params, "num_rows": rows.num_rows,
+            "problem": problem.name, "name": problem.title, "solver": configuration.solver.title,
+            **self.setup.description(state),
             "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
-            "loss": state.loss, "terms": dict(state.losses), "weights": {term.name: term.weight for term in rows.terms},
+            "loss": state.loss, "terms": dict(state.losses),
             "equations": {row.name: row.text for row in problem.equations},
             "conditions": {row.name: row.text for row in problem.conditions},
         }  # fmt: skip

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from pinn.judge.metrics import Metrics
-from pinn.problem.problem import Problem
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.sites import Sites, grid_shape, tensor_points
 from pinn.problem.terms import make_term
 from pinn.report.export import write_nc
 from pinn.run import atomic
 from pinn.run.folder import RunFolder
-
-if TYPE_CHECKING:
-    from pinn.run.training import Setup
-    from pinn.solver.state import State
+from pinn.run.prepare import Prepared
 
 SHOWN_POINTS = 20_000
 """Of one term in diagnostics.npz."""
@@ -48,28 +45,25 @@ def write_quantities(folder: RunFolder, arrays: Mapping[str, np.ndarray]) -> Non
         atomic.write_npz(folder / "quantities.npz", arrays)
 
 
-def write_diagnostics(folder: RunFolder, setup: Setup, state: State, axes: Sequence[np.ndarray]) -> None:
-    """Write the points and residuals of every term, and the residuals of the equations on the evaluation grid; all exact."""
-    from pinn.solver.rows import Rows
-
-    rows = setup.draw(state.points["epoch"])
-    if any(image.sites.directions for term in rows.terms for image in term.images):
-        rows = Rows(setup.field, [term.exact() for term in rows.terms])
-    residuals = rows.unweighted(state.theta)
+def write_diagnostics(
+    folder: RunFolder, prepared: Prepared, solution: Any, axes: Sequence[np.ndarray], terms: Sequence[str], epoch: int
+) -> None:
+    """Write points and residuals of the named terms, and the residuals of the equations on the evaluation grid; all exact."""
+    configuration, problem = prepared
+    drawn = configuration.points.draw(problem, configuration.seed, epoch)
     stored: dict[str, np.ndarray] = {}
-    for term in rows.terms:
-        stored[f"points.{term.name}"] = term.sites.points[:SHOWN_POINTS]
-        stored[f"residual.{term.name}"] = residuals[term.name].cpu().double().numpy()[:SHOWN_POINTS]
-    for name, values in _residual_maps(setup, state, axes).items():
-        stored[f"residual.grid.{name}"] = values
+    for residual in [row for row in problem.residuals if row.name in terms]:
+        sites = drawn[residual.name]._replace(directions={})
+        stored[f"points.{residual.name}"] = sites.points[:SHOWN_POINTS]
+        stored[f"residual.{residual.name}"] = residual_values(problem, residual, sites, solution)[:SHOWN_POINTS]
+    grid = Sites(tensor_points(tuple(axes)))
+    for residual in problem.equations:
+        stored[f"residual.grid.{residual.name}"] = residual_values(problem, residual, grid, solution).reshape(grid_shape(axes))
     atomic.write_npz(folder / "diagnostics.npz", stored)
 
 
-def _residual_maps(setup: Setup, state: State, axes: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    from pinn.solver.rows import Rows
-
-    problem = setup.prepared.problem
-    sites = Sites(tensor_points(tuple(axes)))
-    terms = [make_term(problem, row, sites) for row in problem.equations]
-    residuals = Rows(setup.field, terms).unweighted(state.theta)
-    return {name: values.cpu().double().numpy().reshape(grid_shape(axes)) for name, values in residuals.items()}
+def residual_values(problem: Problem, residual: Residual, sites: Sites, solution: Any) -> np.ndarray:
+    """Return a residual (rows,) of a solution at sites."""
+    term = make_term(problem, residual, sites)
+    jets = [solution(image.sites.points, image.request) for image in term.images]
+    return np.broadcast_to(term.evaluate(jets), (term.num_rows,))

@@ -43,6 +43,11 @@ class Staged(Settings):
             if not (isinstance(stage, Settings) and hasattr(stage, "start")):
                 raise BadInput(f"must be settings of a stage, got {stage!r}", f"stages.{name}")
 
+    @property
+    def title(self) -> str:
+        """What this solver is called in results: the names of its stages."""
+        return "+".join(self.stages)
+
     def check_points(self, redraw: int | None) -> None:
         """Refuse new points every ``redraw`` steps if no stage can take them."""
         if redraw is not None and all(stage.resampling == "between stages" for stage in self.stages.values()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Cover:
         return np.clip((points - self.centers[cell]) / self.halves[cell], -1.0, 1.0)
 
     def owner(self, points: Array) -> Array:
-        """Return the number of the cell that owns each point (points, dim): cells own their lower faces; all points have an owner."""
+        """Return the number of the cell that owns each point (points, dim): cells own their lower faces."""
         places = []
         for axis, edges in enumerate(self._edges):
             place = np.searchsorted(edges, points[:, axis], side="right") - 1
@@ -100,7 +100,7 @@ class Cover:
                 found += [self._face(cell, other, axis, start - end) for other in np.flatnonzero(low == start)]
         return [face for face in found if face is not None]
 
-    def _face(self, left: int, right: int, axis: int, shift: float) -> Face | None:
+    def _face(self, left: int, right: Any, axis: int, shift: float) -> Face | None:
         a, b = self.boxes[left], self.boxes[right]
         box = np.stack([np.maximum(a[:, 0], b[:, 0]), np.minimum(a[:, 1], b[:, 1])], axis=1)
         box[axis] = a[axis, 1]

@@ -67,7 +67,7 @@ class Patch(NamedTuple):
 
     Attributes
     ----------
-    positions : which points of the image, (patch,). trace : number of the trace through which they are read; None in the row's cell.
+    positions : which points of the image, (patch,). trace : number of the trace that stands for them; None in the row's cell.
     """
 
     side: Side
@@ -120,7 +120,7 @@ def faces(problem: Problem, field: CellField, per_axis: int, weight: float) -> l
 
 
 def _modes(dim: int, per_axis: int, degree: int) -> Array:
-    """Return the matrix from values at Chebyshev points of a cube (points,) to Legendre coefficients, with the same sum of squares."""
+    """Return the matrix from values at Chebyshev points (points,) to Legendre coefficients, with the same sum of squares."""
     points = chebyshev_points([per_axis] * dim)
     values = LegendreFeatures(dim, min(degree, per_axis - 1)).at(points, (0,) * dim)
     return np.linalg.pinv(values) * np.sqrt(len(points))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from pinn.field.cells.cover import Cover, whole
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.calculus import jets, leaves
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.tree import Integral, Name
+from pinn.problem.tree import Integral
 from pinn.solver.cells.discretise import given
 from pinn.solver.cells.newton import Solved, gauss_newton
 from pinn.solver.cells.resolution import left_out, merged, sizes, too_coarse
@@ -62,7 +62,7 @@ class Progress:
     slabs : those that are done. cover : of the next attempt. begin : where its slab begins. length : of the slab.
     scales : largest size of each unknown so far, (unknowns,). least : the least that was missing in this slab.
     in_vain : refinements since then. guess : what to start from, a field with coefficients; None means that of the slab before.
-    remarks : what could not be had, one line each.
+    remarks : what could not be had, one line each. num_rows : of all slabs that are done.
     """
 
     cover: Cover
@@ -74,6 +74,7 @@ class Progress:
     in_vain: int = 0
     guess: Slab | None = None
     remarks: list[str] = field(default_factory=list)
+    num_rows: int = 0
 
 
 class Attempt(NamedTuple):
@@ -119,15 +120,23 @@ class March:
 
     Parameters
     ----------
-    cells : equal cells along each coordinate to begin with.
+    cells : equal cells along each coordinate to begin with. weights : of mean squares, by residual; 1 where not named.
     """
 
-    def __init__(self, problem: Problem, basis: Basis, limits: Limits, cells: Mapping[str, int]):
+    def __init__(
+        self, problem: Problem, basis: Basis, limits: Limits, cells: Mapping[str, int], weights: Mapping[str, float] | None = None
+    ):
         self.problem, self.basis, self.limits, self.marching = problem, basis, limits, Marching(problem)
+        self.weights = dict(weights or {})
         self.time = self.marching.axis
         self.space = tuple(axis for axis in range(problem.dim) if axis != self.time)
         self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
         self._is_linear = problem.is_linear
+
+    @property
+    def rows(self) -> list[Residual]:
+        """All residuals but periodic ones, which the cover knows."""
+        return [row for row in self.problem.residuals if row.kind != "periodic"]
 
     def begin(self) -> Progress:
         """Return where a solve begins: few cells, and all time in one slab."""
@@ -155,12 +164,11 @@ class March:
         is_last : whether to take what comes out as it is, because the time is over.
         """
         attempt = self._attempt(progress)
-        missing = attempt.missing
         if is_last or self._is_resolved(progress, attempt):
             self._accept(progress, attempt)
         else:
             self._refine(progress, attempt)
-        return attempt._replace(missing=missing)
+        return attempt
 
     def _attempt(self, progress: Progress) -> Attempt:
         end = self._end(progress)
@@ -170,7 +178,7 @@ class March:
         if progress.slabs and self.time is not None:
             rows, before = self.marching.always, progress.slabs[-1]
             known = given(self.problem, field, self.time, before.jets, WEIGHT)
-        system = System(self.problem, field, rows, known)
+        system = System(self.problem, field, rows, known, self.weights)
         limits = self.limits
         solved = gauss_newton(system, self._start(progress, field), self._is_linear, 0.1 * limits.tolerance, limits.steps)
         own = sizes(field, solved.coefficients)

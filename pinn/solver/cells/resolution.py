@@ -16,8 +16,8 @@ AMPLE = 1e-2
 def left_out(field: CellField, coefficients: Array, scales: Array) -> Array:
     """Return what the features of each cell leave out of the solution along each axis, (cells, dim).
 
-    It is the largest over the unknowns, relative to their sizes ``scales`` (unknowns,), and counts by the root of the cell's share of
-    the domain, so that the root of the sum of squares over cells is relative in L2.
+    It is the largest over the unknowns, relative to their sizes ``scales`` (unknowns,), and counts by the root of the cell's share
+    of the domain, so that the root of the sum of squares over cells is relative in L2.
     """
     values = coefficients @ field.basis.table((0,) * field.basis.dim).T
     tails = field.basis.tails(values) / scales[:, None]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from pinn.field.cells.cell_field import CellField
 from pinn.problem.calculus import jets, leaves
-from pinn.problem.problem import Problem, Request, Residual
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.tree import Integral, Operator
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
 from pinn.solver.cells.elimination import Eliminated, Rows, condense, eliminate, substitute
@@ -18,7 +18,7 @@ from pinn.solver.cells.elimination import Eliminated, Rows, condense, eliminate,
 Array = np.ndarray
 
 WEIGHT = 10.0
-"""Of conditions and of what holds cells together, against equations whose coefficients in a cell's own coordinates add up to one."""
+"""Of what holds cells together, against equations whose coefficients in a cell's own coordinates add up to one."""
 
 NUMBERS_AT_ONCE = 2**22
 """Of the equations' rows that are held together."""
@@ -48,15 +48,20 @@ class System:
     Parameters
     ----------
     field : cover and features. residuals : equations and conditions that hold here, without periodic ones, which the cover knows.
-    known : further values to take.
-    per_axis : points along each axis of a face.
+    known : further values to take. weights : of squares, by residual; without it conditions have `WEIGHT`².
     """
 
     def __init__(
-        self, problem: Problem, field: CellField, residuals: Sequence[Residual], known: Sequence[Given] = (), per_axis: int = 0
+        self,
+        problem: Problem,
+        field: CellField,
+        residuals: Sequence[Residual],
+        known: Sequence[Given] = (),
+        weights: Mapping[str, float] | None = None,
     ):
-        self.problem, self.field = problem, field
-        count = per_axis or field.basis.per_axis
+        self.problem, self.field, count = problem, field, field.basis.per_axis
+        usual = {row.name: 1.0 if row.kind == "equation" else WEIGHT**2 for row in residuals}
+        self._given_weights = {name: math.sqrt(weight) for name, weight in (usual | dict(weights or {})).items()}
         inside = [row for row in residuals if row.kind == "equation" and is_local(row)]
         self.interior = Interior(problem, inside, field)
         joints = faces(problem, field, count, WEIGHT)
@@ -138,7 +143,10 @@ class System:
     def _equations(self, coefficients: Array) -> Array:
         """Return triangular factors of the equations' rows with their right sides, (cells, n + 1, n + 1)."""
         equations = self.interior.linearise(coefficients)
-        self._weights = [_inverse(sum(np.abs(values) for values in slopes.values()).max(axis=1)) for _, slopes in equations]
+        self._weights = [
+            self._given_weights[term.name] * _inverse(sum(np.abs(values) for values in slopes.values()).max(axis=1))
+            for term, (_, slopes) in zip(self.interior.terms, equations, strict=True)
+        ]
         num_cells, unknowns, size = self.field.shape
         points, width = len(self.field.basis.points), unknowns * size + 1
         height = len(equations) * points
@@ -166,7 +174,7 @@ class System:
             factors = np.empty(condition.term.num_rows)
             for group in condition.groups:
                 line, sizes = self._line(condition, group, residual, slopes)
-                factors[group.rows] = factor = WEIGHT * _inverse(sizes.max(keepdims=True))[0]
+                factors[group.rows] = factor = self._given_weights[condition.term.name] * _inverse(sizes.max(keepdims=True))[0]
                 couplings = {number: factor * values for number, values in line.couplings.items()}
                 found[group.cell].append(Line(factor * line.matrix, couplings, factor * line.right))
             self._factors.append(factors)
@@ -181,7 +189,8 @@ class System:
     def _line(self, condition: Condition, group: Group, residual: Array, slopes: Sequence) -> tuple[Line, Array]:
         """Return the rows of one group, and the sum of their coefficients' sizes (rows,)."""
         (_, unknowns, size), num = self.field.shape, group.rows.stop - group.rows.start
-        matrix, sizes, couplings = np.zeros((num, unknowns * size)), np.zeros(num), {}
+        matrix, sizes = np.zeros((num, unknowns * size)), np.zeros(num)
+        couplings: dict[int, Array] = {}
         for slope in slopes:
             request = condition.term.images[slope.image].request
             unknown, operator = request[slope.column]

@@ -1,0 +1,241 @@
+"""What a run works on: the bridge from checked settings to a solve, one for each kind of field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pinn.problem.terms import make_term
+from pinn.run.cell_size import most_cells
+from pinn.run.check import size
+from pinn.run.configuration import Configuration, InCells, in_cells, training
+from pinn.run.prepare import Prepared
+
+if TYPE_CHECKING:
+    import torch
+
+    from pinn.field.cells.slabs import Slabs
+    from pinn.field.field import Field
+    from pinn.field.solution import Solution
+    from pinn.problem.problem import Residual
+    from pinn.solver.cells.march import March
+    from pinn.solver.rows import Rows
+    from pinn.solver.state import State
+
+
+WORTH_COMPILING = 2.0
+"""Seconds of training, as foreseen, from which it pays to wait about one for the C compiler."""
+
+Judging = Callable[[Any], float | None]
+"""The error of θ (params,), None when it is withheld."""
+
+
+@dataclass(frozen=True)
+class NetworkSetup:
+    """A network to be trained: a field, rows at the points of an epoch, and the choices that change bits.
+
+    Attributes
+    ----------
+    decisions : ``compiled``, whether the network runs as compiled code; ``chunk``, points that are evaluated together.
+    compiling_before : what `pinn.field.compiler.seconds_spent` said at the start.
+    """
+
+    prepared: Prepared
+    field: Field
+    draw: Callable[[int], Rows]
+    theta: torch.Tensor
+    decisions: Mapping[str, Any]
+    compiling_before: float = 0.0
+
+    @property
+    def device(self) -> Any:
+        """Where the parameters are."""
+        return self.field.device
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms, in the order of the history's columns."""
+        return self.draw(0).names
+
+    def first_state(self) -> State:
+        """Return where the solve begins."""
+        from pinn.solver.state import State
+
+        return State(next(iter(training(self.prepared.configuration).solver.stages)), self.theta, decisions=dict(self.decisions))
+
+    def states(self, state: State, judge: Judging | None) -> Iterator[State]:
+        """Go on from ``state`` and yield it after each step."""
+        from pinn.solver.staged import solve
+
+        configuration = self.prepared.configuration
+        return solve(training(configuration).solver, self.draw, self.theta, configuration.points.redraw, judge, state)
+
+    def steps_of(self, stage: str) -> int:
+        """Return how many steps a stage has at most; 0 when nobody knows."""
+        return training(self.prepared.configuration).solver.stages[stage].steps
+
+    def solution(self, state: State) -> Solution:
+        """Return the field that a state holds."""
+        return self.field.solution(state.theta)
+
+    def error_of(self, error: Callable[[Any], float | None]) -> Judging:
+        """Return ``error`` of a solution as a function of θ, for looks at it during the solve."""
+        return lambda theta: error(self.field.solution(theta))
+
+    def description(self, state: State) -> dict[str, Any]:
+        """Return what metrics.json says about the solve beyond what its state does."""
+        rows = self.draw(state.points["epoch"])
+        return {
+            "num_parameters": self.field.num_params, "num_rows": rows.num_rows,
+            "weights": {term.name: term.weight for term in rows.terms},
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CellSetup:
+    """A field in cells to be solved for.
+
+    Attributes
+    ----------
+    decisions : ``most_cells``, how many cells this machine's memory has room for. seconds : that the solve may take.
+    """
+
+    prepared: Prepared
+    march: March
+    decisions: Mapping[str, Any]
+    seconds: float | None = None
+    compiling_before: float = 0.0
+    device: str = "cpu"
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms, in the order of the history's columns."""
+        return tuple(row.name for row in self.march.rows)
+
+    def first_state(self) -> State:
+        """Return where the solve begins."""
+        from pinn.solver.cells import rounds
+
+        state = rounds.first_state(self.march)
+        state.decisions = dict(self.decisions)
+        return state
+
+    def states(self, state: State, judge: Judging | None) -> Iterator[State]:
+        """Go on from ``state`` and yield it after each round."""
+        from pinn.solver.cells import rounds
+
+        return rounds.solve(self.march, state, self.seconds)
+
+    def steps_of(self, stage: str) -> int:
+        """Return 0: nobody knows how many rounds it takes."""
+        return 0
+
+    def solution(self, state: State) -> Slabs:
+        """Return the field that a state holds."""
+        from pinn.solver.cells import rounds
+
+        return rounds.solution(self.march, state)
+
+    def error_of(self, error: Callable[[Any], float | None]) -> None:
+        """Return None: before the end the solution is not there at all times."""
+
+    def description(self, state: State) -> dict[str, Any]:
+        """Return what metrics.json says about the solve beyond what its state does."""
+        from pinn.solver.cells import rounds
+
+        return rounds.description(self.march, state)
+
+
+Setup = NetworkSetup | CellSetup
+
+
+def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Setup:
+    """Build what the solve works on.
+
+    Parameters
+    ----------
+    decisions : of the run that is continued, so that it goes on to the last bit; None decides anew.
+
+    Raises
+    ------
+    BadInput : a device that is not there, a hard condition that cannot be one, points outside the domain.
+    """
+    from pinn.field import compiler
+
+    settings = in_cells(prepared.configuration)
+    if settings is not None:
+        return _cells(settings, prepared, decisions)
+    before = compiler.seconds_spent()
+    configuration, problem = prepared
+    field = training(configuration).network.field(
+        problem,
+        configuration.derivatives,
+        configuration.precision,
+        configuration.device,
+        configuration.hard,
+        _compiled(prepared, decisions),
+    )
+    draw = _drawer(prepared, field, (decisions or {}).get("chunk"))
+    made = {"compiled": field.compiled, "chunk": draw(0).chunk}
+    return NetworkSetup(prepared, field, draw, field.initial(configuration.seed), made, before)
+
+
+def _cells(settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] | None) -> CellSetup:
+    """Return the setup of a field in cells; their number is limited by half of the machine's memory."""
+    from pinn.solver.cells.march import Limits, March
+
+    configuration, problem = prepared
+    solver, network = settings
+    made = dict(decisions or {"most_cells": most_cells(settings, problem)})
+    limits = Limits(solver.tolerance_for(problem, configuration.accuracy), made["most_cells"], solver.steps)
+    weights = {row.name: _weight(configuration, row) for row in problem.residuals}
+    basis = network.basis(problem.dim, configuration.seed)
+    return CellSetup(prepared, March(problem, basis, limits, solver.cells, weights), made, solver.seconds)
+
+
+def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool | None:
+    """Return whether the field must, or must not, use compiled code; None leaves it to the field.
+
+    Without a compiler a run that had one goes on without, to rounding; a run that is over before the compiler is needs none.
+    """
+    from pinn.field import compiler
+
+    wanted = (decisions or {}).get("compiled")
+    if wanted is not None:
+        return wanted and compiler.is_available()
+    expected = size(prepared)
+    return None if expected.steps * expected.seconds_per_step > WORTH_COMPILING else False
+
+
+def _drawer(prepared: Prepared, field: Field, chunk: int | None) -> Callable[[int], Rows]:
+    """Return the rows of an epoch; the last ones are kept, since two stages in a row often ask for the same."""
+    from pinn.solver.rows import Rows
+
+    configuration, problem = prepared
+    drawn: dict[int, Rows] = {}
+
+    def draw(epoch: int) -> Rows:
+        if epoch not in drawn:
+            sites = configuration.points.draw(problem, configuration.seed, epoch)
+            terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in _kept(problem, field)]
+            drawn.clear()
+            drawn[epoch] = Rows(field, terms, chunk=chunk)
+        return drawn[epoch]
+
+    return draw
+
+
+def _weight(configuration: Configuration, row: Residual) -> float:
+    """Return the weight of a term: by its name, else by its condition, else by its kind, else 1."""
+    kind = "equations" if row.kind == "equation" else "conditions"
+    for name in (row.name, row.condition, kind):
+        if name in configuration.weights:
+            return float(configuration.weights[name])
+    return 1.0
+
+
+def _kept(problem: Any, field: Field) -> list[Any]:
+    """Return the residuals that the field does not satisfy by construction."""
+    satisfied = getattr(field, "satisfied", ())
+    return [row for row in problem.residuals if row.name not in satisfied]
