@@ -67,7 +67,7 @@ class Choice(NamedTuple):
 
 
 def squares(choice: Choice, image: Tensor, move: Tensor, inner: float, energy: float) -> tuple[Tensor, Tensor]:
-    """Return A (params, 3) and B (3, params): A B is what H/τ changes by, three squares with signs, symmetric to the last bit.
+    """Return A (params, 3) and B (3, params): A B is what H/τ changes by, three squares with signs.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from pinn.run.cli import main  # noqa: E402
 from pinn.run.execute import summary  # noqa: E402
 from pinn.run.folder import RunFolder  # noqa: E402
 from pinn.run.prepare import prepare  # noqa: E402
-from pinn.run.training import set_up  # noqa: E402
+from pinn.run.setup import set_up  # noqa: E402
 
 FILES = {
     "config.yaml", "environment.json", "status.json", "metrics.json", "history.csv", "timing.csv", "diagnostics.npz",

@@ -16,7 +16,8 @@ from pinn.problem.sites import Sites, tensor_points  # noqa: E402
 from pinn.problem.terms import make_term  # noqa: E402
 from pinn.run.cli import main  # noqa: E402
 from pinn.run.prepare import prepare  # noqa: E402
-from pinn.run.training import Keeper, set_up  # noqa: E402
+from pinn.run.setup import set_up  # noqa: E402
+from pinn.run.training import Keeper  # noqa: E402
 
 TEXT = """\
 coordinates: {{x: {{range: [-1, 1], dimension: {dim}}}, t: [0, 0.5]}}

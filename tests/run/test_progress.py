@@ -95,7 +95,7 @@ def test_an_estimate_that_is_withheld_now_replaces_the_one_before(here, small, m
     from pinn.run.cli import main
 
     seen, answers = [], iter([0.5, None, 0.25, *[None] * 9])
-    monkeypatch.setattr("pinn.run.judging.Judge.of_theta", lambda self, theta: next(answers))
+    monkeypatch.setattr("pinn.run.judging.Judge.quick", lambda self, solution: next(answers))
     monkeypatch.setattr("pinn.run.progress.Progress.step", lambda self, *words: seen.append(words[-1]))
     assert main(["run", "heat_1d", *small, "solver.until.check=3", "folder=run"]) == 0
     said = [*[("error at step 3", 0.5)] * 3, *[("error at step 6", None)] * 3, *[("error at step 9", 0.25)] * 2]
