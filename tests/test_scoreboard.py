@@ -60,6 +60,19 @@ def test_what_is_not_known_is_bounded_or_told_by_quantities():
     assert cells(Run("kdv", "network", 0, metrics(None)))[2] == "unknown"
 
 
+def test_unknowns_that_the_reference_knows_badly_are_left_out():
+    bars = {"u": 1e-5, "v": 3e-5, "p": 1e-2}
+
+    def run(error):
+        found = {name: {"relative_l2": error} for name in ("u", "v")} | {"p": {"relative_l2": 0.5}}
+        known = {"unknowns": {name: {"relative_error": bar} for name, bar in bars.items()}}
+        return Run("cavity_100", "network", 0, metrics(0.5) | {"unknowns": found, "reference": known})
+
+    assert run(1e-3).row()["relative_l2"] == 1e-3 and cells(run(1e-3))[2] == "1.0e-03 (u, v)"
+    assert run(9e-5).relative_l2 is None and cells(run(9e-5))[2] == "at most 1.2e-04 (u, v)"
+    assert Run("cavity_100", "network", 0).relative_l2 is None
+
+
 def test_rows_have_these_keys_and_nothing_is_made_up_for_a_failure():
     row = Run("burgers", "network", 3, metrics(1e-3)).row()
     assert list(row) == KEYS
