@@ -45,7 +45,8 @@ REFERENCES = {
 """Words for references finer than by default, made once in half a minute to seven: error bars of 5e-7, 4e-8, 1e-5 and 4e-5."""
 
 MEASURED = {"cavity_100": ("u", "v")}
-"""Unknowns that are measured where the reference knows the others too badly: the pressure of the cavity to one percent."""
+"""Unknowns that are measured where another grows without bound: the pressure, like a logarithm, at the ends of the lid."""
+
 KNOWN = 0.3
 """An error is known from a reference whose error bar is at most this part of it."""
 
