@@ -13,9 +13,11 @@ import argparse
 import platform
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pinn
+from pinn.run.solve import Result
 
 ROOT = Path(__file__).parents[1]
 NEED_SETTINGS = {"poisson_100d"}
@@ -45,11 +47,7 @@ def main() -> None:
 
 def row(name: str, seeds: list[int], settings: list[str]) -> str:
     """Return the line of the table for one problem."""
-    found = []
-    for seed in seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            words = ["report.figures=[]", "report.animation=false", "report.html=false", *settings]
-            found.append(pinn.solve(name, *words, seed=seed, folder=Path(folder) / "run", quiet=True).metrics)
+    found = [solved(name, settings, seed).metrics for seed in seeds]
     first = found[0]
     seconds = [each["seconds"]["setup"] + each["seconds"]["solve"] for each in found]
     estimates = [each["estimate"]["relative_l2"] for each in found if each["estimate"]["accepted"]]
@@ -65,6 +63,13 @@ def row(name: str, seeds: list[int], settings: list[str]) -> str:
         "not reached" if equal is None else f"{equal:.2g} s ({classical['order']})",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def solved(name: str, settings: Sequence[str], seed: int) -> Result:
+    """Return the result of a run whose numbers are wanted, but no pictures; its folder is gone."""
+    words = ["report.figures=[]", "report.animation=false", "report.html=false", *settings]
+    with tempfile.TemporaryDirectory() as folder:
+        return pinn.solve(name, *words, seed=seed, folder=Path(folder) / "run", quiet=True)
 
 
 def summary(values: list[float | None]) -> str:

@@ -20,20 +20,17 @@ _LOOKS = {"order 2": ("#56B4E9", "o"), "order 4": ("#0072B2", "s"), "order 8": (
 
 def frontier_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     """Yield one figure if classical runs were made; further down and to the left is better."""
-    orders = by_order(data.metric("classical.lines", []))
-    if not orders:
+    lines = data.metric("classical.lines", [])
+    if not by_order(lines):
         return
     figure = new_figure(6.6, 4.3, f"{escaped(data.title)} — error against time, same machine")
     axes = figure.subplots()
     plain_axes(axes, log=True)
-    for name, (seconds, errors) in orders.items():
-        colour, marker = _LOOKS.get(name, ("#7F7F7F", "v"))
-        words = f"finite differences, {name}" if name.startswith("order") else name
-        axes.plot(seconds, errors, marker=marker, color=colour, markersize=4.5, linewidth=1.2, label=words)
+    draw_orders(axes, lines)
     _network(axes, data)
-    _floor(axes, data.metric("classical.floor"))
+    draw_floor(axes, data.metric("classical.floor"))
     axes.set(xlabel="seconds (set-up included)", ylabel="relative L² error")
-    _widen(axes)
+    widen(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     yield "frontier", figure
 
@@ -49,6 +46,14 @@ def by_order(lines: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {name: (column[0], column[1]) for name, column in columns.items()}
 
 
+def draw_orders(axes: Axes, lines: Any) -> None:
+    """Draw the classical runs, ``classical.lines`` of metrics.json, one curve for each solver."""
+    for name, (seconds, errors) in by_order(lines).items():
+        colour, marker = _LOOKS.get(name, ("#7F7F7F", "v"))
+        words = f"finite differences, {name}" if name.startswith("order") else name
+        axes.plot(seconds, errors, marker=marker, color=colour, markersize=4.5, linewidth=1.2, label=words)
+
+
 def _network(axes: Axes, data: RunData) -> None:
     known, seconds = network_error(data), network_seconds(data)
     error = known.most
@@ -61,14 +66,14 @@ def _network(axes: Axes, data: RunData) -> None:
         guide.set(color=MARK, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
 
 
-def _floor(axes: Axes, floor: Any) -> None:
+def draw_floor(axes: Axes, floor: Any) -> None:
     """The error of the reference: what lies near it is known from above only, and below it nothing can be told."""
     if is_number(floor) and floor > 0:
         label = f"error of the reference, up to {number(floor)}:\nnearby points are upper bounds"
         axes.axhline(floor, color="#7F7F7F", linewidth=1.2, linestyle=(0, (6, 3)), zorder=1, label=label)
 
 
-def _widen(axes: Axes) -> None:
+def widen(axes: Axes) -> None:
     """Leave room around the points, and show at least two decades of error."""
     limits = np.log10([axes.dataLim.min, axes.dataLim.max])
     low, high = limits[0] - 0.3, limits[1] + 0.3

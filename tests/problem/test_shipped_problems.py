@@ -14,7 +14,9 @@ from pinn.problem.terms import make_term
 from pinn.problem.text import plain, read_string, read_text
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "problem").glob("*.yaml"))
-WITHOUT_EXACT = {"burgers"}
+WITHOUT_EXACT = {"allen_cahn", "burgers", "cavity_100", "cavity_1000", "kdv", "kuramoto_sivashinsky"}
+NOTED = {"cavity_1000": "differ by 1 at y=1"}
+"""Problems with notes, and what each of them says: the lid of this one does not fit its walls."""
 
 
 @pytest.fixture(scope="module", params=FILES, ids=[file.stem for file in FILES])
@@ -36,7 +38,8 @@ def test_the_file_is_short_and_says_where_the_problem_comes_from(file, problem):
     lines = file.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 17 and max(map(len, lines)) <= 120
     assert problem.title and problem.title != file.stem and re.search(r"\((1[89]|20)\d\d\)", problem.citation)
-    assert problem.warnings == ()
+    assert (len(problem.warnings) > 0) == (file.stem in NOTED)
+    assert all(NOTED[file.stem] in warning for warning in problem.warnings)
     assert set(problem.exact) == set(problem.unknown_names) or file.stem in WITHOUT_EXACT
 
 
