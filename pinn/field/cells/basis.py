@@ -51,7 +51,7 @@ class LegendreFeatures:
 
     def __init__(self, dim: int, degree: int):
         degrees = [each for each in itertools.product(range(degree + 1), repeat=dim) if _length(each) <= degree]
-        self.degrees = np.array(sorted(degrees, key=lambda each: (_length(each), each))).reshape(-1, dim)
+        self.degrees = np.array(sorted(degrees, key=lambda each: (_length(each), each))).reshape(len(degrees), dim)
         self.size, self.degree = len(degrees), degree
         self._factors = np.sqrt(2 * np.arange(degree + 1) + 1)
 

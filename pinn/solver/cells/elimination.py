@@ -1,22 +1,30 @@
-"""Least squares with many small blocks of unknowns, by orthogonal elimination of one block after the other.
+"""Least squares with many small blocks of unknowns, by orthogonal elimination along a tree.
 
-The rows of such a problem touch few blocks each. Eliminating a block takes all rows that touch it, decomposes them, keeps as many
-rows as it has unknowns, and leaves the others as rows in its neighbours' unknowns (multifrontal sparse QR: Liu 1986, ACM Trans.
-Math. Softw. 12, 127; Davis 2011, ibid. 38, 8). The normal equations are never formed.
+The rows of such a problem touch few blocks each. Two sets of rows are put together, the blocks that no other rows touch are
+eliminated by a QR decomposition, and what it leaves are rows in the other blocks; so on up a tree of halves, which is nested
+dissection (multifrontal sparse QR: Liu 1986, ACM Trans. Math. Softw. 12, 127; George 1973, SIAM J. Numer. Anal. 10, 345). The normal
+equations are never formed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import lstsq, qr, solve_triangular
+from scipy.linalg import lstsq, solve_triangular
+from scipy.linalg.lapack import dgeqrf
 
 Array = np.ndarray
 
+Tree = int | tuple[Any, Any]
+"""Number of a set of rows, or two trees."""
+
 DEPENDENT = 1e-14
 """Combinations of unknowns that the rows determine this little, relative to the best determined, get no part of the solution."""
+
+PANEL = 64
+"""Columns of workspace that LAPACK gets for each column."""
 
 
 class Rows(NamedTuple):
@@ -24,7 +32,7 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    blocks : names of the blocks of unknowns that they touch. matrix : (rows, unknowns of these blocks). right : (rows,).
+    blocks : numbers of the blocks of unknowns that they touch. matrix : (rows, unknowns of these blocks). right : (rows,).
     """
 
     blocks: tuple[int, ...]
@@ -33,97 +41,113 @@ class Rows(NamedTuple):
 
 
 class Eliminated(NamedTuple):
-    """A block of unknowns as a function of others: triangle · own = right − rest · others."""
+    """Blocks of unknowns as a function of others: triangle · own = right − rest · others."""
 
-    block: int
+    blocks: tuple[int, ...]
     others: tuple[int, ...]
     triangle: Array
     rest: Array
     right: Array
 
     def solve(self, known: Mapping[int, Array]) -> Array:
-        """Return the block's unknowns, given the others'."""
+        """Return the blocks' unknowns one after the other, given the others'."""
         right = self.right
         if self.others:
             right = right - self.rest @ np.concatenate([known[other] for other in self.others])
         return solve_triangle(self.triangle, right)
 
 
-def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int]) -> list[Eliminated]:
-    """Eliminate every block, each time the one whose neighbours have the fewest unknowns.
+def bisection(centers: Array) -> Tree:
+    """Return a tree of points (points, dim): halves along the longest extent, down to single ones."""
+
+    def tree(numbers: Array) -> Tree:
+        if len(numbers) == 1:
+            return int(numbers[0])
+        axis = int(np.argmax(np.ptp(centers[numbers], axis=0)))
+        order = numbers[np.argsort(centers[numbers, axis], kind="stable")]
+        half = len(order) // 2
+        return tree(order[:half]), tree(order[half:])
+
+    return tree(np.arange(len(centers)))
+
+
+def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree) -> list[Eliminated]:
+    """Eliminate every block that some rows touch, from the leaves of a tree over the rows to its root.
 
     Parameters
     ----------
     sizes : number of unknowns of every block.
     """
-    touching: dict[int, list[Rows]] = {block: [] for block in sizes}
+    left = dict.fromkeys(sizes, 0)
     for each in rows:
         for block in each.blocks:
-            touching[block].append(each)
-    degrees = {block: _degree(block, found, sizes) for block, found in touching.items()}
-    done = []
-    while degrees:
-        block = min(degrees, key=lambda name: (degrees[name], name))
-        del degrees[block]
-        own = touching.pop(block)
-        others = tuple(sorted({other for each in own for other in each.blocks} - {block}))
-        found, left = _eliminate(block, others, own, sizes)
+            left[block] += 1
+    done: list[Eliminated] = []
+
+    def reduced(node: Tree) -> Rows:
+        parts = [rows[node]] if isinstance(node, int) else [reduced(half) for half in node]
+        touched = sorted({block for part in parts for block in part.blocks})
+        for block in touched:
+            left[block] -= sum(block in part.blocks for part in parts) - 1
+        own = tuple(block for block in touched if left[block] == 1)
+        if not own and len(parts) == 1:
+            return parts[0]
+        others = tuple(block for block in touched if left[block] > 1)
+        found, rest = condense(own, sizes, others, parts)
         done.append(found)
-        gone = {id(each) for each in own}
-        for other in others:
-            touching[other] = [each for each in touching[other] if id(each) not in gone] + [left]
-            degrees[other] = _degree(other, touching[other], sizes)
+        return rest
+
+    reduced(tree)
     return done
 
 
-def substitute(done: Iterable[Eliminated]) -> dict[int, Array]:
+def substitute(done: Iterable[Eliminated], sizes: Mapping[int, int]) -> dict[int, Array]:
     """Return the unknowns of all blocks."""
     known: dict[int, Array] = {}
     for each in reversed(list(done)):
-        known[each.block] = each.solve(known)
+        ends = np.cumsum([sizes[block] for block in each.blocks])[:-1]
+        known.update(zip(each.blocks, np.split(each.solve(known), ends), strict=True))
     return known
 
 
-def _degree(block: int, rows: Iterable[Rows], sizes: Mapping[int, int]) -> int:
-    return sum(sizes[other] for other in {other for each in rows for other in each.blocks} - {block})
-
-
-def _eliminate(block: int, others: tuple[int, ...], rows: Sequence[Rows], sizes: Mapping[int, int]) -> tuple[Eliminated, Rows]:
-    """Return the block in terms of the others, and what the rows say about the others."""
+def condense(
+    own: tuple[int, ...], sizes: Mapping[int, int], others: tuple[int, ...], rows: Sequence[Rows]
+) -> tuple[Eliminated, Rows]:
+    """Return blocks in terms of others, and what the rows say about the others."""
     places, width = {}, 0
-    for name in (block, *others):
-        places[name] = slice(width, width + sizes[name])
-        width += sizes[name]
-    front = np.zeros((sum(len(each.right) for each in rows), width + 1))
+    for block in (*own, *others):
+        places[block] = slice(width, width + sizes[block])
+        width += sizes[block]
+    front = np.zeros((sum(len(each.right) for each in rows), width + 1), order="F")
     top = 0
     for each in rows:
         bottom, left = top + len(each.right), 0
-        for name in each.blocks:
-            front[top:bottom, places[name]] = each.matrix[:, left : left + sizes[name]]
-            left += sizes[name]
+        for block in each.blocks:
+            front[top:bottom, places[block]] = each.matrix[:, left : left + sizes[block]]
+            left += sizes[block]
         front[top:bottom, -1] = each.right
         top = bottom
-    return condense(block, sizes[block], others, front)
-
-
-def condense(block: int, size: int, others: tuple[int, ...], front: Array) -> tuple[Eliminated, Rows]:
-    """Decompose rows (rows, size + others' unknowns + 1): the block's unknowns first, the right side last."""
-    triangle = triangular(front)
-    found = Eliminated(block, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1])
+    size, triangle = sum(sizes[block] for block in own), triangular(front)
+    found = Eliminated(own, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1])
     rest = triangle[size:]
     return found, Rows(others, rest[:, size:-1], rest[:, -1])
 
 
 def triangular(front: Array) -> Array:
-    """Return the triangular factor of a matrix, with rows of zeros where it has fewer rows than columns; the matrix is used up."""
+    """Return the square triangular factor of a matrix in Fortran order, which is used up."""
     rows, columns = front.shape
-    found = qr(front, mode="r", overwrite_a=True, check_finite=False)[0][:columns]
-    return found if rows >= columns else np.concatenate([found, np.zeros((columns - rows, columns))])
+    factor = dgeqrf(front, lwork=max(1, PANEL * columns), overwrite_a=True)[0] if front.size else front
+    height = min(rows, columns)
+    result = np.zeros((columns, columns))
+    result[:height] = np.triu(factor[:height])
+    return result
 
 
 def solve_triangle(triangle: Array, right: Array) -> Array:
     """Return the solution of a triangular system, that of least squares and least norm where it is singular to rounding."""
+    if not len(right):
+        return right
     diagonal = np.abs(np.diag(triangle))
-    if diagonal.min(initial=np.inf) > DEPENDENT * diagonal.max(initial=0.0):
+    if diagonal.min() > DEPENDENT * diagonal.max():
         return solve_triangular(triangle, right, check_finite=False)
     return lstsq(triangle, right, cond=DEPENDENT, check_finite=False)[0]

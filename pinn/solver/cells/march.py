@@ -61,7 +61,7 @@ class Progress:
     ----------
     slabs : those that are done. cover : of the next attempt. begin : where its slab begins. length : of the slab.
     scales : largest size of each unknown so far, (unknowns,). least : the least that was missing in this slab.
-    in_vain : refinements since then. guess : what to start from, a field with coefficients; None means that of the slab before.
+    in_vain : refinements since then. shortened : how often the slab was made shorter. guess : what to start from, a field with coefficients; None means that of the slab before.
     remarks : what could not be had, one line each. num_rows : of all slabs that are done.
     """
 
@@ -72,6 +72,7 @@ class Progress:
     slabs: list[Slab] = field(default_factory=list)
     least: float = math.inf
     in_vain: int = 0
+    shortened: int = 0
     guess: Slab | None = None
     remarks: list[str] = field(default_factory=list)
     num_rows: int = 0
@@ -238,7 +239,8 @@ class March:
             assert self.time is not None
             cover = attempt.slab.field.cover
             length = float(cover.domain[self.time] @ [-1.0, 1.0])
-            progress.length = length * self._factor(along_time)
+            progress.shortened += 1
+            progress.length = length * min(self._factor(along_time), 0.5**progress.shortened)
             self._refuse_short(progress)
             return
         cover, _ = attempt.slab.field.cover.split(too_coarse(missing, tolerance, self.space))
@@ -263,7 +265,7 @@ class March:
         slab = attempt.slab
         progress.slabs.append(slab)
         progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients))
-        progress.least, progress.in_vain, progress.guess = math.inf, 0, None
+        progress.least, progress.in_vain, progress.shortened, progress.guess = math.inf, 0, 0, None
         if self.time is not None:
             begin, end = slab.field.cover.domain[self.time]
             progress.begin, progress.length = float(end), (end - begin) * self._factor(float(attempt.missing[:, self.time].max()))

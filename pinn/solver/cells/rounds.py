@@ -76,7 +76,7 @@ def record(state: State, progress: Progress) -> None:
     state.field = {
         "slabs": [torch.from_numpy(slab.field.cover.boxes) for slab in slabs], "num_done": len(progress.slabs),
         "cover": torch.from_numpy(progress.cover.boxes), "begin": progress.begin, "length": progress.length,
-        "scales": torch.from_numpy(progress.scales), "least": progress.least, "in_vain": progress.in_vain,
+        "scales": torch.from_numpy(progress.scales), "least": progress.least, "in_vain": progress.in_vain, "shortened": progress.shortened,
         "remarks": list(progress.remarks), "num_rows": progress.num_rows,
     }  # fmt: skip
 
@@ -88,7 +88,7 @@ def restore(march: March, state: State) -> Progress:
     done = kept["num_done"]
     return Progress(
         Cover(kept["cover"].numpy(), periodic), kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
-        kept["in_vain"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
+        kept["in_vain"], kept["shortened"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
         kept["num_rows"],
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from pinn.problem.calculus import jets, leaves
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.tree import Integral, Operator
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
-from pinn.solver.cells.elimination import Eliminated, Rows, condense, eliminate, substitute
+from pinn.solver.cells.elimination import Rows, bisection, condense, eliminate, substitute
 
 Array = np.ndarray
 
@@ -31,12 +31,8 @@ class Step(NamedTuple):
     norm: float
 
 
-class Line(NamedTuple):
-    """Rows of one cell: matrix · its coefficients + Σ coupling · trace = right, to be held in the sense of least squares."""
-
-    matrix: Array
-    couplings: dict[int, Array]
-    right: Array
+OWN = -1
+"""Number of the block of a cell's own coefficients; traces are the others."""
 
 
 class System:
@@ -73,6 +69,7 @@ class System:
         for number, trace in enumerate(self.traces):
             for side in trace.sides:
                 self._sides[side.cell].append((number, self._matrix(side, trace, trace.modes)))
+        self._sizes = {OWN: field.shape[1] * field.shape[2], **{number: trace.size for number, trace in enumerate(self.traces)}}
         self._weights: list[Array] = []
         self._factors: list[Array] = []
 
@@ -88,13 +85,15 @@ class System:
         triangles, traces = self._equations(coefficients), self._values(coefficients)
         lines = self._lines(coefficients, traces)
         cells, left, total = [], [], 0.0
-        for cell, triangle in enumerate(triangles):
-            own = [Line(triangle[:, :-1], {}, triangle[:, -1]), *lines[cell]]
-            total += sum(float(line.right @ line.right) for line in own)
-            found, rest = _condense(-1 - cell, own, [trace.size for trace in self.traces])
+        for triangle, others in zip(triangles, lines, strict=True):
+            own = [Rows((OWN,), triangle[:, :-1], triangle[:, -1]), *others]
+            total += sum(float(each.right @ each.right) for each in own)
+            touched = tuple(dict.fromkeys(block for each in own for block in each.blocks if block != OWN))
+            found, rest = condense((OWN,), self._sizes, touched, own)
             cells.append(found)
-            left += [rest] if rest.blocks else []
-        known = substitute(eliminate(left, {number: trace.size for number, trace in enumerate(self.traces)}))
+            left.append(rest)
+        done = eliminate(left, self._sizes, bisection(self.field.cover.centers))
+        known = substitute(done, self._sizes)
         move = np.stack([each.solve(known) for each in cells]).reshape(coefficients.shape)
         return Step(move, math.sqrt(total))
 
@@ -164,29 +163,28 @@ class System:
             result[part] = np.linalg.qr(rows, mode="r")
         return result
 
-    def _lines(self, coefficients: Array, traces: Sequence[Array]) -> list[list[Line]]:
+    def _lines(self, coefficients: Array, traces: Sequence[Array]) -> list[list[Rows]]:
         """Return all other rows by cell."""
-        found: list[list[Line]] = [[] for _ in range(self.field.cover.num_cells)]
+        found: list[list[Rows]] = [[] for _ in range(self.field.cover.num_cells)]
         self._factors = []
         for condition in self.conditions:
             residual, slopes = condition.term.linearise(self._jets(condition, coefficients))
             residual = np.broadcast_to(residual, (condition.term.num_rows,))
             factors = np.empty(condition.term.num_rows)
             for group in condition.groups:
-                line, sizes = self._line(condition, group, residual, slopes)
+                rows, sizes = self._line(condition, group, residual, slopes)
                 factors[group.rows] = factor = self._given_weights[condition.term.name] * _inverse(sizes.max(keepdims=True))[0]
-                couplings = {number: factor * values for number, values in line.couplings.items()}
-                found[group.cell].append(Line(factor * line.matrix, couplings, factor * line.right))
+                found[group.cell].append(Rows(rows.blocks, factor * rows.matrix, factor * rows.right))
             self._factors.append(factors)
         for cell, matrix, right in self._given:
-            found[cell].append(Line(matrix, {}, right - matrix @ coefficients[cell].ravel()))
+            found[cell].append(Rows((OWN,), matrix, right - matrix @ coefficients[cell].ravel()))
         for cell, sides in enumerate(self._sides):
             for number, matrix in sides:
                 right = traces[number] - matrix @ coefficients[cell].ravel()
-                found[cell].append(Line(matrix, {number: -np.eye(len(right))}, right))
+                found[cell].append(Rows((OWN, number), np.hstack([matrix, -np.eye(len(right))]), right))
         return found
 
-    def _line(self, condition: Condition, group: Group, residual: Array, slopes: Sequence) -> tuple[Line, Array]:
+    def _line(self, condition: Condition, group: Group, residual: Array, slopes: Sequence) -> tuple[Rows, Array]:
         """Return the rows of one group, and the sum of their coefficients' sizes (rows,)."""
         (_, unknowns, size), num = self.field.shape, group.rows.stop - group.rows.start
         matrix, sizes = np.zeros((num, unknowns * size)), np.zeros(num)
@@ -207,7 +205,7 @@ class System:
                     coupling = couplings.setdefault(patch.trace, np.zeros((num, trace.size)))
                     columns = slope.column * len(rows) + np.arange(len(rows))
                     np.add.at(coupling, (rows, columns), factors / trace.weights[slope.column])
-        return Line(matrix, couplings, -residual[group.rows]), sizes
+        return Rows((OWN, *couplings), np.hstack([matrix, *couplings.values()]), -residual[group.rows]), sizes
 
     def _features(self, patch: Patch, operator: Operator) -> Array:
         key = id(patch), operator
@@ -232,25 +230,6 @@ def is_local(residual: Residual) -> bool:
     """Whether a residual reads the unknowns at its own point only."""
     has_integral = any(isinstance(leaf, Integral) for leaf in leaves(residual.tree))
     return not has_integral and not any(jet.image for jet in jets(residual.tree))
-
-
-def _condense(block: int, lines: Sequence[Line], sizes: Sequence[int]) -> tuple[Eliminated, Rows]:
-    """Eliminate the coefficients of one cell from its rows."""
-    others = tuple(dict.fromkeys(number for line in lines for number in line.couplings))
-    size = lines[0].matrix.shape[1]
-    places, width = {}, size
-    for number in others:
-        places[number] = slice(width, width + sizes[number])
-        width += sizes[number]
-    front = np.zeros((sum(len(line.right) for line in lines), width + 1))
-    top = 0
-    for line in lines:
-        bottom = top + len(line.right)
-        front[top:bottom, :size], front[top:bottom, -1] = line.matrix, line.right
-        for number, values in line.couplings.items():
-            front[top:bottom, places[number]] = values
-        top = bottom
-    return condense(block, size, others, front)
 
 
 def _inverse(values: Array) -> Array:
