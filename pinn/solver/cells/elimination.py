@@ -94,7 +94,7 @@ def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree) -> lis
             return parts[0]
         others = tuple(block for block in touched if left[block] > 1)
         found, rest = condense(own, sizes, others, parts)
-        done.append(found)
+        done += [found] if own else []
         return rest
 
     reduced(tree)

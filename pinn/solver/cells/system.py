@@ -199,7 +199,12 @@ class System:
                 rows, factors = patch.positions // each - group.rows.start, values[patch.positions]
                 np.add.at(sizes, rows, np.abs(factors) * sum(self.field.scale(index)[patch.side.cell] for index in operator))
                 if patch.trace is None:
-                    np.add.at(matrix[:, self._columns(unknown)], rows, factors[:, None] * self._features(patch, operator))
+                    own = matrix[:, self._columns(unknown)]
+                    values_here = factors[:, None] * self._features(patch, operator)
+                    if each == 1:
+                        own[rows] += values_here
+                    else:
+                        np.add.at(own, rows, values_here)
                 else:
                     trace = self.traces[patch.trace]
                     coupling = couplings.setdefault(patch.trace, np.zeros((num, trace.size)))
