@@ -27,6 +27,7 @@ OPTIONS: dict[str, str] = {
     "LeastSquares": "pinn.solver.least_squares",
     "CellLeastSquares": "pinn.solver.cell_least_squares",
     "Staged": "pinn.solver.staged",
+    "Auto": "pinn.solver.choose",
     "Until": "pinn.solver.rules",
     "AutoReference": "pinn.judge.settings",
     "ExactReference": "pinn.judge.settings",

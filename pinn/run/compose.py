@@ -36,6 +36,9 @@ from pinn.problem.settings import BadInput
 from pinn.run.options import config_folder, groups
 from pinn.run.overrides import prepare, quoted, read, unknown_option, unknown_setting
 
+TRAINER, TRAINING = "adam_broyden", ("solver.stages", "solver.until", "stage@solver.stages")
+"""The solver that words about stages and rules speak of when no other is chosen."""
+
 QUIET = ["hydra/hydra_logging=none", "hydra/job_logging=none", "hydra.output_subdir=null"]
 
 
@@ -85,6 +88,8 @@ class Source:
 def _over_defaults(node: dict[str, Any], store: ConfigStore) -> dict[str, Any]:
     """Lay a partial settings file over the defaults; text where a group stands chooses an option of it."""
     choices: list[Any] = []
+    if isinstance(node.get("solver"), Mapping) and {"stages", "until"} & set(node["solver"]):
+        choices.append({"override /solver": TRAINER})
     for group, options in groups().items():
         value = node.get(group)
         if isinstance(value, str):
@@ -182,7 +187,15 @@ def _prepared(source: Source, words: Sequence[str], several: bool) -> list[str]:
         _refuse_several_values(prepared)
     if not source.words() and source.experiment is None and not re.search(r"(^| )(problem|experiment)=", " ".join(words)):
         raise BadInput(f"problem must be chosen; available: {', '.join(known['problem'])}")
-    return source.words() + prepared
+    return [*source.words(), *_trainer(source, words), *prepared]
+
+
+def _trainer(source: Source, words: Sequence[str]) -> list[str]:
+    """Return the word that chooses training where settings of its stages are given and nothing chooses a solver."""
+    given = [read(word) for word in words]
+    chosen = source.experiment is not None or any(each.group in ("solver", "experiment") for each in given)
+    asks = any(each.key.startswith(TRAINING) for each in given)
+    return [f"solver={TRAINER}"] if asks and not chosen else []
 
 
 @functools.cache

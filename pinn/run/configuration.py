@@ -39,6 +39,7 @@ class Configuration(Settings):
     accuracy : wanted relative L2 error; when it is missed the exit code is 4.
     weights : factors of mean squares in the loss, by term, by condition, or for all ``equations`` or ``conditions``; else 1.
     hard : names of conditions that the field satisfies by construction.
+    chosen : why the solver was chosen; empty when a person did.
     folder : where this run is kept; None is a new folder runs/NAME/DATE-TIME.
     version : version of `pinn` that wrote the record; empty for the present one.
     """
@@ -58,6 +59,7 @@ class Configuration(Settings):
     accuracy: float | None = setting(None, above=0)
     weights: Mapping = setting({})
     hard: tuple[str, ...] = ()
+    chosen: str = ""
     folder: str | None = None
     version: str = ""
 

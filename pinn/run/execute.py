@@ -14,7 +14,7 @@ from pinn.problem.text import plain
 from pinn.run import atomic, checkpoint
 from pinn.run import folder as folders
 from pinn.run.check import megabytes_on_disk, refuse_too_large
-from pinn.run.configuration import changes, record
+from pinn.run.configuration import changes, in_cells, record
 from pinn.run.folder import RunFolder
 from pinn.run.prepare import Prepared, prepare_settings
 from pinn.run.progress import Progress, duration
@@ -70,6 +70,24 @@ def start(prepared: Prepared, line: str, progress: Progress, path: Path | None =
 
 
 def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin: float) -> Outcome:
+    from pinn.run.decide import instead
+    from pinn.solver.staged import Diverged
+
+    _describe(setup, folder, line)
+    try:
+        return _carry_out(setup, folder, None, progress, begin)
+    except Diverged as problem:
+        other = instead(setup.prepared.configuration, str(problem))
+        if other is None:
+            raise
+        folder.log(str(problem))
+    setup = _set_up(setup.prepared._replace(configuration=other))
+    _describe(setup, folder, line)
+    return _carry_out(setup, folder, None, progress, begin)
+
+
+def _describe(setup: Setup, folder: RunFolder, line: str) -> None:
+    """Write what is going to be done, and where."""
     from pinn.run.environment import environment
 
     configuration = setup.prepared.configuration
@@ -78,7 +96,6 @@ def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin
     details = environment(line, configuration.seed, configuration.threads, str(setup.device))
     atomic.write_json(folder / "environment.json", details)
     folder.log(f"start: {line}")
-    return _carry_out(setup, folder, None, progress, begin)
 
 
 def resume(path: str | Path, progress: Progress) -> Outcome:
@@ -197,6 +214,9 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     from pinn.run.training import train
 
     configuration, problem = setup.prepared
+    if configuration.chosen:
+        progress.say(configuration.chosen)
+        folder.log(configuration.chosen)
     for warning in _warnings(setup.prepared):
         progress.say(f"note: {warning}")
         folder.log(f"note: {warning}")
@@ -213,7 +233,8 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
 
 
 def _warnings(prepared: Prepared) -> list[str]:
-    return [*prepared.problem.warnings, *prepared.configuration.points.warnings()]
+    own_points = in_cells(prepared.configuration) is not None
+    return [*prepared.problem.warnings, *([] if own_points else prepared.configuration.points.warnings())]
 
 
 def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds: dict, progress: Progress) -> Outcome:

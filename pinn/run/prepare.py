@@ -16,6 +16,7 @@ from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, read_configuration
+from pinn.run.decide import decided, is_open
 from pinn.run.sources import Given, read_source
 
 
@@ -39,9 +40,13 @@ def prepare(name: str | None, words: Sequence[str] = ()) -> Prepared:
 
 def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) -> Prepared:
     """Return the same from settings that are composed already."""
+    where = None if given is None or given.document is None else _where(given.document, settings["problem"])
+    problem = None
+    if is_open(settings):
+        problem = read_problem(settings["problem"], settings["name"], where)
+        settings = decided(settings, problem)
     configuration = read_configuration(settings)
-    where = None if given is None or given.document is None else _where(given.document, configuration.problem)
-    problem = read_problem(configuration.problem, configuration.name, where)
+    problem = problem or read_problem(configuration.problem, configuration.name, where)
     check_names(configuration, problem)
     check_directions(configuration, problem)
     check_quantities(problem, where)

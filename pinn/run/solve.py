@@ -189,7 +189,8 @@ def solve(
         words.append(f"seed={seed}")
     if folder is not None:
         words.append(f"folder={quoted(str(folder))}")
-    prepared = _prepared(problem, words)
+    chooses = any(re.match(r"\+*solver[.=]|experiment=", word) for word in words)
+    prepared = _prepared(problem, words if network is None or chooses else [*words, "solver=adam_broyden"])
     if network is not None:
         prepared = _with_network(prepared, network, settings)
     line = f"pinn.solve({', '.join(map(repr, [_shown(problem), *words]))})"

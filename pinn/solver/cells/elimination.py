@@ -2,8 +2,8 @@
 
 The rows of such a problem touch few blocks each. Two sets of rows are put together, the blocks that no other rows touch are
 eliminated by a QR decomposition, and what it leaves are rows in the other blocks; so on up a tree of halves, which is nested
-dissection (multifrontal sparse QR: Liu 1986, ACM Trans. Math. Softw. 12, 127; George 1973, SIAM J. Numer. Anal. 10, 345). The normal
-equations are never formed.
+dissection (multifrontal sparse QR: Liu 1986, ACM Trans. Math. Softw. 12, 127; George 1973, SIAM J. Numer. Anal. 10, 345). The
+normal equations are never formed.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree) -> lis
             return parts[0]
         others = tuple(block for block in touched if left[block] > 1)
         found, rest = condense(own, sizes, others, parts)
-        done += [found] if own else []
+        if own:
+            done.append(found)
         return rest
 
     reduced(tree)

@@ -61,7 +61,8 @@ class Progress:
     ----------
     slabs : those that are done. cover : of the next attempt. begin : where its slab begins. length : of the slab.
     scales : largest size of each unknown so far, (unknowns,). least : the least that was missing in this slab.
-    in_vain : refinements since then. shortened : how often the slab was made shorter. guess : what to start from, a field with coefficients; None means that of the slab before.
+    in_vain : refinements since then. shortened : how often the slab was made shorter.
+    guess : what to start from, a field with coefficients; None means the end of the slab before.
     remarks : what could not be had, one line each. num_rows : of all slabs that are done.
     """
 

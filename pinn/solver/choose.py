@@ -1,0 +1,41 @@
+"""Which solver suits a problem, from what can be read off its text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pinn.problem.problem import Problem
+from pinn.problem.settings import Settings
+
+MOST_COORDINATES = 3
+"""Cells are chosen up to here; their number grows with a power of the number of coordinates."""
+
+
+@dataclass(frozen=True)
+class Auto(Settings):
+    """Leaves the choice to `choose`; a run records the solver that was chosen, and why."""
+
+
+class Choice(NamedTuple):
+    """Name of a solver, and the reason in one line."""
+
+    solver: str
+    why: str
+
+
+def choose(problem: Problem, has_wishes: bool = False) -> Choice:
+    """Return the solver for a problem.
+
+    Parameters
+    ----------
+    has_wishes : whether settings are given that only training follows, such as the width of a network.
+    """
+    if has_wishes:
+        return Choice("adam_broyden", "settings of a network, its points or its device are given")
+    if problem.dim > MOST_COORDINATES:
+        return Choice("adam_broyden", f"{problem.dim} coordinates are many for cells, so a network is trained")
+    coordinates = f"{problem.dim} coordinate" + "s" * (problem.dim > 1)
+    order = max((problem.order(unknown) for unknown in problem.unknown_names), default=0)
+    kind = "linear, so that each cover takes one solve" if problem.is_linear else "nonlinear, so Gauss-Newton in cells"
+    return Choice("least_squares", f"{coordinates}, order {order}, {kind}")
