@@ -27,7 +27,7 @@ from pinn.judge.refusal import NoConvergence, NoReference
 from pinn.judge.resolution import IRRELEVANT, Probe, Seen, jet_sizes, look, off_nodes, probes
 from pinn.judge.solve import Discrete, Evolution, completed_start, solve_steady, starting_values, step_times
 from pinn.judge.system import Solution, System, field_jets
-from pinn.judge.table import Table, tables
+from pinn.judge.table import Table, Values, tables
 from pinn.problem.problem import Problem
 from pinn.problem.settings import Settings, setting
 from pinn.problem.sites import tensor_points
@@ -78,7 +78,7 @@ class Estimate:
     why : one line: why it is not accepted.
     relative_l2 : estimated relative L2 error by unknown; empty when no grid gave one.
     cells : cells per axis of the finer grid.
-    error : estimated solution minus truth as tables by unknown.
+    error : estimated solution minus truth by unknown.
     """
 
     accepted: bool
@@ -86,7 +86,7 @@ class Estimate:
     relative_l2: Mapping[str, float] = field(default_factory=dict)
     cells: int = 0
     seconds: float = 0.0
-    error: Mapping[str, Table] = field(default_factory=dict, repr=False)
+    error: Mapping[str, Values] = field(default_factory=dict, repr=False)
 
     @property
     def worst(self) -> float:

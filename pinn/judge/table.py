@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,16 @@ from pinn.problem.problem import Problem
 
 WIDTH = 8
 CHUNK = 2_000_000
+
+
+class Values(Protocol):
+    """Values of one unknown, at points and on grids."""
+
+    def __call__(self, points: Array, width: int = WIDTH) -> Array:
+        """Return the values (points,) at ``points`` (points, dim)."""
+
+    def on_grid(self, axes: tuple[Array, ...], width: int = WIDTH) -> Array:
+        """Return the values on the tensor grid ``axes``."""
 
 
 @dataclass(frozen=True)

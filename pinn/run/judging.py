@@ -13,6 +13,7 @@ from pinn.judge.classical import Classical, classical
 from pinn.judge.estimate import Estimate, Estimator
 from pinn.judge.metrics import Metrics, metrics
 from pinn.judge.reference import Reference, reference
+from pinn.judge.second_solution import estimate_by
 from pinn.judge.verdict import Verdict, verdict
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
@@ -58,7 +59,8 @@ class Judge:
         configuration, solution = self.setup.prepared.configuration, self.setup.solution(state)
         self.truth = reference(self.problem, configuration.reference)
         found = metrics(self.problem, solution, self.truth)
-        estimate = self._estimator(solution)
+        second = self.setup.second(state)
+        estimate = self._estimator(solution) if second is None else estimate_by(self.problem, solution, second)
         judged = verdict(found, self.truth, estimate, configuration.accuracy)
         write_solution(folder, self.problem, found, estimate.on_grid(found.axes) if estimate.accepted else {})
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points["epoch"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pinn.problem.terms import make_term
@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
     from pinn.field.cells.slabs import Slabs
     from pinn.field.field import Field
+    from pinn.field.network.local_features import LocalFeatures
     from pinn.field.solution import Solution
+    from pinn.judge.second_solution import Second
     from pinn.problem.problem import Residual
     from pinn.solver.cells.march import March
     from pinn.solver.rows import Rows
     from pinn.solver.state import State
 
+
+MORE_DEGREES = 3
+"""By how much the degree of a second solution in the same cells is higher."""
 
 WORTH_COMPILING = 2.0
 """Seconds of training, as foreseen, from which it pays to wait about one for the C compiler."""
@@ -83,6 +88,9 @@ class NetworkSetup:
         """Return ``error`` of a solution as a function of θ, for looks at it during the solve."""
         return lambda theta: error(self.field.solution(theta))
 
+    def second(self, state: State) -> None:
+        """Return None: there is no second solution to compare with."""
+
     def description(self, state: State) -> dict[str, Any]:
         """Return what metrics.json says about the solve beyond what its state does."""
         rows = self.draw(state.points["epoch"])
@@ -98,11 +106,13 @@ class CellSetup:
 
     Attributes
     ----------
+    better : makes a march with more features.
     decisions : ``most_cells``, how many cells this machine's memory has room for. seconds : that the solve may take.
     """
 
     prepared: Prepared
     march: March
+    better: Callable[[], March]
     decisions: Mapping[str, Any]
     seconds: float | None = None
     compiling_before: float = 0.0
@@ -139,6 +149,19 @@ class CellSetup:
 
     def error_of(self, error: Callable[[Any], float | None]) -> None:
         """Return None: before the end the solution is not there at all times."""
+
+    def second(self, state: State) -> Callable[[], Second | str] | None:
+        """Return how to solve with more features on the same covers; None for a single cell, which has no cuts."""
+        return (lambda: self._second(state)) if self.solution(state).cuts else None
+
+    def _second(self, state: State) -> Second | str:
+        from pinn.judge.second_solution import Second
+        from pinn.solver.cells import rounds
+
+        try:
+            return Second(*rounds.second(self.march, self.better(), state))
+        except (FloatingPointError, MemoryError) as error:
+            return str(error) or type(error).__name__
 
     def description(self, state: State) -> dict[str, Any]:
         """Return what metrics.json says about the solve beyond what its state does."""
@@ -190,8 +213,12 @@ def _cells(settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] |
     made = dict(decisions or {"most_cells": most_cells(settings, problem)})
     limits = Limits(solver.tolerance_for(problem, configuration.accuracy), made["most_cells"], solver.steps)
     weights = {row.name: _weight(configuration, row) for row in problem.residuals}
-    basis = network.basis(problem.dim, configuration.seed)
-    return CellSetup(prepared, March(problem, basis, limits, solver.cells, weights), made, solver.seconds)
+
+    def march(network: LocalFeatures) -> March:
+        return March(problem, network.basis(problem.dim, configuration.seed), limits, solver.cells, weights)
+
+    better = replace(network, degree=network.degree_for(problem.dim) + MORE_DEGREES)
+    return CellSetup(prepared, march(network), lambda: march(better), made, solver.seconds)
 
 
 def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool | None:

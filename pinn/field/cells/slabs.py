@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,12 @@ class Slabs:
 
     def __init__(self, problem: Problem, time: int | None, slabs: tuple[Slab, ...]):
         self.problem, self.time, self.slabs = problem, time, slabs
+
+    @property
+    def cuts(self) -> tuple[Any, ...]:
+        """Where it may jump: faces between cells, and the times between slabs."""
+        faces = [face for slab in self.slabs for face in slab.field.cover.faces()]
+        return (*faces, *(slab.field.cover.domain[self.time] for slab in self.slabs[1:] if self.time is not None))
 
     @property
     def num_params(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -165,15 +165,31 @@ class March:
         ----------
         is_last : whether to take what comes out as it is, because the time is over.
         """
-        attempt = self._attempt(progress)
+        attempt = self._attempt(progress, self._end(progress))
         if is_last or self._is_resolved(progress, attempt):
             self._accept(progress, attempt)
         else:
             self._refine(progress, attempt)
         return attempt
 
-    def _attempt(self, progress: Progress) -> Attempt:
-        end = self._end(progress)
+    def repeat(self, slabs: Sequence[Slab]) -> tuple[Slabs, float]:
+        """Solve once more, on the covers of slabs, and return the solution and the most that a cell of it leaves out.
+
+        Raises
+        ------
+        FloatingPointError : a slab on which Gauss-Newton does not converge.
+        """
+        progress, worst = self.begin(), 0.0
+        for slab in slabs:
+            progress.cover, progress.guess = slab.field.cover, None if self._is_linear else slab
+            attempt = self._attempt(progress, 1.0 if self.time is None else float(slab.field.cover.domain[self.time, 1]))
+            if not attempt.solved.has_converged:
+                raise FloatingPointError("Gauss-Newton did not converge with more features")
+            worst = max(worst, float(attempt.missing.max()))
+            self._accept(progress, attempt)
+        return self.solution(progress), worst
+
+    def _attempt(self, progress: Progress, end: float) -> Attempt:
         cover = progress.cover if self.time is None else progress.cover.with_range(self.time, progress.begin, end)
         field = CellField(cover, self.basis, self.problem.unknown_names)
         rows, known = [*self.marching.initial, *self.marching.always], []

@@ -14,6 +14,7 @@ from pinn.field.cells.cover import Cover
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.problem import Problem
 from pinn.solver.cells.march import Attempt, March, Progress
+from pinn.solver.cells.resolution import left_out
 from pinn.solver.staged import Clock, Diverged
 from pinn.solver.state import State
 
@@ -109,6 +110,20 @@ def solution(march: March, state: State) -> Slabs:
     progress = restore(march, state)
     slabs = progress.slabs or ([progress.guess] if progress.guess is not None else [])
     return Slabs(march.problem, march.time, tuple(slabs))
+
+
+def second(march: March, better: March, state: State) -> tuple[Slabs, float, float]:
+    """Return a solution on the same covers by a march with more features, what it leaves out, and what the state's leaves out.
+
+    Raises
+    ------
+    FloatingPointError : there is none.
+    """
+    progress = restore(march, state)
+    floor = max(float(progress.scales.max()) * 1e-8, np.finfo(float).tiny)
+    scales = np.maximum(progress.scales, floor)
+    before = max(float(left_out(slab.field, slab.coefficients, scales).max()) for slab in progress.slabs)
+    return *better.repeat(progress.slabs), before
 
 
 def description(march: March, state: State) -> dict[str, Any]:
