@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinn.report.animation import write_animation
+from pinn.report.cover_figure import cover_figures
 from pinn.report.cuts import cut_figures
 from pinn.report.estimate_figure import estimate_figures
 from pinn.report.folder import RunData
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 MAKERS: dict[str, Callable[[RunData], Iterator[tuple[str, Figure]]]] = {
     "solution": solution_figures, "cuts": cut_figures, "quantities": quantity_figures, "estimate": estimate_figures,
-    "residual": residual_figures, "history": history_figures, "points": points_figures, "frontier": frontier_figures,
+    "residual": residual_figures, "history": history_figures, "points": points_figures, "cover": cover_figures,
+    "frontier": frontier_figures,
 }  # fmt: skip
 """By kind of figure, in the order of the report."""
 

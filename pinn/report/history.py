@@ -31,7 +31,7 @@ def history_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     steps = running_steps(history["step"])
     error = history.get("error", np.full(len(steps), np.nan))
     checked = np.isfinite(error) & (error > 0)
-    figure = new_figure(8.6, 5.2 if checked.any() else 3.9, f"{escaped(data.title)} — training")
+    figure = new_figure(8.6, 5.2 if checked.any() else 3.9, f"{escaped(data.title)} — {_what(data)}")
     heights = (2, 1) if checked.any() else (1,)
     panels = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True, squeeze=False)[:, 0]
     _losses(panels[0], steps, history, data)
@@ -43,6 +43,10 @@ def history_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     panels[-1].set_xlim(steps[0], max(steps[-1], steps[0] + 1))
     _clock(panels[0], data.timing)
     yield "history", figure
+
+
+def _what(data: RunData) -> str:
+    return "rounds of refinement" if "cells" in data.diagnostics else "training"
 
 
 def running_steps(steps: np.ndarray) -> np.ndarray:

@@ -31,8 +31,9 @@ CAPTIONS = {
     "quantities": "Quantities that were asked for, as functions of what they depend on.",
     "estimate": "The error known from the reference and the error estimated without it, on one colour scale.",
     "residual": "How far the equations are from being satisfied; the size of a residual is not the size of the error.",
-    "history": "Training: mean square of the residual by term, and the errors that were checked.",
+    "history": "Mean square of the residual by term after each step, and the errors that were checked.",
     "points": "Collocation points of the last step.",
+    "cover": "Cells, in each of which the solution is a sum of features of its own; they were found while solving.",
     "frontier": "Error against time of finite differences on this machine, and of the network; further down and left is better.",
     "animation": "The solution in time.",
 }

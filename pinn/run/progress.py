@@ -121,7 +121,9 @@ def shorten(text: str, width: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return ``12 s``, ``3 min`` or ``2.5 h``."""
+    """Return ``0.3 s``, ``12 s``, ``3 min`` or ``2.5 h``."""
+    if seconds < 9.5:
+        return f"{seconds:.1g} s" if seconds < 1 else f"{seconds:.0f} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -48,14 +48,21 @@ def write_quantities(folder: RunFolder, arrays: Mapping[str, np.ndarray]) -> Non
 def write_diagnostics(
     folder: RunFolder, prepared: Prepared, solution: Any, axes: Sequence[np.ndarray], terms: Sequence[str], epoch: int
 ) -> None:
-    """Write points and residuals of the named terms, and the residuals of the equations on the evaluation grid; all exact."""
+    """Write points and residuals of the named terms, and the residuals of the equations on the evaluation grid; all exact.
+
+    Fields in cells have points of their own; their cells are written in place of points.
+    """
+    cells = getattr(solution, "boxes", None)
     configuration, problem = prepared
     drawn = configuration.points.draw(problem, configuration.seed, epoch)
     stored: dict[str, np.ndarray] = {}
     for residual in [row for row in problem.residuals if row.name in terms]:
         sites = drawn[residual.name]._replace(directions={})
-        stored[f"points.{residual.name}"] = sites.points[:SHOWN_POINTS]
+        if cells is None:
+            stored[f"points.{residual.name}"] = sites.points[:SHOWN_POINTS]
         stored[f"residual.{residual.name}"] = residual_values(problem, residual, sites, solution)[:SHOWN_POINTS]
+    if cells is not None:
+        stored["cells"] = cells
     grid = Sites(tensor_points(tuple(axes)))
     for residual in problem.equations:
         stored[f"residual.grid.{residual.name}"] = residual_values(problem, residual, grid, solution).reshape(grid_shape(axes))

@@ -42,6 +42,11 @@ class Slabs:
         return (*faces, *(slab.field.cover.domain[self.time] for slab in self.slabs[1:] if self.time is not None))
 
     @property
+    def boxes(self) -> Array:
+        """All cells of all slabs, (cells, dim, 2)."""
+        return np.concatenate([slab.field.cover.boxes for slab in self.slabs])
+
+    @property
     def num_params(self) -> int:
         """Number of all coefficients."""
         return sum(slab.field.num_params for slab in self.slabs)
