@@ -294,7 +294,7 @@ def draw(name: str, found: Sequence[Run], folder: Path) -> None:
         return
     best = min(known, key=lambda run: run.relative_l2 or 0.0).metrics
     with styled():
-        figure = new_figure(6.6, 4.3, f"{best['name']} — error against time, same machine")
+        figure = new_figure(6.6, 4.3, f"{best['name']} — error against time")
         axes = figure.subplots()
         plain_axes(axes, log=True)
         draw_orders(axes, best["classical"]["lines"])
@@ -305,7 +305,7 @@ def draw(name: str, found: Sequence[Run], folder: Path) -> None:
         published = BEST.get(name)
         if published:
             axes.axhline(
-                published.relative_l2, color=TERM_COLOURS[4], linewidth=1.2, label=f"published: {published}".replace(" (", "\n(")
+                published.relative_l2, color=TERM_COLOURS[4], linewidth=1.2, label=f"published: {published}".replace(" (", "\n(", 1)
             )
         draw_floor(axes, best["classical"].get("floor"))
         axes.set(xlabel="seconds (set-up included)", ylabel="relative L² error")
