@@ -18,7 +18,7 @@ from pinn.problem.problem import Problem, Residual
 from pinn.problem.tree import Integral
 from pinn.solver.cells.discretise import given
 from pinn.solver.cells.newton import Solved, gauss_newton
-from pinn.solver.cells.resolution import left_out, merged, sizes, too_coarse
+from pinn.solver.cells.resolution import left_out, merged, positive, sizes, too_coarse
 from pinn.solver.cells.system import WEIGHT, System
 
 Array = np.ndarray
@@ -34,6 +34,9 @@ HELPS = 0.7
 
 PATIENCE = 4
 """Refinements in a row that may not help."""
+
+EXACT = 0.1
+"""Gauss-Newton steps are small when they are this part of what the cells leave out, or of the tolerance."""
 
 SHORTEST_SLAB = 1e-6
 """Of the whole range of time."""
@@ -197,13 +200,15 @@ class March:
             rows, before = self.marching.always, progress.slabs[-1]
             known = given(self.problem, field, self.time, before.jets, WEIGHT)
         system = System(self.problem, field, rows, known, self.weights)
-        limits = self.limits
-        solved = gauss_newton(system, self._start(progress, field), self._is_linear, 0.1 * limits.tolerance, limits.steps)
-        own = sizes(field, solved.coefficients)
-        scales = np.maximum(progress.scales, own)
-        floor = max(float(scales.max()) * 1e-8, np.finfo(float).tiny)
-        missing = left_out(field, solved.coefficients, np.maximum(scales, floor))
-        return Attempt(Slab(field, solved.coefficients), system, solved, missing)
+
+        def missing(coefficients: Array) -> Array:
+            return left_out(field, coefficients, positive(np.maximum(progress.scales, sizes(field, coefficients))))
+
+        def enough(coefficients: Array) -> float:
+            return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
+
+        solved = gauss_newton(system, self._start(progress, field), self._is_linear, enough, self.limits.steps)
+        return Attempt(Slab(field, solved.coefficients), system, solved, missing(solved.coefficients))
 
     def _end(self, progress: Progress) -> float:
         """Return where the slab ends: the rest of the time is cut evenly."""
@@ -288,6 +293,5 @@ class March:
             progress.begin, progress.length = float(end), (end - begin) * self._factor(float(attempt.missing[:, self.time].max()))
             progress.cover = slab.field.cover
             if end < self.problem.box[self.time, 1]:
-                floor = max(float(progress.scales.max()) * 1e-8, np.finfo(float).tiny)
-                scales = np.maximum(progress.scales, floor)
+                scales = positive(progress.scales)
                 progress.cover = merged(slab.field, slab.coefficients, scales, self.limits.tolerance, self.space)

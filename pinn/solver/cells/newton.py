@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,12 @@ SHORTEST = 2.0**-8
 
 LITTLE = 0.9
 """A whole step that leaves more than this part of the norm is the last."""
+
+
+SAFETY = 10.0
+"""Factor on the size that is foreseen for the next step."""
+
+Tolerance = Callable[[Array], float]
 
 
 class Solved(NamedTuple):
@@ -31,21 +38,24 @@ class Solved(NamedTuple):
     has_converged: bool
 
 
-def gauss_newton(system: System, start: Array, is_linear: bool, tolerance: float, most: int) -> Solved:
+def gauss_newton(system: System, start: Array, is_linear: bool, tolerance: Tolerance, most: int) -> Solved:
     """Return the coefficients with the least rows; the norm never rises from one step to the next.
+
+    Where the rows can be made small convergence is quadratic in the end: the next step is foreseen from the last two, and is not
+    done when it would be small.
 
     Parameters
     ----------
     start : (cells, unknowns, features).
     is_linear : whether one step is all.
-    tolerance : a step of this size relative to the coefficients is the last.
+    tolerance : for coefficients, the size of a step relative to them that does not count.
     most : steps at most.
 
     Raises
     ------
     FloatingPointError : the rows are not finite at the start.
     """
-    coefficients, norm = start, np.inf
+    coefficients, norm, last = start, np.inf, np.inf
     for number in range(1, most + 1):
         move, before = system.step(coefficients)
         if not (np.isfinite(before) and np.isfinite(move).all()):
@@ -54,7 +64,10 @@ def gauss_newton(system: System, start: Array, is_linear: bool, tolerance: float
         if not norm < before and number > 1:
             return Solved(coefficients, number, before, True)
         coefficients = new
-        is_small = part * np.linalg.norm(move) <= tolerance * np.linalg.norm(new)
+        size = part * float(np.linalg.norm(move))
+        foreseen = SAFETY * size * (size / last) ** 2 if number > 1 else size
+        is_small = min(size, foreseen) <= tolerance(new) * np.linalg.norm(new)
+        last = size
         if is_linear or is_small or (part == 1.0 and norm > LITTLE * before and number > 1):
             return Solved(coefficients, number, norm, True)
     return Solved(coefficients, most, norm, False)

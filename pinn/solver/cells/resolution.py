@@ -9,6 +9,9 @@ from pinn.field.cells.cover import Cover
 
 Array = np.ndarray
 
+NEGLIGIBLE = 1e-8
+"""An unknown that is smaller than this part of the largest counts as if it were as large."""
+
 AMPLE = 1e-2
 """Two cells become one where one is enough for this part of the tolerance."""
 
@@ -30,6 +33,11 @@ def sizes(field: CellField, coefficients: Array) -> Array:
     values = coefficients @ field.basis.table((0,) * field.basis.dim).T
     volumes = np.prod(field.cover.halves, axis=1)
     return np.sqrt(np.mean(values**2, axis=2).T @ volumes / volumes.sum())
+
+
+def positive(scales: Array) -> Array:
+    """Return sizes of unknowns (unknowns,) by which can be divided: none is much smaller than the largest."""
+    return np.maximum(scales, max(float(scales.max()) * NEGLIGIBLE, float(np.finfo(float).tiny)))
 
 
 def too_coarse(missing: Array, tolerance: float, axes: tuple[int, ...]) -> dict[int, tuple[int, ...]]:

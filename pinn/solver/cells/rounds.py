@@ -14,7 +14,7 @@ from pinn.field.cells.cover import Cover
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.problem import Problem
 from pinn.solver.cells.march import Attempt, March, Progress
-from pinn.solver.cells.resolution import left_out
+from pinn.solver.cells.resolution import left_out, positive
 from pinn.solver.staged import Clock, Diverged
 from pinn.solver.state import State
 
@@ -120,8 +120,7 @@ def second(march: March, better: March, state: State) -> tuple[Slabs, float, flo
     FloatingPointError : there is none.
     """
     progress = restore(march, state)
-    floor = max(float(progress.scales.max()) * 1e-8, np.finfo(float).tiny)
-    scales = np.maximum(progress.scales, floor)
+    scales = positive(progress.scales)
     before = max(float(left_out(slab.field, slab.coefficients, scales).max()) for slab in progress.slabs)
     return *better.repeat(progress.slabs), before
 
