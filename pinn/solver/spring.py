@@ -21,9 +21,10 @@ class Spring(Settings):
     θ moves by ηφ. The paper scales φ to a length; here η is ``rate``, halved as long as the loss at these points falls further, or
     until it falls at all.
 
-    For points that change at every step (``points.redraw: 1``), some hundred of them; where they stay, `GaussNewton` finds its damping by itself.
-    With rows for a tenth of the parameters whole steps grow without bound for μ from 0.8 on, a third of them from 0.95 on. A step
-    costs the Jacobian, its product with itself and a factorisation, and one evaluation more than η was halved.
+    For points that change at every step (``points.redraw: 1``), some hundred of them; where they stay, `GaussNewton` finds its
+    damping by itself. In linear least squares with new rows at every step, a tenth as many as parameters, θ grows without bound by
+    whole steps for μ from 0.8 on, and by a third of them from 0.95 on. A step costs the Jacobian, its product with itself and a
+    factorisation, and one evaluation more than η was halved.
 
     Parameters
     ----------

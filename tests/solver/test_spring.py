@@ -20,7 +20,7 @@ from pinn.solver.state import State
 
 @pytest.mark.parametrize("interior", [12, 200])
 def test_the_direction_as_published(interior):
-    """Equation 22 of arXiv:2401.10190 with an autograd Jacobian, for few and for many rows."""
+    """The step of arXiv:2401.10190 with an autograd Jacobian, for few and for many rows."""
     rows = make_rows(HEAT, make_field(width=6, depth=2), interior=interior, surface=8)
     theta, old = rows.field.initial(0), np.random.default_rng(0).standard_normal(rows.num_params)
     jacobian = torch.autograd.functional.jacobian(rows.residual, theta).numpy()
