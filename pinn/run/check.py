@@ -25,6 +25,8 @@ from pinn.solver.gauss_newton import GaussNewton
 from pinn.solver.lbfgs import LBFGS
 from pinn.solver.least_squares import LeastSquares
 from pinn.solver.self_scaled_broyden import SelfScaledBroyden
+from pinn.solver.soap import Soap
+from pinn.solver.spring import Spring
 
 WIDE = 50
 """Sums of more derivatives than this are worth estimating."""
@@ -103,7 +105,12 @@ def _(stage: SelfScaledBroyden, params: int, num_rows: int) -> float:
 
 
 @numbers_of.register
-def _(stage: GaussNewton, params: int, num_rows: int) -> float:
+def _(stage: Soap, params: int, num_rows: int) -> float:
+    return 16.0 * params
+
+
+@numbers_of.register
+def _(stage: GaussNewton | Spring, params: int, num_rows: int) -> float:
     return 3.0 * params * num_rows + 3.0 * min(params, num_rows) ** 2
 
 

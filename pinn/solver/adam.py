@@ -1,13 +1,13 @@
-"""Adam: a start for everything, and the only stage here for points that change at every step."""
+"""Adam: a start for everything, and the cheapest stage for points that change at every step."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pinn.problem.settings import Settings, setting
+from pinn.problem.settings import setting
+from pinn.solver.falling_rate import FallingRate
 from pinn.solver.stage import Objective, Process, Resampling
 
 if TYPE_CHECKING:
@@ -15,36 +15,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Adam(Settings):
+class Adam(FallingRate):
     """Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1) with warm-up and a rate that falls.
 
     Parameters
     ----------
-    steps : number of steps.
-    rate : largest rate; steps of every parameter are at most about this long. 1e-3 to 1e-2 for small networks.
-    warm_up : steps over which the rate rises from 0, in a straight line.
-    decay : how the rate falls from ``rate`` to ``last`` times ``rate`` after that.
-    last : rate of the last step over ``rate``.
+    steps, rate, warm_up, decay, last : number of steps and their rates, see `FallingRate`.
     momentum : decay of the averages of the gradient and of its square.
     """
 
     resampling: ClassVar[Resampling] = "any step"
 
-    steps: int = setting(100, at_least=0)
-    rate: float = setting(5e-3, above=0)
-    warm_up: int = setting(50, at_least=0)
-    decay: Literal["cosine", "exponential", "none"] = "cosine"
-    last: float = setting(0.01, above=0, at_most=1)
     momentum: tuple[float, float] = setting((0.9, 0.999), at_least=0, below=1)
-
-    def rate_at(self, step: int) -> float:
-        """Return the rate of step number ``step``, counted from 0."""
-        if step < self.warm_up:
-            return self.rate * (step + 1) / (self.warm_up + 1)
-        done = min(1.0, (step - self.warm_up) / max(1, self.steps - 1 - self.warm_up))
-        if self.decay == "cosine":
-            return self.rate * (self.last + (1 - self.last) * (1 + math.cos(math.pi * done)) / 2)
-        return self.rate * self.last**done if self.decay == "exponential" else self.rate
 
     def start(self, rows: Objective, theta: Tensor, memory: Mapping[str, Any] | None = None) -> Process:
         """Begin at ``theta`` (params,) or go on from ``memory``."""

@@ -68,6 +68,11 @@ class Rows:
         """Positions in θ of the ``hidden`` parameters and of the ``linear`` ones, those of the last layer."""
         return self.field.layout.parts
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the parameters that θ consists of, in its order."""
+        return tuple(self.field.layout.shapes.values())
+
     def _weight(self, term: Term) -> float | Tensor:
         factor = self.weights.get(term.name, 1.0)
         if isinstance(factor, (int, float)):
