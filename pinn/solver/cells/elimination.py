@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import lstsq, solve_triangular
+from scipy.linalg import lstsq, solve_triangular, svd
 from scipy.linalg.lapack import dgeqrf
 
 Array = np.ndarray
@@ -130,8 +130,10 @@ def condense(
         top = bottom
     size, triangle = sum(sizes[block] for block in own), triangular(front)
     found = Eliminated(own, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1])
-    rest = triangle[size:]
-    return found, Rows(others, rest[:, size:-1], rest[:, -1])
+    rest = triangle[size:, size:]
+    if is_singular(found.triangle):
+        rest = np.vstack([undetermined(found.triangle).T @ triangle[:size, size:], rest])
+    return found, Rows(others, rest[:, :-1], rest[:, -1])
 
 
 def triangular(front: Array) -> Array:
@@ -144,11 +146,20 @@ def triangular(front: Array) -> Array:
     return result
 
 
+def undetermined(triangle: Array) -> Array:
+    """Return combinations of rows that say nothing of a triangular system's own unknowns, (rows, combinations)."""
+    left, sizes, _ = svd(triangle, check_finite=False)
+    return left[:, sizes <= DEPENDENT * sizes[0]]
+
+
+def is_singular(triangle: Array) -> bool:
+    """Whether a triangular matrix is singular to rounding; one that is not finite is not."""
+    diagonal = np.abs(np.diag(triangle))
+    return bool(len(diagonal)) and bool(diagonal.min() <= DEPENDENT * diagonal.max())
+
+
 def solve_triangle(triangle: Array, right: Array) -> Array:
     """Return the solution of a triangular system, that of least squares and least norm where it is singular to rounding."""
-    if not len(right):
-        return right
-    diagonal = np.abs(np.diag(triangle))
-    if diagonal.min() > DEPENDENT * diagonal.max():
-        return solve_triangular(triangle, right, check_finite=False)
-    return lstsq(triangle, right, cond=DEPENDENT, check_finite=False)[0]
+    if is_singular(triangle):
+        return lstsq(triangle, right, cond=DEPENDENT, check_finite=False)[0]
+    return solve_triangular(triangle, right, check_finite=False) if len(right) else right

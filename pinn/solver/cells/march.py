@@ -283,14 +283,21 @@ class March:
         return min(GROW, max(SHRINK, (AIM * self.limits.tolerance / max(missing, 1e-300)) ** power))
 
     def _accept(self, progress: Progress, attempt: Attempt) -> None:
-        """Keep an attempt, and prepare the next slab with fewer cells where fewer will do."""
+        """Keep an attempt, and prepare the next slab with fewer cells where fewer will do.
+
+        After an attempt that leaves out too much, and is kept because no better one is to be had, slabs do not become shorter.
+        """
         slab = attempt.slab
         progress.slabs.append(slab)
+        progress.num_rows += attempt.system.num_rows
         progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients))
         progress.least, progress.in_vain, progress.shortened, progress.guess = math.inf, 0, 0, None
         if self.time is not None:
             begin, end = slab.field.cover.domain[self.time]
-            progress.begin, progress.length = float(end), (end - begin) * self._factor(float(attempt.missing[:, self.time].max()))
+            factor = self._factor(float(attempt.missing[:, self.time].max()))
+            if attempt.missing.max() > self.limits.tolerance:
+                factor = max(factor, 1.0)
+            progress.begin, progress.length = float(end), (end - begin) * factor
             progress.cover = slab.field.cover
             if end < self.problem.box[self.time, 1]:
                 scales = positive(progress.scales)

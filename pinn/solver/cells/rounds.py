@@ -65,7 +65,6 @@ def write(state: State, progress: Progress, attempt: Attempt) -> None:
     state.evaluations += attempt.solved.steps
     state.loss = attempt.solved.norm**2
     state.losses = attempt.system.losses(attempt.solved.coefficients)
-    progress.num_rows += attempt.system.num_rows if progress.guess is None else 0
     record(state, progress)
 
 
