@@ -146,13 +146,13 @@ class March:
         periodic = [problem.names.index(name) for name in problem.periodic]
         low, high = (0.0, 1.0) if self.time is None else problem.box[self.time]
         cover = whole(problem.box, periodic, self._cells)
-        return Progress(cover, low, high - low, np.zeros(len(problem.unknowns)))
+        return Progress(cover, float(low), float(high - low), np.zeros(len(problem.unknowns)))
 
     def is_done(self, progress: Progress) -> bool:
         """Whether every time has its slab."""
         if self.time is None:
             return bool(progress.slabs)
-        return bool(progress.slabs) and progress.begin >= self.problem.box[self.time, 1]
+        return bool(progress.slabs) and progress.begin >= float(self.problem.box[self.time, 1])
 
     def solution(self, progress: Progress) -> Slabs:
         """Return what is done as one field."""
@@ -276,7 +276,7 @@ class March:
             factor = self._factor(float(attempt.missing[:, self.time].max()))
             if attempt.missing.max() > self.limits.tolerance:
                 factor = max(factor, 1.0)
-            progress.begin, progress.length = float(end), (end - begin) * factor
+            progress.begin, progress.length = float(end), float(end - begin) * factor
             progress.cover = slab.field.cover
             if end < self.problem.box[self.time, 1]:
                 floor = max(float(progress.scales.max()) * 1e-8, np.finfo(float).tiny)
