@@ -125,7 +125,8 @@ class March:
 
     Parameters
     ----------
-    cells : equal cells along each coordinate to begin with. weights : of mean squares, by residual; 1 where not named.
+    cells : equal cells along each coordinate to begin with; along time, slabs. weights : of mean squares,
+        by residual; `System` has those that are not named.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class March:
         self.time = self.marching.axis
         self.space = tuple(axis for axis in range(problem.dim) if axis != self.time)
         self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
+        self._slabs = 1 if problem.time is None else cells.get(problem.time, 1)
         self._is_linear = problem.is_linear
 
     @property
@@ -144,18 +146,19 @@ class March:
         return [row for row in self.problem.residuals if row.kind != "periodic"]
 
     def begin(self) -> Progress:
-        """Return where a solve begins: few cells, and all time in one slab."""
+        """Return where a solve begins: few cells, and all time in one slab where ``cells`` says nothing else."""
         problem = self.problem
         periodic = [problem.names.index(name) for name in problem.periodic]
         low, high = (0.0, 1.0) if self.time is None else problem.box[self.time]
+        length = float(high - low) / self._slabs
         cover = whole(problem.box, periodic, self._cells)
-        return Progress(cover, low, high - low, np.zeros(len(problem.unknowns)))
+        return Progress(cover, float(low), length, np.zeros(len(problem.unknowns)))
 
     def is_done(self, progress: Progress) -> bool:
         """Whether every time has its slab."""
         if self.time is None:
             return bool(progress.slabs)
-        return bool(progress.slabs) and progress.begin >= self.problem.box[self.time, 1]
+        return bool(progress.slabs) and progress.begin >= float(self.problem.box[self.time, 1])
 
     def solution(self, progress: Progress) -> Slabs:
         """Return what is done as one field."""
@@ -297,7 +300,7 @@ class March:
             factor = self._factor(float(attempt.missing[:, self.time].max()))
             if attempt.missing.max() > self.limits.tolerance:
                 factor = max(factor, 1.0)
-            progress.begin, progress.length = float(end), (end - begin) * factor
+            progress.begin, progress.length = float(end), float(end - begin) * factor
             progress.cover = slab.field.cover
             if end < self.problem.box[self.time, 1]:
                 scales = positive(progress.scales)
