@@ -195,6 +195,12 @@ class March:
             self._accept(progress, attempt)
         return self.solution(progress), worst
 
+    def share(self, cover: Cover) -> float:
+        """Return which part of the range of time a cover has."""
+        if self.time is None:
+            return 1.0
+        return float(np.ptp(cover.domain[self.time]) / np.ptp(self.problem.box[self.time]))
+
     def _attempt(self, progress: Progress, end: float) -> Attempt:
         cover = progress.cover if self.time is None else progress.cover.with_range(self.time, progress.begin, end)
         field = CellField(cover, self.basis, self.problem.unknown_names)
@@ -205,7 +211,8 @@ class March:
         system = System(self.problem, field, rows, known, self.weights)
 
         def missing(coefficients: Array) -> Array:
-            return left_out(field, coefficients, positive(np.maximum(progress.scales, sizes(field, coefficients))))
+            scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))
+            return left_out(field, coefficients, scales, self.share(cover))
 
         def enough(coefficients: Array) -> float:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
@@ -266,7 +273,8 @@ class March:
             length = float(cover.domain[self.time] @ [-1.0, 1.0])
             progress.shortened += 1
             progress.length = length * min(self._factor(along_time), 0.5**progress.shortened)
-            self._refuse_short(progress)
+            if progress.length < SHORTEST_SLAB * float(np.ptp(self.problem.box[self.time])):
+                self._give_up(progress, attempt)
             return
         cover, _ = attempt.slab.field.cover.split(too_coarse(missing, tolerance, self.space))
         if cover.num_cells > self.limits.cells:
@@ -275,10 +283,18 @@ class March:
         else:
             progress.cover = cover
 
-    def _refuse_short(self, progress: Progress) -> None:
-        low, high = self.problem.box[self.time or 0]
-        if progress.length < SHORTEST_SLAB * (high - low):
-            raise FloatingPointError(f"no slab is short enough at {self.problem.time} = {progress.begin:.6g}")
+    def _give_up(self, progress: Progress, attempt: Attempt) -> None:
+        """Keep an attempt although shorter slabs would be needed.
+
+        Raises
+        ------
+        FloatingPointError : Gauss-Newton does not converge, however short the slab.
+        """
+        place = f"{self.problem.time} = {progress.begin:.6g}"
+        if not attempt.solved.has_converged:
+            raise FloatingPointError(f"no slab is short enough at {place}")
+        progress.remarks.append(f"no slab is short enough at {place}: {attempt.missing.max():.1e} stays unresolved")
+        self._accept(progress, attempt)
 
     def _factor(self, missing: float) -> float:
         """Return by what to multiply a slab's length, given what is missing along time, which falls with a power of the length."""
