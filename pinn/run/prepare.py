@@ -15,7 +15,7 @@ from pinn.problem.source import caret
 from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
-from pinn.run.configuration import Configuration, read_configuration
+from pinn.run.configuration import Configuration, in_cells, read_configuration
 from pinn.run.decide import decided, is_open
 from pinn.run.sources import Given, read_source
 
@@ -87,11 +87,14 @@ def check_quantities(problem: Problem, where: Where | None = None) -> None:
 
 
 def check_names(configuration: Configuration, problem: Problem) -> None:
-    """Raise `BadInput` when weights or hard conditions name what the problem does not have."""
+    """Raise `BadInput` when weights, hard conditions or cells name what the problem does not have."""
     terms = [residual.name for residual in problem.residuals]
     conditions = sorted({row.condition for row in problem.conditions})
     _refuse_unknown("weights", "term", configuration.weights, list(dict.fromkeys([*terms, *conditions, "equations", "conditions"])))
     _refuse_unknown("hard", "condition", configuration.hard, conditions)
+    settings = in_cells(configuration)
+    if settings is not None:
+        _refuse_unknown("solver.cells", "coordinate", settings.solver.cells, problem.names)
 
 
 def check_directions(configuration: Configuration, problem: Problem) -> None:
