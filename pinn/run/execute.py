@@ -206,7 +206,7 @@ def _leave_status(folder: RunFolder, message: str, code: int, state: str = "fail
 
 def _about_divergence(problem: Any) -> str:
     kept = f"; last good step {problem.state.total} saved" if problem.state is not None and problem.state.total else ""
-    return f"{problem}{kept}; try a smaller rate, or another seed"
+    return f"{problem}{kept}; try {problem.advice}"
 
 
 def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Progress, begin: float) -> Outcome:

@@ -150,9 +150,9 @@ class CellSetup:
     def error_of(self, error: Callable[[Any], float | None]) -> None:
         """Return None: before the end the solution is not there at all times."""
 
-    def second(self, state: State) -> Callable[[], Second | str] | None:
-        """Return how to solve with more features on the same covers; None for a single cell, which has no cuts."""
-        return (lambda: self._second(state)) if self.solution(state).cuts else None
+    def second(self, state: State) -> Callable[[], Second | str]:
+        """Return how to solve with more features on the same covers."""
+        return lambda: self._second(state)
 
     def _second(self, state: State) -> Second | str:
         from pinn.judge.second_solution import Second

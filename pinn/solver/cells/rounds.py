@@ -143,5 +143,6 @@ def reason(march: March, progress: Progress) -> str:
 
 def _diverged(error: FloatingPointError, state: State) -> Diverged:
     problem = Diverged("", None, STAGE, state.total, state.copy() if state.total else None)
+    problem.advice = "a lower accuracy, or solver=adam_broyden"
     problem.args = (f"stopped in round {state.total + 1}: {error}",)
     return problem
