@@ -73,7 +73,7 @@ class CellLeastSquares(Settings):
         if accuracy is None:
             return TOLERANCES.get(problem.dim, max(TOLERANCES.values()))
         if SHARE * accuracy < FINEST:
-            raise BadInput(f"must be at least {FINEST / SHARE:g}, which is what float64 allows, got {accuracy:g}", "accuracy")
+            raise BadInput(f"must be at least {FINEST / SHARE:.0g}, which is what float64 allows, got {accuracy:g}", "accuracy")
         return min(SHARE * accuracy, 1e-2)
 
     def most_cells_for(self, coefficients: int, shared: int, gigabytes: float) -> int:

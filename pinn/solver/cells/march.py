@@ -36,7 +36,7 @@ PATIENCE = 8
 """Refinements in a row along one coordinate that may not help; half as many along two."""
 
 LEAST_SATISFIED, MOST_SATISFIED = 1e-6, 1e-3
-"""The residual of a solution is at most the root of the tolerance, between these; smooth functions that solve nothing leave more."""
+"""The residual of a solution is at most the root of the tolerance, between these; functions that solve nothing leave more."""
 
 EXACT = 0.1
 """Gauss-Newton steps are small when they are this part of what the cells leave out, or of the tolerance."""

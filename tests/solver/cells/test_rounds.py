@@ -112,7 +112,7 @@ def test_when_no_more_cells_are_allowed_the_result_is_what_these_give(make):
 def test_where_cutting_does_not_help_the_solve_ends_with_a_remark(monkeypatch):
     monkeypatch.setattr("pinn.solver.cells.march.HELPS", 1e-9)
     state = solve(make_march(shipped("poisson_multiscale"), 1e-12, degree=4))
-    assert state.reason.startswith("further cutting does not help: ") and state.total == 1 + PATIENCE
+    assert state.reason.startswith("further cutting does not help: ") and state.total == 1 + PATIENCE // 2
 
 
 def test_a_final_state_has_no_further_rounds():
