@@ -153,9 +153,7 @@ class March:
 
     def is_done(self, progress: Progress) -> bool:
         """Whether every time has its slab."""
-        if self.time is None:
-            return bool(progress.slabs)
-        return bool(progress.slabs) and progress.begin >= self.problem.box[self.time, 1]
+        return bool(progress.slabs) and (self.time is None or bool(progress.begin >= self.problem.box[self.time, 1]))
 
     def solution(self, progress: Progress) -> Slabs:
         """Return what is done as one field."""

@@ -75,7 +75,7 @@ def record(state: State, progress: Progress) -> None:
     state.theta = torch.from_numpy(np.concatenate(flat) if flat else np.zeros(0))
     state.field = {
         "slabs": [torch.from_numpy(slab.field.cover.boxes) for slab in slabs], "num_done": len(progress.slabs),
-        "cover": torch.from_numpy(progress.cover.boxes), "begin": progress.begin, "length": progress.length,
+        "cover": torch.from_numpy(progress.cover.boxes), "begin": float(progress.begin), "length": float(progress.length),
         "scales": torch.from_numpy(progress.scales), "least": progress.least,
         "in_vain": progress.in_vain, "shortened": progress.shortened,
         "remarks": list(progress.remarks), "num_rows": progress.num_rows,
