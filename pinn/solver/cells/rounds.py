@@ -75,7 +75,7 @@ def record(state: State, progress: Progress) -> None:
     state.theta = torch.from_numpy(np.concatenate(flat) if flat else np.zeros(0))
     state.field = {
         "slabs": [torch.from_numpy(slab.field.cover.boxes) for slab in slabs], "num_done": len(progress.slabs),
-        "cover": torch.from_numpy(progress.cover.boxes), "begin": progress.begin, "length": progress.length,
+        "cover": torch.from_numpy(progress.cover.boxes), "begin": float(progress.begin), "length": float(progress.length),
         "scales": torch.from_numpy(progress.scales), "least": progress.least,
         "in_vain": progress.in_vain, "shortened": progress.shortened,
         "remarks": list(progress.remarks), "num_rows": progress.num_rows,
@@ -143,6 +143,6 @@ def reason(march: March, progress: Progress) -> str:
 
 def _diverged(error: FloatingPointError, state: State) -> Diverged:
     problem = Diverged("", None, STAGE, state.total, state.copy() if state.total else None)
-    problem.advice = "a lower accuracy, or solver=adam_broyden"
+    problem.advice = "a lower accuracy, or solver=adam_broyden, which trains a network instead"
     problem.args = (f"stopped in round {state.total + 1}: {error}",)
     return problem
