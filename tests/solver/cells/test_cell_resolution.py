@@ -56,7 +56,7 @@ def test_what_is_left_out_is_about_the_error(num):
 
 
 def test_cells_are_cut_where_more_is_missing_along_the_worst_axes_allowed():
-    missing = np.array([[1e-9, 1e-3], [1e-9, 1e-9], [2e-4, 1e-4], [1e-3, 5e-5]])
+    missing = np.array([[1e-9, 1e-3], [1e-9, 1e-9], [2e-4, 1e-4], [1e-3, 1e-6]])
     assert too_coarse(missing, 1e-5, (0, 1)) == {0: (1,), 2: (0, 1), 3: (0,)}
     assert too_coarse(missing, 1e-5, (0,)) == {2: (0,), 3: (0,)}
     assert too_coarse(missing, 1e-2, (0, 1)) == {} == too_coarse(missing, 1e-5, ())
