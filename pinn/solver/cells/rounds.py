@@ -14,7 +14,6 @@ from pinn.field.cells.cover import Cover
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.problem import Problem
 from pinn.solver.cells.march import Attempt, March, Progress
-from pinn.solver.cells.resolution import left_out, positive
 from pinn.solver.staged import Clock, Diverged
 from pinn.solver.state import State
 
@@ -111,17 +110,14 @@ def solution(march: March, state: State) -> Slabs:
     return Slabs(march.problem, march.time, tuple(slabs))
 
 
-def second(march: March, better: March, state: State) -> tuple[Slabs, float, float]:
-    """Return a solution on the same covers by a march with more features, what it leaves out, and what the state's leaves out.
+def repeated(march: March, other: March, state: State) -> Slabs:
+    """Return the solution on the same covers by a march with other features.
 
     Raises
     ------
     FloatingPointError : there is none.
     """
-    progress = restore(march, state)
-    scales = positive(progress.scales)
-    each = [left_out(slab.field, slab.coefficients, scales, march.share(slab.field.cover)).max() for slab in progress.slabs]
-    return *better.repeat(progress.slabs), float(max(each))
+    return other.repeat(restore(march, state).slabs)
 
 
 def description(march: March, state: State) -> dict[str, Any]:
