@@ -159,7 +159,8 @@ class CellSetup:
         from pinn.solver.cells import rounds
 
         try:
-            return Second(*rounds.second(self.march, self.better(), state))
+            repeated, before = rounds.second(self.march, self.better(), state)
+            return Second(*repeated, before)
         except (FloatingPointError, MemoryError) as error:
             return str(error) or type(error).__name__
 

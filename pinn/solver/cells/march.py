@@ -82,6 +82,14 @@ class Progress:
     num_rows: int = 0
 
 
+class Repeated(NamedTuple):
+    """A solution on covers that were there, the most that a cell of it leaves out, and mean squares by residual."""
+
+    solution: Slabs
+    missing: float
+    losses: dict[str, float]
+
+
 class Attempt(NamedTuple):
     """One solve on one cover, and what it leaves out of the solution, (cells, dim)."""
 
@@ -173,22 +181,25 @@ class March:
             self._refine(progress, attempt)
         return attempt
 
-    def repeat(self, slabs: Sequence[Slab]) -> tuple[Slabs, float]:
-        """Solve once more, on the covers of slabs, and return the solution and the most that a cell of it leaves out.
+    def repeat(self, slabs: Sequence[Slab]) -> Repeated:
+        """Solve once more, on the covers of slabs.
 
         Raises
         ------
         FloatingPointError : a slab on which Gauss-Newton does not converge.
         """
         progress, worst = self.begin(), 0.0
+        losses: dict[str, list[float]] = {}
         for slab in slabs:
             progress.cover, progress.guess = slab.field.cover, None if self._is_linear else slab
             attempt = self._attempt(progress, 1.0 if self.time is None else float(slab.field.cover.domain[self.time, 1]))
             if not attempt.solved.has_converged:
                 raise FloatingPointError("Gauss-Newton did not converge with more features")
             worst = max(worst, float(attempt.missing.max()))
+            for name, loss in attempt.system.losses(attempt.solved.coefficients).items():
+                losses.setdefault(name, []).append(loss)
             self._accept(progress, attempt)
-        return self.solution(progress), worst
+        return Repeated(self.solution(progress), worst, {name: float(np.mean(each)) for name, each in losses.items()})
 
     def _attempt(self, progress: Progress, end: float) -> Attempt:
         cover = progress.cover if self.time is None else progress.cover.with_range(self.time, progress.begin, end)

@@ -13,7 +13,7 @@ from pinn.field.cells.cell_field import CellField
 from pinn.field.cells.cover import Cover
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.problem import Problem
-from pinn.solver.cells.march import Attempt, March, Progress
+from pinn.solver.cells.march import Attempt, March, Progress, Repeated
 from pinn.solver.cells.resolution import left_out, positive
 from pinn.solver.staged import Clock, Diverged
 from pinn.solver.state import State
@@ -111,8 +111,8 @@ def solution(march: March, state: State) -> Slabs:
     return Slabs(march.problem, march.time, tuple(slabs))
 
 
-def second(march: March, better: March, state: State) -> tuple[Slabs, float, float]:
-    """Return a solution on the same covers by a march with more features, what it leaves out, and what the state's leaves out.
+def second(march: March, better: March, state: State) -> tuple[Repeated, float]:
+    """Return a solution on the same covers by a march with more features, and what the state's own leaves out.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def second(march: March, better: March, state: State) -> tuple[Slabs, float, flo
     progress = restore(march, state)
     scales = positive(progress.scales)
     before = max(float(left_out(slab.field, slab.coefficients, scales).max()) for slab in progress.slabs)
-    return *better.repeat(progress.slabs), before
+    return better.repeat(progress.slabs), before
 
 
 def description(march: March, state: State) -> dict[str, Any]:
