@@ -106,13 +106,14 @@ class CellSetup:
 
     Attributes
     ----------
-    better : makes a march with more features.
+    better : makes a march with more features. room : cells of it that this machine's memory has room for at once.
     decisions : ``most_cells``, how many cells this machine's memory has room for. seconds : that the solve may take.
     """
 
     prepared: Prepared
     march: March
     better: Callable[[], March]
+    room: int
     decisions: Mapping[str, Any]
     seconds: float | None = None
     compiling_before: float = 0.0
@@ -158,6 +159,9 @@ class CellSetup:
         from pinn.judge.second_solution import Second
         from pinn.solver.cells import rounds
 
+        at_once = self.description(state)["cells"]["at_once"]
+        if at_once > self.room:
+            return f"more features in {at_once} cells at once need more memory than there is"
         try:
             repeated, before = rounds.second(self.march, self.better(), state)
             return Second(*repeated, before)
@@ -219,7 +223,8 @@ def _cells(settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] |
         return March(problem, network.basis(problem.dim, configuration.seed), limits, solver.cells, weights)
 
     better = replace(network, degree=network.degree_for(problem.dim) + MORE_DEGREES)
-    return CellSetup(prepared, march(network), lambda: march(better), made, solver.seconds)
+    room = most_cells(InCells(solver, better), problem)
+    return CellSetup(prepared, march(network), lambda: march(better), room, made, solver.seconds)
 
 
 def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool | None:
