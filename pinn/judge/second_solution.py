@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,21 +11,38 @@ import numpy as np
 from pinn.judge.estimate import SURELY_ROUNDING, Estimate
 from pinn.judge.grid import Array
 from pinn.judge.system import Solution
+from pinn.problem.calculus import leaves
+from pinn.problem.points import Points
 from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
 from pinn.problem.sites import tensor_points
+from pinn.problem.terms import Term, make_term
+from pinn.problem.tree import Integral
 
-POINTS = 20_000
-"""Random points at which the three are compared."""
+POINTS, SURFACE = 20_000, 4_000
+"""Random points at which the three are compared, and of a condition."""
+
+BETWEEN, AS_LARGE = 3.0, 0.5
+"""Residuals of the better solution at random points are at most so many times as large as where they were made small, or at most
+this part of the other's."""
+
+ROUNDING = 1e-8
+"""Residuals below this part of the derivatives in them may be rounding."""
 
 SLOWEST = 0.6
 """Largest ratio of two successive differences; beyond, the differences do not tell the error."""
 
 
 class Neighbours(NamedTuple):
-    """Solutions of the same problem that are more and less accurate."""
+    """Solutions of the same problem that are more and less accurate.
+
+    Attributes
+    ----------
+    losses : mean squares of the better one's residuals where they were made small, by name.
+    """
 
     better: Solution
+    losses: Mapping[str, float]
     worse: Solution
 
 
@@ -75,9 +92,35 @@ def estimate_by(problem: Problem, solution: Solution, neighbours: Callable[[], N
         why = "a solution with more or fewer features is not finite"
     elif (ratio > SLOWEST).any():
         why = f"more features in the cells change the solution by {after.max():.1e}, fewer by {before.max():.1e}"
+    else:
+        why = hidden(problem, solution, found)
     errors = {
         name: Difference(solution, found.better, number, float(factors[number]))
         for number, name in enumerate(problem.unknown_names)
     }
     each = dict(zip(problem.unknown_names, map(float, relative), strict=True))
     return Estimate(not why, why, each, 0, time.perf_counter() - begin, errors)
+
+
+def hidden(problem: Problem, solution: Solution, neighbours: Neighbours) -> str:
+    """Return which residual solutions hide between the points of their cells, one line; empty when none.
+
+    At random points it is much larger than where the better solution made it small, and about as large as the other one's.
+    """
+    drawn = Points("uniform", POINTS, SURFACE).draw(problem, 0)
+    for residual in problem.residuals:
+        if residual.name not in neighbours.losses or any(isinstance(leaf, Integral) for leaf in leaves(residual.tree)):
+            continue
+        term = make_term(problem, residual, drawn[residual.name])
+        found, size = _root_mean_square(term, neighbours.better)
+        before, _ = _root_mean_square(term, solution)
+        if found > max(BETWEEN * neighbours.losses[residual.name] ** 0.5, AS_LARGE * before, ROUNDING * size):
+            return f"'{residual.name}' is not resolved between the points of the cells"
+    return ""
+
+
+def _root_mean_square(term: Term, solution: Solution) -> tuple[float, float]:
+    """Return the root mean square of a residual, and of the largest derivative in it."""
+    jets = [solution(image.sites.points, image.request) for image in term.images]
+    largest = max((float(np.sqrt(np.mean(each**2, axis=0)).max()) for each in jets), default=0.0)
+    return float(np.sqrt(np.mean(term.evaluate(jets) ** 2))), largest

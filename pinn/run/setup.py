@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pinn.solver.state import State
 
 
-MORE_DEGREES = 3
+MORE_DEGREES = 2
 """By how much the degrees of two solutions for comparison, in the same cells, are higher and lower."""
 
 WORTH_COMPILING = 2.0
@@ -107,12 +107,14 @@ class CellSetup:
     Attributes
     ----------
     other : makes a march whose features have a degree that is higher by a number.
+    room : cells with more features that this machine's memory has room for at once.
     decisions : ``most_cells``, how many cells this machine's memory has room for. seconds : that the solve may take.
     """
 
     prepared: Prepared
     march: March
     other: Callable[[int], March]
+    room: int
     decisions: Mapping[str, Any]
     seconds: float | None = None
     compiling_before: float = 0.0
@@ -158,9 +160,12 @@ class CellSetup:
         from pinn.judge.second_solution import Neighbours
         from pinn.solver.cells import rounds
 
+        at_once = self.description(state)["cells"]["at_once"]
+        if at_once > self.room:
+            return f"more features in {at_once} cells at once need more memory than there is"
         try:
-            better, worse = (rounds.repeated(self.march, self.other(change), state) for change in (MORE_DEGREES, -MORE_DEGREES))
-            return Neighbours(better, worse)
+            worse, _ = rounds.repeated(self.march, self.other(-MORE_DEGREES), state)
+            return Neighbours(*rounds.repeated(self.march, self.other(MORE_DEGREES), state), worse)
         except (FloatingPointError, MemoryError) as error:
             return str(error) or type(error).__name__
 
@@ -218,10 +223,11 @@ def _cells(settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] |
     def march(network: LocalFeatures) -> March:
         return March(problem, network.basis(problem.dim, configuration.seed), limits, solver.cells, weights)
 
-    def other(change: int) -> March:
-        return march(replace(network, degree=max(2, network.degree_for(problem.dim) + change)))
+    def changed(change: int) -> LocalFeatures:
+        return replace(network, degree=max(2, network.degree_for(problem.dim) + change))
 
-    return CellSetup(prepared, march(network), other, made, solver.seconds)
+    room = most_cells(InCells(solver, changed(MORE_DEGREES)), problem)
+    return CellSetup(prepared, march(network), lambda change: march(changed(change)), room, made, solver.seconds)
 
 
 def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool | None:

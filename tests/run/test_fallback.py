@@ -185,7 +185,9 @@ def test_a_solver_that_a_person_chose_is_not_replaced(mine, here, fails, capsys,
     assert main(["run", mine, *QUIET, "solver=least_squares", "folder=run"]) == 3
     said = [line for line in capsys.readouterr().err.splitlines() if "cells" not in line]
     kept = "; last good step 1 saved" if number == 2 else ""
-    assert said == [f"stopped in round {number}: the rows are not finite{kept}; try a lower accuracy, or solver=adam_broyden, which trains a network instead"]
+    assert said == [
+        f"stopped in round {number}: the rows are not finite{kept}; try a lower accuracy, or solver=adam_broyden, which trains a network instead"
+    ]
     assert read("run/status.json")["state"] == "diverged" and config("run")["solver"]["_target_"] == "pinn.CellLeastSquares"
     assert main(["resume", "run"]) == 2
 

@@ -38,9 +38,6 @@ PATIENCE = 8
 LEAST_SATISFIED, MOST_SATISFIED = 1e-6, 1e-3
 """The residual of a solution is at most the root of the tolerance, between these; functions that solve nothing leave more."""
 
-LOOSE = 10.0
-"""Factor on the largest residual of a solution that is made for comparison."""
-
 EXACT = 0.1
 """Gauss-Newton steps are small when they are this part of what the cells leave out, or of the tolerance."""
 
@@ -196,21 +193,28 @@ class March:
             self._refine(progress, attempt)
         return attempt
 
-    def repeat(self, slabs: Sequence[Slab]) -> Slabs:
-        """Solve once more, on the covers of slabs.
+    def repeat(self, slabs: Sequence[Slab], most: float) -> tuple[Slabs, dict[str, float]]:
+        """Solve once more, on the covers of slabs, and return the solution and its mean squares by residual.
+
+        Parameters
+        ----------
+        most : the largest residual that is accepted.
 
         Raises
         ------
         FloatingPointError : a slab on which Gauss-Newton does not converge.
         """
         progress = self.begin()
+        losses: dict[str, list[float]] = {}
         for slab in slabs:
             progress.cover, progress.guess = slab.field.cover, None if self._is_linear else slab
             attempt = self._attempt(progress, 1.0 if self.time is None else float(slab.field.cover.domain[self.time, 1]))
-            if not attempt.solved.has_converged or attempt.residual > LOOSE * self.limits.residual:
+            if not attempt.solved.has_converged or attempt.residual > most:
                 raise FloatingPointError("with more or fewer features the equations are not satisfied")
+            for name, loss in attempt.system.losses(attempt.solved.coefficients).items():
+                losses.setdefault(name, []).append(loss)
             self._accept(progress, attempt)
-        return self.solution(progress)
+        return self.solution(progress), {name: float(np.mean(each)) for name, each in losses.items()}
 
     def share(self, cover: Cover) -> float:
         """Return which part of the range of time a cover has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from pinn.problem.problem import Problem
 from pinn.solver.cells.march import Attempt, March, Progress
 from pinn.solver.staged import Clock, Diverged
 from pinn.solver.state import State
+
+LOOSE = 10.0
+"""Factor on the largest residual of a solution that is made for comparison."""
 
 STAGE = "cells"
 """What the only stage is called."""
@@ -110,14 +114,17 @@ def solution(march: March, state: State) -> Slabs:
     return Slabs(march.problem, march.time, tuple(slabs))
 
 
-def repeated(march: March, other: March, state: State) -> Slabs:
-    """Return the solution on the same covers by a march with other features.
+def repeated(march: March, other: March, state: State) -> tuple[Slabs, dict[str, float]]:
+    """Return the solution on the same covers by a march with other features, and its mean squares by residual.
+
+    With fewer features residuals may be as large as they are.
 
     Raises
     ------
     FloatingPointError : there is none.
     """
-    return other.repeat(restore(march, state).slabs)
+    has_more = other.basis.size > march.basis.size
+    return other.repeat(restore(march, state).slabs, LOOSE * march.limits.residual if has_more else math.inf)
 
 
 def description(march: March, state: State) -> dict[str, Any]:
