@@ -59,10 +59,15 @@ def row(name: str, seeds: list[int], settings: list[str]) -> str:
         str(first["error"]["source"]).replace("_", " "),
         summary(estimates) if estimates else "withheld",
         ", ".join(sorted({each["verdict"] for each in found})),
-        f"{statistics.median(seconds):.0f}",
+        rounded(statistics.median(seconds)),
         "not reached" if equal is None else f"{equal:.2g} s ({classical['order']})",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def rounded(seconds: float) -> str:
+    """Return seconds with two digits, or with none after the point."""
+    return f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
 
 
 def solved(name: str, settings: Sequence[str], seed: int) -> Result:
