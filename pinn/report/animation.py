@@ -26,7 +26,7 @@ from pinn.report.style import (
     styled,
 )  # fmt: skip
 from pinn.report.views import View, anchor, short
-from pinn.report.wording import reference_words
+from pinn.report.wording import method, reference_words
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -152,7 +152,7 @@ def _line(data: RunData, grid: Grid, name: str) -> Animated:
     axes.set(xlabel=label(space, data.units), ylabel=label(name, data.units), xlim=(along[0], along[-1]))
     axes.set_ylim(shown.min() - pad, shown.max() + pad)
     if dashes:
-        figure.legend([line, *dashes], ["network", reference_words(data)], loc="outside lower center", ncols=2)
+        figure.legend([line, *dashes], [method(data), reference_words(data)], loc="outside lower center", ncols=2)
     title = axes.set_title(" ")
 
     def move(now: float) -> None:
@@ -196,7 +196,7 @@ def _images(data: RunData, grid: Grid, name: str) -> Animated:
 
 def _columns(data: RunData, name: str, values: np.ndarray, reference: np.ndarray | None, error: np.ndarray | None) -> list[Column]:
     scale, colours = field_scale(values, reference)
-    columns = [Column(f"{label(name)}, network", values, scale, colours, "")]
+    columns = [Column(f"{label(name)}, {method(data)}", values, scale, colours, "")]
     if reference is not None:
         columns.append(Column(reference_words(data), reference, scale, colours, ""))
     if error is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pinn.report.folder import RunData
 from pinn.report.style import escaped, label, new_figure
+from pinn.report.views import short
 from pinn.report.wording import count
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 SHADES = "Blues"
 """Of cells, darker the smaller they are."""
+
+FINE = 64.0
+"""Cells that are smaller than the largest by this factor, at least, have the darkest shade."""
 
 MOST_UNEQUAL = 4.0
 """Ratio of the sides beyond which coordinates in space are not drawn to scale."""
@@ -28,15 +32,18 @@ def cover_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     if boxes is None or grid is None or boxes.ndim != 3 or len(grid.names) != boxes.shape[1]:
         return
     names, time = list(grid.names), grid.time
-    shown = boxes
+    shown, where = boxes, []
     for axis in range(2, boxes.shape[1]):
         low, high = boxes[:, axis].min(), boxes[:, axis].max()
         place = high if names[axis] == time else (low + high) / 2
         shown = shown[(shown[:, axis, 0] < place) & (shown[:, axis, 1] >= place)]
-    yield "cover", _plane(data, names, shown, len(boxes))
+        where.append(f"{label(names[axis])} = {short(place)}")
+    some = f", {count(len(shown))} at {', '.join(where)}" if len(shown) < len(boxes) else ""
+    title = f"{escaped(data.title)} — {count(len(boxes))} cell{'s' * (len(boxes) > 1)}{some}"
+    yield "cover", _plane(data, names, shown, title)
 
 
-def _plane(data: RunData, names: list[str], boxes: np.ndarray, total: int) -> Figure:
+def _plane(data: RunData, names: list[str], boxes: np.ndarray, title: str) -> Figure:
     across, up = (1, 0) if len(names) > 1 and data.grid is not None and data.grid.time == names[1] else (0, 1)
     if len(names) == 1:
         boxes = np.concatenate([boxes, np.broadcast_to([[0.0, 1.0]], (len(boxes), 1, 2))], axis=1)
@@ -46,8 +53,6 @@ def _plane(data: RunData, names: list[str], boxes: np.ndarray, total: int) -> Fi
     to_scale = in_space and 1 / MOST_UNEQUAL <= spans[up] / spans[across] <= MOST_UNEQUAL
     ratio = float(np.clip(spans[up] / spans[across], 0.25, 1.2)) if to_scale else 0.75 if len(names) > 1 else 0.15
     layout: Any = "compressed" if to_scale else "constrained"
-    some = f", {count(len(boxes))} drawn" if len(boxes) < total else ""
-    title = f"{escaped(data.title)} — {count(total)} cell{'s' * (total > 1)}{some}"
     figure = new_figure(6.4, 5.2 * ratio + 0.9, title, layout)
     axes = figure.subplots()
     _rectangles(axes, boxes, across, up)
@@ -70,6 +75,6 @@ def _rectangles(axes: Any, boxes: np.ndarray, across: int, up: int) -> None:
     x, y = boxes[:, across], boxes[:, up]
     corners = np.stack([np.stack([x[:, i], y[:, j]], axis=1) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))], axis=1)
     area = np.log(np.prod(boxes[:, :, 1] - boxes[:, :, 0], axis=1))
-    depth = (area.max() - area) / max(float(np.ptp(area)), 1e-9)
+    depth = (area.max() - area) / max(float(np.ptp(area)), np.log(FINE))
     colours = colormaps[SHADES](0.05 + 0.55 * depth)
     axes.add_collection(PolyCollection(list(corners), facecolors=colours, edgecolors="#333333", linewidths=0.5, clip_on=False))

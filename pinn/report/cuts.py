@@ -10,7 +10,7 @@ from pinn.report.lines import Bundle, Line, stack
 from pinn.report.solution_figure import heading
 from pinn.report.style import SOLUTION, sequence
 from pinn.report.views import anchor, place, time_indices
-from pinn.report.wording import reference_words
+from pinn.report.wording import method, reference_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def _bundles(data: RunData, grid: Grid, name: str) -> list[Bundle]:
         across = {other: held[other] for other in grid.space if other != along}
         lines = []
         for moment, colour in zip(moments, colours, strict=True):
-            lines.append(Line(place(grid, moment) or "network", colour, *_along(fields, grid, {**across, **moment})))
+            lines.append(Line(place(grid, moment) or method(data), colour, *_along(fields, grid, {**across, **moment})))
         bundles.append(Bundle(along, grid.axes[along], lines, place(grid, across)))
     return bundles
 

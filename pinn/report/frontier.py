@@ -1,4 +1,4 @@
-"""The classical line: error against seconds of finite differences of several orders, and where the network stands."""
+"""The classical line: error against seconds of finite differences of several orders, and where the solution stands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from pinn.report.folder import RunData
 from pinn.report.style import MARK, decades, escaped, new_figure, plain_axes, seconds_axis
-from pinn.report.wording import duration, is_number, network_error, network_seconds, number, order_name
+from pinn.report.wording import duration, is_number, method, network_error, network_seconds, number, order_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ def _network(axes: Axes, data: RunData) -> None:
         return
     words = {"true": "", "estimated": "estimated "}.get(known.how, "at most ")
     axes.plot(seconds, error, "*", color=MARK, markersize=13, markeredgecolor="white", markeredgewidth=0.6, zorder=4,
-              label=f"network: {words}{number(error)} in {duration(seconds)}")  # fmt: skip
+              label=f"{method(data)}: {words}{number(error)} in {duration(seconds)}")  # fmt: skip
     for guide in (axes.axhline(error), axes.axvline(seconds)):
         guide.set(color=MARK, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
 

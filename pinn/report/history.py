@@ -1,4 +1,4 @@
-"""How the training went: loss by term, checked errors, stages."""
+"""How the solve went, step by step or round by round: loss by term, checked errors, stages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from pinn.report.folder import RunData
 from pinn.report.style import MARK, REFERENCE, decades, escaped, new_figure, plain_axes, term_style
-from pinn.report.wording import duration
+from pinn.report.wording import duration, is_trained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,8 @@ def history_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
 
     A run checks against the exact solution where there is one, else it estimates the error.
     """
+    from matplotlib.ticker import MaxNLocator
+
     history = data.history
     if "step" not in history or "loss" not in history:
         return
@@ -39,14 +41,15 @@ def history_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
         exact = data.metric("reference.kind", "exact") == "exact"
         _error(panels[1], steps[checked], error[checked], "relative L² error" if exact else "estimated L² error")
     _stages(panels, steps, history.get("stage"))
-    panels[-1].set_xlabel("step")
+    panels[-1].set_xlabel("step" if is_trained(data) else "round")
+    panels[-1].xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     panels[-1].set_xlim(steps[0], max(steps[-1], steps[0] + 1))
     _clock(panels[0], data.timing)
     yield "history", figure
 
 
 def _what(data: RunData) -> str:
-    return "rounds of refinement" if "cells" in data.diagnostics else "training"
+    return "training" if is_trained(data) else "rounds of refinement"
 
 
 def running_steps(steps: np.ndarray) -> np.ndarray:

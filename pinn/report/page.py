@@ -19,6 +19,7 @@ from pinn.report.wording import (
     error_words,
     estimates_of,
     is_number,
+    is_trained,
     network_error,
     network_seconds,
     number,
@@ -31,10 +32,10 @@ CAPTIONS = {
     "quantities": "Quantities that were asked for, as functions of what they depend on.",
     "estimate": "The error known from the reference and the error estimated without it, on one colour scale.",
     "residual": "How far the equations are from being satisfied; the size of a residual is not the size of the error.",
-    "history": "Mean square of the residual by term after each step, and the errors that were checked.",
+    "history": "Mean square of the residual by term after each step or round, and the errors that were checked.",
     "points": "Collocation points of the last step.",
     "cover": "Cells, in each of which the solution is a sum of features of its own; they were found while solving.",
-    "frontier": "Error against time of finite differences on this machine, and of the network; further down and left is better.",
+    "frontier": "Error against time of finite differences on this machine, and of this run; further down and left is better.",
     "animation": "The solution in time.",
 }
 """What is written below a figure, by its kind; figures stand in this order."""
@@ -57,7 +58,8 @@ def write_page(folder: str | Path, pictures: Sequence[Path] | None = None, warni
     found = _pictures(data) if pictures is None else pictures
     parts = [
         _header(data), _verdict(data), _errors(data), _quantities(data), _classical(data), _section("Problem", statement(data)),
-        _figures(found), _terms(data), _work(data), _warnings([*data.metric("warnings", []), *warnings]),
+        _figures(found), _terms(data), _work(data),
+        _warnings([*data.metric("warnings", []), *dict.fromkeys(data.metric("remarks", [])), *warnings]),
         _record("Configuration", _yaml(data)), _record("Environment", _lines(data.environment)),
     ]  # fmt: skip
     style = files("pinn.report").joinpath("page.css").read_text(encoding="utf-8")
@@ -82,9 +84,11 @@ def _pictures(data: RunData) -> list[Path]:
 def _header(data: RunData) -> Html:
     citation = data.problem.get("citation")
     facts = [data.metric("problem"), data.metric("solver"), f"seed {data.config['seed']}" if "seed" in data.config else None]
+    why = str(data.config.get("chosen") or "").partition(": ")[2]
     return element(
         "header", element("h1", data.title), element("p", citation, class_="citation") if citation else None,
         element("p", " · ".join(dict.fromkeys(str(fact) for fact in [*facts, data.folder.name] if fact)), class_="facts"),
+        element("p", f"{data.metric('solver')} was chosen: {why}", class_="facts") if why and data.metrics else None,
     )  # fmt: skip
 
 
@@ -191,12 +195,14 @@ def _terms(data: RunData) -> Html | None:
     weights = data.metric("weights", {})
     points = {name: len(array) for name, array in data.points()}
     rows = []
-    for name, square in squares.items():
-        text = formulas.get(name, formulas.get(name.partition(".")[0], ""))
+    for name in squares if is_trained(data) else dict.fromkeys([*weights, *squares]):
+        text, square = formulas.get(name, formulas.get(name.partition(".")[0], "")), squares.get(name)
         size = number(square**0.5) if is_number(square) and square >= 0 else "–"
-        rows.append((name, element("code", text), count(points.get(name)), _weight(weights.get(name)), size))
-    head = ("term", "formula", "points", "weight", "root mean square of residual")
-    return _section("Terms of the loss", table(head, rows, numbers=(2, 3, 4)))
+        placed = [count(points.get(name))] if is_trained(data) else []
+        rows.append((name, element("code", text), *placed, _weight(weights.get(name)), size))
+    last = " in the last slab of time" if data.metric("cells.slabs", 1) > 1 else ""
+    head = ("term", "formula", *(["points"] if is_trained(data) else []), "weight", f"root mean square of residual{last}")
+    return _section("Terms of the loss", table(head, rows, numbers=range(2, len(head))))
 
 
 def _weight(value: Any) -> str:
@@ -207,11 +213,23 @@ def _work(data: RunData) -> Html | None:
     spent = data.metric("seconds", {})
     rows = [
         ("unknown parameters", count(data.metric("num_parameters"))), ("residuals", count(data.metric("num_rows"))),
-        ("network: set-up and solve", duration(network_seconds(data))), ("judging", duration(spent.get("judge"))),
-        ("C compiler, of both", duration(spent.get("compile"))),
+        *_cells(data), ("set-up and solve", duration(network_seconds(data))), ("judging", duration(spent.get("judge"))),
+        *([("C compiler, of both", duration(spent.get("compile")))] if is_trained(data) else []),
         ("largest memory", f"{count(data.metric('peak_memory_mb'))} MB"),
     ]  # fmt: skip
     return _section("Work", table(("", ""), rows, numbers=(1,))) if data.metrics else None
+
+
+def _cells(data: RunData) -> Iterator[tuple[str, str]]:
+    """Yield how many cells there are, and why there are no more."""
+    found = data.metric("cells", {})
+    if found:
+        slabs, at_once = found.get("slabs"), found.get("at_once")
+        parted = f" in {count(slabs)} slabs of time, at most {count(at_once)} in one" if is_number(slabs) and slabs > 1 else ""
+        yield "cells", f"{count(found.get('in_all'))}{parted}"
+        yield "rounds", count(data.metric("steps"))
+    if data.metric("reason"):
+        yield "ended because", str(data.metric("reason"))
 
 
 def _warnings(lines: Sequence[object]) -> Html | None:

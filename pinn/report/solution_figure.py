@@ -10,7 +10,7 @@ from pinn.report.lines import Bundle, Line, stack
 from pinn.report.panels import Column, mosaic
 from pinn.report.style import SOLUTION, error_label, error_scale, escaped, field_scale, label
 from pinn.report.views import views
-from pinn.report.wording import error_words, known_error, plane_words, reference_words
+from pinn.report.wording import error_words, known_error, method, plane_words, reference_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def heading(data: RunData, name: str) -> str:
 def _figure(data: RunData, grid: Grid, name: str, fields: Fields, title: str) -> Figure:
     if len(grid.names) > 1:
         return _images(data, grid, name, fields, title)
-    bundle = Bundle(grid.names[0], grid.axes[grid.names[0]], [Line("network", SOLUTION, *fields)])
+    bundle = Bundle(grid.names[0], grid.axes[grid.names[0]], [Line(method(data), SOLUTION, *fields)])
     return stack([bundle], name, data.units, title, dots=False, reference=reference_words(data))
 
 
@@ -54,7 +54,7 @@ def _images(data: RunData, grid: Grid, name: str, fields: Fields, title: str) ->
     shown = label(name)
     scale, colours = field_scale(values, reference)
     bar = error_label(name, data.units, estimated=error is None)
-    columns = [Column(f"{shown}, network", values, scale, colours, label(name, data.units))]
+    columns = [Column(f"{shown}, {method(data)}", values, scale, colours, label(name, data.units))]
     if reference is not None:
         columns.append(Column(f"{shown}, {escaped(reference_words(data))}", reference, scale, colours, label(name, data.units)))
     if error is not None:

@@ -70,8 +70,19 @@ def order_name(order: Any) -> str:
     return str(order) if str(order).startswith("order") else str(order).capitalize()
 
 
+def is_trained(data: RunData) -> bool:
+    """Tell whether a network was trained; else least squares found a field in cells."""
+    solver = data.config.get("solver")
+    return not (isinstance(solver, Mapping) and solver.get("_target_") == "pinn.CellLeastSquares")
+
+
+def method(data: RunData) -> str:
+    """Return what the solution is called beside others: ``network`` or ``least squares``."""
+    return "network" if is_trained(data) else "least squares"
+
+
 def network_seconds(data: RunData) -> float | None:
-    """Return the seconds the network took, setup and solve together; None when not known."""
+    """Return the seconds of setup and solve together; None when not known."""
     parts = [data.metric(f"seconds.{part}") for part in ("setup", "solve")]
     known = [part for part in parts if is_number(part)]
     return float(sum(known)) if is_number(parts[1]) else None
@@ -178,19 +189,20 @@ def classical_sentences(data: RunData) -> list[str]:
     if not classical.get("lines") and classical.get("why"):
         return [f"No comparison: {classical['why']}."]
     words = {"true": "relative error is", "estimated": "estimated relative error is"}.get(error.how, "relative error is at most")
-    said = [f"The network's {words} {number(error.most)} after {duration(seconds)}."]
+    who = "network" if is_trained(data) else "least-squares solver"
+    said = [f"The {who}'s {words} {number(error.most)} after {duration(seconds)}."]
     if error.how != "unsure":
-        said += _at_equal_error(classical, seconds)
-    said += _at_equal_time(classical)
+        said += _at_equal_error(classical, seconds, who)
+    said += _at_equal_time(classical, who)
     return said if len(said) > 1 else []
 
 
-def _at_equal_error(classical: Mapping[str, Any], seconds: float | None) -> list[str]:
-    """Who reaches the network's error, and when; nothing is claimed that the error of the reference hides."""
+def _at_equal_error(classical: Mapping[str, Any], seconds: float | None, who: str) -> list[str]:
+    """Who reaches the same error, and when; nothing is claimed that the error of the reference hides."""
     needed, hidden = classical.get("seconds_at_equal_error"), classical.get("limited_at_equal_error") is True
     if is_number(needed):
         most = "at most " if hidden else ""
-        return [f"{_solver(classical.get('order'))} reaches this error in {most}{duration(needed)}{_lead(needed, seconds)}."]
+        return [f"{_solver(classical.get('order'))} reaches this error in {most}{duration(needed)}{_lead(needed, seconds, who)}."]
     if not classical.get("lines"):
         return []
     if hidden:
@@ -201,15 +213,15 @@ def _at_equal_error(classical: Mapping[str, Any], seconds: float | None) -> list
     return [f"No finite-difference run within its budget reached this error{_nearest(classical['lines'])}."]
 
 
-def _at_equal_time(classical: Mapping[str, Any]) -> list[str]:
-    """The best error within the network's time."""
+def _at_equal_time(classical: Mapping[str, Any], who: str) -> list[str]:
+    """The best error within the same time."""
     reached = classical.get("error_at_equal_time")
     if not is_number(reached):
         return []
     solver = _solver(classical.get("order_at_equal_time", classical.get("order")), lower=True)
     limited = classical.get("limited_at_equal_time") is True
     known = f"at most {number(reached)} (the reference is not known better)" if limited else number(reached)
-    return [f"In the network's time {solver} reaches an error of {known}."]
+    return [f"In the {who}'s time {solver} reaches an error of {known}."]
 
 
 def _solver(order: Any, lower: bool = False) -> str:
@@ -219,13 +231,13 @@ def _solver(order: Any, lower: bool = False) -> str:
     return f"{the} finite-difference solver of {name}" if name.startswith("order") else f"{the} {name} solver"
 
 
-def _lead(classical_seconds: float, seconds: float | None) -> str:
+def _lead(classical_seconds: float, seconds: float | None, who: str) -> str:
     if not seconds or classical_seconds <= 0:
         return ""
     ratio = seconds / classical_seconds
     if 0.8 < ratio < 1.25:
-        return ", about as fast as the network"
-    return f": {times(ratio)} faster than the network" if ratio > 1 else f": here the network is {times(1 / ratio)} faster"
+        return f", about as fast as the {who}"
+    return f": {times(ratio)} faster than the {who}" if ratio > 1 else f": here the {who} is {times(1 / ratio)} faster"
 
 
 def _nearest(lines: list) -> str:
