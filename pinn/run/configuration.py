@@ -176,7 +176,8 @@ def _check_cells(configuration: Configuration) -> None:
         for name, wanted in (("precision", "float64"), ("device", "cpu"), ("hard", ())):
             value = getattr(configuration, name)
             if value != wanted and (name, value) != ("device", "auto"):
-                raise BadInput(f"must be {wanted or 'empty'} with solver=least_squares, got {value}", name)
+                got = value if isinstance(value, str) else ", ".join(value)
+                raise BadInput(f"must be {wanted or 'empty'} with solver=least_squares, got {got}", name)
 
 
 def _check_device(device: str, precision: str) -> None:

@@ -17,6 +17,8 @@ PROBLEM_KEYS = (
     "equations", "conditions", "parameters", "fields", "data", "exact", "manufactured", "reference", "quantities", "units",
 )  # fmt: skip
 OPEN = ("problem.constants", "problem.conditions", "problem.define", "problem.quantities")
+NUMBERS = ("weights", "solver.cells")
+"""Mappings from names of the problem to numbers."""
 OPTIONAL = ("experiment",)
 REPLACED = re.compile(r"problem\.(conditions|equations|unknowns|coordinates|constants|define)\.\w+$")
 TEXTS = ("folder", "name")
@@ -90,7 +92,7 @@ def _check_key(override: Override, groups: Mapping[str, Sequence[str]], several:
 
 def _may_be_added(key: str, group: str, groups: Mapping[str, Sequence[str]]) -> bool:
     stage = group in groups and key.startswith("stage@solver.stages.")
-    return stage or any(key.startswith(f"{name}.") for name in OPEN) or key.startswith("weights.")
+    return stage or any(key.startswith(f"{name}.") for name in (*OPEN, *NUMBERS))
 
 
 def _check_choice(override: Override, options: Sequence[str], several: bool) -> None:
@@ -124,7 +126,8 @@ def _choose(group: str, groups: Mapping[str, Sequence[str]]) -> str:
 def _rewritten(override: Override) -> list[Override]:
     """Open mappings take new names without a sign; a mapping given for a condition replaces it instead of joining it."""
     sign, key, value = override
-    if sign in ("", "+") and (key.startswith("weights.") or (key.count(".") == 1 and key[8:] in PROBLEM_KEYS)):
+    opens = key in NUMBERS or key.startswith(tuple(f"{name}." for name in NUMBERS))
+    if sign in ("", "+") and (opens or (key.count(".") == 1 and key[8:] in PROBLEM_KEYS)):
         return [Override("++", key, value)]
     if sign == "" and REPLACED.match(key) and (value or "").lstrip().startswith("{"):
         return [Override("~", key, None), Override("+", key, value)]

@@ -15,7 +15,7 @@ from pinn.problem.source import caret
 from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
-from pinn.run.configuration import Configuration, read_configuration
+from pinn.run.configuration import Configuration, in_cells, read_configuration
 from pinn.run.decide import decided, is_open
 from pinn.run.sources import Given, read_source
 
@@ -48,6 +48,7 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
     configuration = read_configuration(settings)
     problem = problem or read_problem(configuration.problem, configuration.name, where)
     check_names(configuration, problem)
+    check_cells(configuration, problem)
     check_directions(configuration, problem)
     check_quantities(problem, where)
     return Prepared(configuration, problem)
@@ -92,6 +93,15 @@ def check_names(configuration: Configuration, problem: Problem) -> None:
     conditions = sorted({row.condition for row in problem.conditions})
     _refuse_unknown("weights", "term", configuration.weights, list(dict.fromkeys([*terms, *conditions, "equations", "conditions"])))
     _refuse_unknown("hard", "condition", configuration.hard, conditions)
+
+
+def check_cells(configuration: Configuration, problem: Problem) -> None:
+    """Raise `BadInput` when settings of cells do not go with the problem: its coordinates, their number, the accuracy."""
+    settings = in_cells(configuration)
+    if settings is not None:
+        _refuse_unknown("solver.cells", "coordinate", settings.solver.cells, problem.names)
+        settings.network.degree_for(problem.dim)
+        settings.solver.tolerance_for(problem, configuration.accuracy)
 
 
 def check_directions(configuration: Configuration, problem: Problem) -> None:

@@ -125,7 +125,8 @@ class March:
 
     Parameters
     ----------
-    cells : equal cells along each coordinate to begin with. weights : of mean squares, by residual; 1 where not named.
+    cells : equal cells along each coordinate to begin with; along time, slabs. weights : of mean squares,
+        by residual; `System` has those that are not named.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class March:
         self.time = self.marching.axis
         self.space = tuple(axis for axis in range(problem.dim) if axis != self.time)
         self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
+        self._slabs = 1 if problem.time is None else cells.get(problem.time, 1)
         self._is_linear = problem.is_linear
 
     @property
@@ -144,18 +146,19 @@ class March:
         return [row for row in self.problem.residuals if row.kind != "periodic"]
 
     def begin(self) -> Progress:
-        """Return where a solve begins: few cells, and all time in one slab."""
+        """Return where a solve begins: few cells, and all time in one slab where ``cells`` says nothing else."""
         problem = self.problem
         periodic = [problem.names.index(name) for name in problem.periodic]
         low, high = (0.0, 1.0) if self.time is None else problem.box[self.time]
+        length = float(high - low) / self._slabs
         cover = whole(problem.box, periodic, self._cells)
-        return Progress(cover, low, high - low, np.zeros(len(problem.unknowns)))
+        return Progress(cover, float(low), length, np.zeros(len(problem.unknowns)))
 
     def is_done(self, progress: Progress) -> bool:
         """Whether every time has its slab."""
         if self.time is None:
             return bool(progress.slabs)
-        return bool(progress.slabs) and progress.begin >= self.problem.box[self.time, 1]
+        return bool(progress.slabs) and progress.begin >= float(self.problem.box[self.time, 1])
 
     def solution(self, progress: Progress) -> Slabs:
         """Return what is done as one field."""
@@ -192,6 +195,12 @@ class March:
             self._accept(progress, attempt)
         return self.solution(progress), worst
 
+    def share(self, cover: Cover) -> float:
+        """Return which part of the range of time a cover has."""
+        if self.time is None:
+            return 1.0
+        return float(np.ptp(cover.domain[self.time]) / np.ptp(self.problem.box[self.time]))
+
     def _attempt(self, progress: Progress, end: float) -> Attempt:
         cover = progress.cover if self.time is None else progress.cover.with_range(self.time, progress.begin, end)
         field = CellField(cover, self.basis, self.problem.unknown_names)
@@ -202,7 +211,8 @@ class March:
         system = System(self.problem, field, rows, known, self.weights)
 
         def missing(coefficients: Array) -> Array:
-            return left_out(field, coefficients, positive(np.maximum(progress.scales, sizes(field, coefficients))))
+            scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))
+            return left_out(field, coefficients, scales, self.share(cover))
 
         def enough(coefficients: Array) -> float:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
@@ -263,7 +273,8 @@ class March:
             length = float(cover.domain[self.time] @ [-1.0, 1.0])
             progress.shortened += 1
             progress.length = length * min(self._factor(along_time), 0.5**progress.shortened)
-            self._refuse_short(progress)
+            if progress.length < SHORTEST_SLAB * float(np.ptp(self.problem.box[self.time])):
+                self._give_up(progress, attempt)
             return
         cover, _ = attempt.slab.field.cover.split(too_coarse(missing, tolerance, self.space))
         if cover.num_cells > self.limits.cells:
@@ -272,10 +283,18 @@ class March:
         else:
             progress.cover = cover
 
-    def _refuse_short(self, progress: Progress) -> None:
-        low, high = self.problem.box[self.time or 0]
-        if progress.length < SHORTEST_SLAB * (high - low):
-            raise FloatingPointError(f"no slab is short enough at {self.problem.time} = {progress.begin:.6g}")
+    def _give_up(self, progress: Progress, attempt: Attempt) -> None:
+        """Keep an attempt although shorter slabs would be needed.
+
+        Raises
+        ------
+        FloatingPointError : Gauss-Newton does not converge, however short the slab.
+        """
+        place = f"{self.problem.time} = {progress.begin:.6g}"
+        if not attempt.solved.has_converged:
+            raise FloatingPointError(f"no slab is short enough at {place}")
+        progress.remarks.append(f"no slab is short enough at {place}: {attempt.missing.max():.1e} stays unresolved")
+        self._accept(progress, attempt)
 
     def _factor(self, missing: float) -> float:
         """Return by what to multiply a slab's length, given what is missing along time, which falls with a power of the length."""
@@ -297,7 +316,7 @@ class March:
             factor = self._factor(float(attempt.missing[:, self.time].max()))
             if attempt.missing.max() > self.limits.tolerance:
                 factor = max(factor, 1.0)
-            progress.begin, progress.length = float(end), (end - begin) * factor
+            progress.begin, progress.length = float(end), float(end - begin) * factor
             progress.cover = slab.field.cover
             if end < self.problem.box[self.time, 1]:
                 scales = positive(progress.scales)

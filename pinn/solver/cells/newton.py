@@ -14,8 +14,9 @@ Array = np.ndarray
 SHORTEST = 2.0**-8
 """Least part of a step that is tried."""
 
-LITTLE = 0.9
-"""A whole step that leaves more than this part of the norm is the last."""
+LITTLE, SHORTER = 0.9, 0.5
+"""A whole step that leaves more than this part of the norm, and is longer than that part of the step before, is the last: data that
+no solution meets keep the norm up, and then it is the steps that show convergence."""
 
 
 SAFETY = 10.0
@@ -67,8 +68,9 @@ def gauss_newton(system: System, start: Array, is_linear: bool, tolerance: Toler
         size = part * float(np.linalg.norm(move))
         foreseen = SAFETY * size * (size / last) ** 2 if number > 1 else size
         is_small = min(size, foreseen) <= tolerance(new) * np.linalg.norm(new)
+        is_stuck = part == 1.0 and norm > LITTLE * before and size > SHORTER * last
         last = size
-        if is_linear or is_small or (part == 1.0 and norm > LITTLE * before and number > 1):
+        if is_linear or is_small or is_stuck:
             return Solved(coefficients, number, norm, True)
     return Solved(coefficients, most, norm, False)
 

@@ -16,16 +16,16 @@ AMPLE = 1e-2
 """Two cells become one where one is enough for this part of the tolerance."""
 
 
-def left_out(field: CellField, coefficients: Array, scales: Array) -> Array:
+def left_out(field: CellField, coefficients: Array, scales: Array, share: float = 1.0) -> Array:
     """Return what the features of each cell leave out of the solution along each axis, (cells, dim).
 
     It is the largest over the unknowns, relative to their sizes ``scales`` (unknowns,), and counts by the root of the cell's share
-    of the domain, so that the root of the sum of squares over cells is relative in L2.
+    of the domain, of which the cover is a ``share``, so that the root of the sum of squares over all cells is relative in L2.
     """
     values = coefficients @ field.basis.table((0,) * field.basis.dim).T
     tails = field.basis.tails(values) / scales[:, None]
     volumes = np.prod(field.cover.halves, axis=1)
-    return tails.max(axis=1) * np.sqrt(volumes / volumes.sum())[:, None]
+    return tails.max(axis=1) * np.sqrt(share * volumes / volumes.sum())[:, None]
 
 
 def sizes(field: CellField, coefficients: Array) -> Array:

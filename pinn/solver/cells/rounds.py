@@ -120,8 +120,8 @@ def second(march: March, better: March, state: State) -> tuple[Slabs, float, flo
     """
     progress = restore(march, state)
     scales = positive(progress.scales)
-    before = max(float(left_out(slab.field, slab.coefficients, scales).max()) for slab in progress.slabs)
-    return *better.repeat(progress.slabs), before
+    each = [left_out(slab.field, slab.coefficients, scales, march.share(slab.field.cover)).max() for slab in progress.slabs]
+    return *better.repeat(progress.slabs), float(max(each))
 
 
 def description(march: March, state: State) -> dict[str, Any]:
