@@ -158,11 +158,16 @@ def runs(name: str, method: str, seeds: int, limit: float) -> Iterator[Run]:
     except (RuntimeError, TimeoutError) as problem:
         print(f"{name}: no reference: {problem}", flush=True)
     for seed in range(seeds):
-        try:
-            metrics, message = limited(measured, (name, settings, seed), limit)
-        except (RuntimeError, TimeoutError) as problem:
-            metrics, message = {}, str(problem)
-        yield Run(name, method, seed, metrics, message)
+        yield attempt(name, method, settings, seed, limit)
+
+
+def attempt(name: str, method: str, settings: Sequence[str], seed: int, limit: float) -> Run:
+    """Return a run, without numbers where it failed or was ended after so many seconds."""
+    try:
+        metrics, message = limited(measured, (name, settings, seed), limit)
+    except (RuntimeError, TimeoutError) as problem:
+        metrics, message = {}, str(problem)
+    return Run(name, method, seed, metrics, message)
 
 
 def measured(name: str, settings: Sequence[str], seed: int) -> tuple[dict[str, Any], str]:
