@@ -16,7 +16,6 @@ import argparse
 import os
 import platform
 import statistics
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +117,6 @@ def main() -> None:
 
 def table(ablation: Ablation, seeds: int, limit: float) -> Iterator[str]:
     """Yield the lines of a comparison's table while it is made, and below it what it was made with."""
-    begin, busy = time.perf_counter(), processor_seconds()
     yield "| " + " | ".join(HEAD) + " |"
     yield "|" + "---|" * len(HEAD)
     failures = []
@@ -127,16 +125,9 @@ def table(ablation: Ablation, seeds: int, limit: float) -> Iterator[str]:
             found = [attempt(problem, setting, ablation.words(setting), seed, limit) for seed in range(seeds)]
             failures += [f"- {problem}, {setting}, {reason.strip()}" for reason in reasons(found)]
             yield line(ablation, found)
-    share = (processor_seconds() - busy) / (time.perf_counter() - begin)
     made = "one seed" if seeds == 1 else f"{seeds} seeds"
-    yield f"\n{made}, {platform.machine()}, {share:.0%} of a core, pinn {pinn.__version__}"
+    yield f"\n{made}, {platform.machine()}, a load of {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores, pinn {pinn.__version__}"
     yield from (["", *failures] if failures else [])
-
-
-def processor_seconds() -> float:
-    """Return the processor's seconds of all processes that were started here and have ended."""
-    spent = os.times()
-    return spent.children_user + spent.children_system
 
 
 def line(ablation: Ablation, found: Sequence[Run]) -> str:

@@ -47,6 +47,9 @@ REFERENCES = {
 MEASURED = {"cavity_100": ("u", "v")}
 """Unknowns that are measured where another grows without bound: the pressure, like a logarithm, at the ends of the lid."""
 
+IMPORTED = ("pinn.run.judging", "pinn.run.training")
+"""What is imported before the clock starts: imports count for nobody, nor do those of the classical solver."""
+
 KNOWN = 0.3
 """An error is known from a reference whose error bar is at most this part of it."""
 
@@ -172,8 +175,8 @@ def attempt(name: str, method: str, settings: Sequence[str], seed: int, limit: f
 
 def measured(name: str, settings: Sequence[str], seed: int) -> tuple[dict[str, Any], str]:
     """Return the numbers of a run, none if it did not finish, and what it said last."""
-    for module in ("judging", "training"):  # imports count for nobody, nor do those of the classical solver
-        import_module(f"pinn.run.{module}")
+    for module in IMPORTED:
+        import_module(module)
     result = solved(name, settings, seed)
     return dict(result.metrics), str(result).partition(";")[0]
 
@@ -195,7 +198,8 @@ def limited(work: Callable, arguments: Sequence[Any], seconds: float) -> Any:
     TimeoutError : it was not done in time.
     RuntimeError : it failed, for the reason in the message.
     """
-    context = get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", *IMPORTED])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_reply, args=(sender, work, arguments), daemon=True)
     process.start()
