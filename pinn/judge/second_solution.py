@@ -1,4 +1,4 @@
-"""The error of a field in cells from a second one with more features in the same cells."""
+"""The error of a field in cells from two others, with more and with fewer features in the same cells."""
 
 from __future__ import annotations
 
@@ -16,67 +16,68 @@ from pinn.problem.randomness import generator
 from pinn.problem.sites import tensor_points
 
 POINTS = 20_000
-"""Random points at which the two are compared."""
+"""Random points at which the three are compared."""
 
-CONVERGED = 0.5
-"""The second solution must leave out at most this part of what the first does; else both may be wrong alike."""
+SLOWEST = 0.6
+"""Largest ratio of two successive differences; beyond, the differences do not tell the error."""
 
 
-class Second(NamedTuple):
-    """A better solution of the same problem, and what each leaves out of the solution, relative L2.
+class Neighbours(NamedTuple):
+    """Solutions of the same problem that are more and less accurate."""
 
-    Attributes
-    ----------
-    missing, before : of the better one, and of the one that is judged.
-    """
-
-    solution: Solution
-    missing: float
-    before: float
+    better: Solution
+    worse: Solution
 
 
 class Difference(NamedTuple):
-    """One unknown of one solution minus that of another."""
+    """One unknown of one solution minus that of another, times a factor."""
 
     first: Solution
     second: Solution
     number: int
+    factor: float
 
     def __call__(self, points: Array, width: int = 0) -> Array:
         """Return the difference (points,) at ``points`` (points, dim); ``width`` is of no effect."""
-        return (self.first(points) - self.second(points))[:, self.number]
+        return self.factor * (self.first(points) - self.second(points))[:, self.number]
 
     def on_grid(self, axes: tuple[Array, ...], width: int = 0) -> Array:
         """Return the difference on a tensor grid."""
         return self(tensor_points(axes)).reshape([len(axis) for axis in axes])
 
 
-def estimate_by(problem: Problem, solution: Solution, better: Callable[[], Second | str]) -> Estimate:
-    """Return the difference from a second solution as the estimated error.
+def estimate_by(problem: Problem, solution: Solution, neighbours: Callable[[], Neighbours | str]) -> Estimate:
+    """Return the estimated error of a solution from its differences to a better one and to a worse one.
 
-    It is the first one's error as far as the second is more accurate, which is believed if it leaves out much less of the
-    solution. What both have in common, a wrong text or another branch of solutions, it does not see. Differences below 1e-12
-    are given as 1e-12.
+    Where the differences fall by a factor ρ from one to the next, the difference d to the better solution is 1 − ρ of the error, so
+    the estimate is d/(1 − ρ). It is believed where ρ is small for every unknown, or the error of the size of rounding. What all
+    three have in common, a wrong text or another branch of solutions, it does not see. Estimates below 1e-12 are given as 1e-12.
 
     Parameters
     ----------
-    better : computes the second solution, or tells why there is none.
+    neighbours : computes the two, or tells why there are none.
     """
     begin = time.perf_counter()
-    second = better()
-    if isinstance(second, str):
-        return Estimate(False, second, seconds=time.perf_counter() - begin)
+    found = neighbours()
+    if isinstance(found, str):
+        return Estimate(False, found, seconds=time.perf_counter() - begin)
     low, high = problem.box.T
     points = low + (high - low) * generator(0, "second solution").random((POINTS, problem.dim))
-    values = second.solution(points)
-    difference, size = np.linalg.norm(solution(points) - values, axis=0), np.linalg.norm(values, axis=0)
-    relative = np.maximum(difference / np.where(size > 0, size, 1.0), SURELY_ROUNDING)
+    better = found.better(points)
+    own, worse = solution(points), found.worse(points)
+    size = np.where(np.any(better, axis=0), np.linalg.norm(better, axis=0), 1.0)
+    after, before = np.linalg.norm(own - better, axis=0) / size, np.linalg.norm(worse - own, axis=0) / size
+    ratio = np.where(after > SURELY_ROUNDING, after / np.maximum(before, SURELY_ROUNDING), 0.0)
+    factors = 1 / (1 - np.minimum(ratio, SLOWEST))
+    relative = np.maximum(factors * after, SURELY_ROUNDING)
     why = ""
-    if second.missing > CONVERGED * second.before and second.before > SURELY_ROUNDING:
-        why = f"more features in the cells resolve little more: {second.missing:.1e} is left out, before {second.before:.1e}"
-    elif not np.isfinite(relative).all():
-        why = "the second solution is not finite"
-    names = problem.unknown_names
-    errors = {name: Difference(solution, second.solution, number) for number, name in enumerate(names)}
-    found = dict(zip(names, map(float, relative), strict=True))
-    return Estimate(not why, why, found, 0, time.perf_counter() - begin, errors)
+    if not np.isfinite(relative).all():
+        why = "a solution with more or fewer features is not finite"
+    elif (ratio > SLOWEST).any():
+        why = f"more features in the cells change the solution by {after.max():.1e}, fewer by {before.max():.1e}"
+    errors = {
+        name: Difference(solution, found.better, number, float(factors[number]))
+        for number, name in enumerate(problem.unknown_names)
+    }
+    each = dict(zip(problem.unknown_names, map(float, relative), strict=True))
+    return Estimate(not why, why, each, 0, time.perf_counter() - begin, errors)

@@ -70,6 +70,12 @@ def previous(path: Path) -> Path:
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
+def remove(path: Path) -> None:
+    """Take a checkpoint away, and the one before it."""
+    for each in (path, previous(path)):
+        each.unlink(missing_ok=True)
+
+
 def load(path: Path) -> tuple[dict[str, Any] | None, str]:
     """Return the newest checkpoint that is whole, and a notice when that is not the last one.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +34,15 @@ from omegaconf.errors import (
 
 from pinn.problem.settings import BadInput
 from pinn.run.options import config_folder, groups
-from pinn.run.overrides import prepare, quoted, read, unknown_option, unknown_setting
+from pinn.run.overrides import paths, prepare, quoted, read, unknown_option, unknown_setting
 
-TRAINER, TRAINING = "adam_broyden", ("solver.stages", "solver.until", "stage@solver.stages")
-"""The solver that words about stages and rules speak of when no other is chosen."""
+SPOKEN_OF = {
+    "least_squares": ("solver.tolerance", "solver.cells", "solver.most_cells", "solver.steps", "solver.seconds", "network.degree"),
+    "adam_broyden": ("solver.stages", "solver.until", "solver/until", "stage@solver.stages", "network", "points"),
+}
+"""Solvers, and the settings that speak of one when none is chosen."""
+
+TRAINER = "adam_broyden"
 
 QUIET = ["hydra/hydra_logging=none", "hydra/job_logging=none", "hydra.output_subdir=null"]
 
@@ -87,9 +92,9 @@ class Source:
 
 def _over_defaults(node: dict[str, Any], store: ConfigStore) -> dict[str, Any]:
     """Lay a partial settings file over the defaults; text where a group stands chooses an option of it."""
-    choices: list[Any] = []
-    if isinstance(node.get("solver"), Mapping) and {"stages", "until"} & set(node["solver"]):
-        choices.append({"override /solver": TRAINER})
+    chosen = "experiment" in node or isinstance(node.get("solver"), str)
+    meant = None if chosen else _spoken_of(paths({name: node[name] for name in ("solver", "network", "points") if name in node}))
+    choices: list[Any] = [{"override /solver": meant}] if meant else []
     for group, options in groups().items():
         value = node.get(group)
         if isinstance(value, str):
@@ -187,16 +192,25 @@ def _prepared(source: Source, words: Sequence[str], several: bool) -> list[str]:
         _refuse_several_values(prepared)
     if not source.words() and source.experiment is None and not re.search(r"(^| )(problem|experiment)=", " ".join(words)):
         raise BadInput(f"problem must be chosen; available: {', '.join(known['problem'])}")
-    return [*source.words(), *_trainer(source, words), *prepared]
+    return [*source.words(), *_solver(source, words), *prepared]
 
 
-def _trainer(source: Source, words: Sequence[str]) -> list[str]:
-    """Return the word that chooses training where settings of its stages are given and nothing chooses a solver."""
+def _solver(source: Source, words: Sequence[str]) -> list[str]:
+    """Return the word that chooses the solver whose settings are given, where nothing else chooses one."""
     given = [read(word) for word in words]
-    in_file = source.is_record or "solver" in (source.experiment or {})
-    chosen = in_file or any(each.group in ("solver", "experiment") for each in given)
-    asks = any(each.key.startswith(TRAINING) for each in given)
-    return [f"solver={TRAINER}"] if asks and not chosen else []
+    chosen = source.is_record or "solver" in (source.experiment or {})
+    chosen = chosen or any(each.group == "solver" or (each.group == "experiment" and each.value != "null") for each in given)
+    meant = None if chosen else _spoken_of(each.key for each in given)
+    return [f"solver={meant}"] if meant else []
+
+
+def _spoken_of(settings: Iterable[str]) -> str | None:
+    """Return the solver that dotted names of settings speak of; None when they speak of none."""
+    given = list(settings)
+    for solver, names in SPOKEN_OF.items():
+        if any(re.match(rf"{re.escape(name)}\b", each) for name in names for each in given):
+            return solver
+    return None
 
 
 @functools.cache

@@ -18,7 +18,6 @@ ANY_PROBLEM = Source(name="heat_1d")
 WISHES = ("network", "points", "precision", "device", "derivatives", "hard")
 """Settings that only training follows."""
 
-
 FALLBACK = "adam_broyden"
 """The solver that takes over where the one that was chosen fails."""
 
@@ -30,7 +29,13 @@ def is_open(settings: Mapping[str, Any]) -> bool:
 
 
 def decided(settings: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
-    """Return settings with the solver that suits the problem, and the network that it brings along."""
+    """Return settings with the solver that suits the problem, and the network that it brings along.
+
+    Raises
+    ------
+    BadInput : settings of a solver, though none is chosen.
+    """
+    build(settings["solver"], "solver")
     usual = compose(ANY_PROBLEM)
     wishes = any(settings[name] != usual[name] for name in WISHES)
     choice = choose(problem, wishes)

@@ -70,32 +70,37 @@ def start(prepared: Prepared, line: str, progress: Progress, path: Path | None =
 
 
 def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin: float) -> Outcome:
+    from pinn.run.environment import environment
+
+    configuration = setup.prepared.configuration
+    _write_config(setup, folder)
+    details = environment(line, configuration.seed, configuration.threads, str(setup.device))
+    atomic.write_json(folder / "environment.json", details)
+    folder.log(f"start: {line}")
+    return _try_twice(setup, folder, None, progress, begin)
+
+
+def _write_config(setup: Setup, folder: RunFolder) -> None:
+    comment = "All settings of this run; pinn run on this file does it again."
+    atomic.write_yaml(folder / "config.yaml", record(setup.prepared.configuration), comment)
+
+
+def _try_twice(setup: Setup, folder: RunFolder, saved: dict | None, progress: Progress, begin: float) -> Outcome:
+    """Carry the run out; where a solver fails that no person has chosen, another one begins anew in the same folder."""
     from pinn.run.decide import instead
     from pinn.solver.staged import Diverged
 
-    _describe(setup, folder, line)
     try:
-        return _carry_out(setup, folder, None, progress, begin)
+        return _carry_out(setup, folder, saved, progress, begin)
     except Diverged as problem:
         other = instead(setup.prepared.configuration, str(problem))
         if other is None:
             raise
         folder.log(str(problem))
+    checkpoint.remove(folder / "checkpoint.pt")
     setup = _set_up(setup.prepared._replace(configuration=other))
-    _describe(setup, folder, line)
+    _write_config(setup, folder)
     return _carry_out(setup, folder, None, progress, begin)
-
-
-def _describe(setup: Setup, folder: RunFolder, line: str) -> None:
-    """Write what is going to be done, and where."""
-    from pinn.run.environment import environment
-
-    configuration = setup.prepared.configuration
-    comment = "All settings of this run; pinn run on this file does it again."
-    atomic.write_yaml(folder / "config.yaml", record(configuration), comment)
-    details = environment(line, configuration.seed, configuration.threads, str(setup.device))
-    atomic.write_json(folder / "environment.json", details)
-    folder.log(f"start: {line}")
 
 
 def resume(path: str | Path, progress: Progress) -> Outcome:
@@ -135,7 +140,7 @@ def _go_on(setup: Setup, folder: RunFolder, content: dict | None, notice: str, p
     stage = f"{content['state']['stage']} step {content['state']['step']}" if content else "the beginning"
     folder.log(f"resume at {stage} {notice}".rstrip())
     progress.say(f"resume at {stage}")
-    return _carry_out(setup, folder, content, progress, begin)
+    return _try_twice(setup, folder, content, progress, begin)
 
 
 def _refuse_changes(prepared: Prepared, saved: str) -> None:
@@ -206,7 +211,7 @@ def _leave_status(folder: RunFolder, message: str, code: int, state: str = "fail
 
 def _about_divergence(problem: Any) -> str:
     kept = f"; last good step {problem.state.total} saved" if problem.state is not None and problem.state.total else ""
-    return f"{problem}{kept}; try a smaller rate, or another seed"
+    return f"{problem}{kept}; try {problem.advice}"
 
 
 def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Progress, begin: float) -> Outcome:

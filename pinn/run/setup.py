@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pinn.field.field import Field
     from pinn.field.network.local_features import LocalFeatures
     from pinn.field.solution import Solution
-    from pinn.judge.second_solution import Second
+    from pinn.judge.second_solution import Neighbours
     from pinn.problem.problem import Residual
     from pinn.solver.cells.march import March
     from pinn.solver.rows import Rows
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 MORE_DEGREES = 3
-"""By how much the degree of a second solution in the same cells is higher."""
+"""By how much the degrees of two solutions for comparison, in the same cells, are higher and lower."""
 
 WORTH_COMPILING = 2.0
 """Seconds of training, as foreseen, from which it pays to wait about one for the C compiler."""
@@ -88,8 +88,8 @@ class NetworkSetup:
         """Return ``error`` of a solution as a function of θ, for looks at it during the solve."""
         return lambda theta: error(self.field.solution(theta))
 
-    def second(self, state: State) -> None:
-        """Return None: there is no second solution to compare with."""
+    def neighbours(self, state: State) -> None:
+        """Return None: there are no solutions to compare with."""
 
     def description(self, state: State) -> dict[str, Any]:
         """Return what metrics.json says about the solve beyond what its state does."""
@@ -106,13 +106,13 @@ class CellSetup:
 
     Attributes
     ----------
-    better : makes a march with more features.
+    other : makes a march whose features have a degree that is higher by a number.
     decisions : ``most_cells``, how many cells this machine's memory has room for. seconds : that the solve may take.
     """
 
     prepared: Prepared
     march: March
-    better: Callable[[], March]
+    other: Callable[[int], March]
     decisions: Mapping[str, Any]
     seconds: float | None = None
     compiling_before: float = 0.0
@@ -150,16 +150,17 @@ class CellSetup:
     def error_of(self, error: Callable[[Any], float | None]) -> None:
         """Return None: before the end the solution is not there at all times."""
 
-    def second(self, state: State) -> Callable[[], Second | str] | None:
-        """Return how to solve with more features on the same covers; None for a single cell, which has no cuts."""
-        return (lambda: self._second(state)) if self.solution(state).cuts else None
+    def neighbours(self, state: State) -> Callable[[], Neighbours | str]:
+        """Return how to solve with more and with fewer features on the same covers."""
+        return lambda: self._neighbours(state)
 
-    def _second(self, state: State) -> Second | str:
-        from pinn.judge.second_solution import Second
+    def _neighbours(self, state: State) -> Neighbours | str:
+        from pinn.judge.second_solution import Neighbours
         from pinn.solver.cells import rounds
 
         try:
-            return Second(*rounds.second(self.march, self.better(), state))
+            better, worse = (rounds.repeated(self.march, self.other(change), state) for change in (MORE_DEGREES, -MORE_DEGREES))
+            return Neighbours(better, worse)
         except (FloatingPointError, MemoryError) as error:
             return str(error) or type(error).__name__
 
@@ -217,8 +218,10 @@ def _cells(settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] |
     def march(network: LocalFeatures) -> March:
         return March(problem, network.basis(problem.dim, configuration.seed), limits, solver.cells, weights)
 
-    better = replace(network, degree=network.degree_for(problem.dim) + MORE_DEGREES)
-    return CellSetup(prepared, march(network), lambda: march(better), made, solver.seconds)
+    def other(change: int) -> March:
+        return march(replace(network, degree=max(2, network.degree_for(problem.dim) + change)))
+
+    return CellSetup(prepared, march(network), other, made, solver.seconds)
 
 
 def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool | None:

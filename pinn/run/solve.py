@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.text import plain
 from pinn.problem.tree import Index
+from pinn.run.decide import instead
 from pinn.run.execute import DIVERGED, INTERRUPTED, Outcome, largest_error, start
 from pinn.run.overrides import quoted
 from pinn.run.prepare import Prepared, prepare, prepare_settings
@@ -189,8 +191,7 @@ def solve(
         words.append(f"seed={seed}")
     if folder is not None:
         words.append(f"folder={quoted(str(folder))}")
-    chooses = any(re.match(r"\+*solver[.=]|experiment=", word) for word in words)
-    prepared = _prepared(problem, words if network is None or chooses else [*words, "solver=adam_broyden"])
+    prepared = _prepared(problem, words)
     if network is not None:
         prepared = _with_network(prepared, network, settings)
     line = f"pinn.solve({', '.join(map(repr, [_shown(problem), *words]))})"
@@ -218,10 +219,13 @@ def _with_network(prepared: Prepared, network: Any, words: Sequence[str]) -> Pre
             f"must be a torch.nn.Module or settings, got {network!r}; an option is the word 'network={network}'", "network"
         )
     try:
-        chosen = network if isinstance(network, (Network, ModuleNetwork)) else ModuleNetwork(network)
+        chosen = network if isinstance(network, (Network, ModuleNetwork, LocalFeatures)) else ModuleNetwork(network)
     except BadInput as error:
         raise error.under("network") from None
-    return prepared._replace(configuration=replace(prepared.configuration, network=chosen))
+    configuration = prepared.configuration
+    if not isinstance(chosen, LocalFeatures):
+        configuration = instead(configuration, "a network is given") or configuration
+    return prepared._replace(configuration=replace(configuration, network=chosen))
 
 
 def _shown(problem: Any) -> str:

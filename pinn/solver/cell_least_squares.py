@@ -15,7 +15,7 @@ FINEST = 1e-14
 TOLERANCES = {1: 1e-13, 2: 1e-11, 3: 1e-8, 4: 1e-6, 5: 1e-6}
 """By number of coordinates, where none is asked for."""
 
-SHARE = 0.03
+SHARE = 0.01
 """Of the wanted accuracy: what may be missing in a cell."""
 
 
@@ -31,7 +31,7 @@ class CellLeastSquares(Settings):
 
     Parameters
     ----------
-    tolerance : part of the solution, relative L2, that may be missing in a cell; None means 0.03 of the wanted accuracy, or
+    tolerance : part of the solution, relative L2, that may be missing in a cell; None means 0.01 of the wanted accuracy, or
         1e-13, 1e-11, 1e-8, 1e-6, 1e-6 in 1, 2, 3, 4, 5 coordinates.
     cells : equal cells along a coordinate to begin with, by its name; 1 where it is not named.
     most_cells : of one slab; where more would be needed the result is what so many give.
@@ -73,7 +73,7 @@ class CellLeastSquares(Settings):
         if accuracy is None:
             return TOLERANCES.get(problem.dim, max(TOLERANCES.values()))
         if SHARE * accuracy < FINEST:
-            raise BadInput(f"must be at least {FINEST / SHARE:g}, which is what float64 allows, got {accuracy:g}", "accuracy")
+            raise BadInput(f"must be at least {FINEST / SHARE:.0g}, which is what float64 allows, got {accuracy:g}", "accuracy")
         return min(SHARE * accuracy, 1e-2)
 
     def most_cells_for(self, coefficients: int, shared: int, gigabytes: float) -> int:

@@ -64,6 +64,10 @@ class Diverged(ArithmeticError):
     point : coordinates at which it is, (dim,), or None.
     stage, step : where in the solve: the name of the stage, and steps over all stages.
     state : the last state with finite loss and gradient, or None if there never was one.
+
+    Attributes
+    ----------
+    advice : what a person may try.
     """
 
     def __init__(self, term: str, point: np.ndarray | None, stage: str, step: int, state: State | None):
@@ -71,6 +75,7 @@ class Diverged(ArithmeticError):
         culprit = f"term {term!r}{at}" if term else "the loss"
         super().__init__(f"diverged at step {step} in stage {stage!r}: {culprit} is not finite")
         self.term, self.point, self.stage, self.step, self.state = term, point, stage, step, state
+        self.advice = "a smaller rate, or another seed"
 
 
 class Clock:

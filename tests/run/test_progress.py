@@ -56,7 +56,8 @@ def test_the_line_says_when_a_stage_will_be_done():
     assert "25 steps/s, 12 s left" in line("adam", 100, 400, 1.0, {}, None, 25.0)
     assert line("lbfgs", 3, 0, 1.0, {}, None, 0.0) == "lbfgs 3  loss 1.00e+00"
     assert line("adam", 3, 9, 1.0, {}, ("estimate", None), 0.0) == "adam 3/9  estimate withheld  loss 1.00e+00"
-    assert [duration(s) for s in (3.2, 100, 9000)] == ["3 s", "2 min", "2.5 h"]
+    assert [duration(s) for s in (0.02, 0.3, 0.96, 3.2, 9.4, 12)] == ["0.02 s", "0.3 s", "1 s", "3 s", "9 s", "12 s"]
+    assert [duration(s) for s in (89, 100, 5390, 9000)] == ["89 s", "2 min", "90 min", "2.5 h"]
 
 
 def test_long_lines_are_cut_between_words():

@@ -6,6 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import pinn  # noqa: E402
+from pinn.run.prepare import prepare  # noqa: E402
+from pinn.run.solve import _with_network  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,24 @@ def test_a_torch_module_is_solved_with(here, small):
     assert torch.equal(module[0].weight, before) and not torch.allclose(parts["0.weight"], before.double())
     with pytest.raises(pinn.BadInput, match="can only be given in Python"):
         pinn.solve(here / "m" / "config.yaml", quiet=True)
+
+
+def test_a_network_is_trained_where_cells_would_be_chosen_and_by_the_solver_of_a_file(here):
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    quick = {"problem": "heat_1d", "seed": 3, "report": "none"}
+    (here / "open.yaml").write_text(f"{quick}")
+    (here / "said.yaml").write_text(f"{quick | {'solver': 'soap'}}")
+    made = [
+        _with_network(prepare(name, []), module, [])
+        for name in ("heat_1d", "open.yaml", "said.yaml")
+    ]  # fmt: skip
+    assert [each.configuration.solver.title for each in made] == ["adam+broyden", "adam+broyden", "soap"]
+    assert made[0].configuration.chosen == "solver=adam_broyden: a network is given" and made[2].configuration.chosen == ""
+    cells = _with_network(prepare("heat_1d"), pinn.LocalFeatures(degree=9), [])
+    assert (cells.configuration.solver.title, cells.configuration.network.degree) == ("least_squares", 9)
+    with pytest.raises(pinn.BadInput, match="local_features are for solver=least_squares"):
+        _with_network(prepare("heat_1d", ["solver=soap"]), pinn.LocalFeatures(degree=9), [])
 
 
 def test_settings_of_a_network_are_an_argument_too(here, small):

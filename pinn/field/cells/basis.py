@@ -83,7 +83,7 @@ class RandomFeatures:
         from scipy.linalg import qr, solve_triangular
 
         dim = points.shape[1]
-        self._activation, self.degree = activation, round(len(points) ** (1 / dim)) - 2
+        self._activation = activation
         self._weights, self._biases = rng.uniform(-radius, radius, (dim, width)), rng.uniform(-radius, radius, width)
         values = self._raw(points, (0,) * dim) / np.sqrt(len(points))
         triangle, order = qr(values, mode="r", pivoting=True, check_finite=False)
@@ -91,6 +91,8 @@ class RandomFeatures:
         self.size = int(np.count_nonzero(diagonal > NEGLIGIBLE * diagonal[0]))
         kept = order[: self.size]
         self._weights, self._biases = self._weights[:, kept], self._biases[kept]
+        degrees = range(1, round(len(points) ** (1 / dim)))
+        self.degree = max((each for each in degrees if LegendreFeatures(dim, each).size <= self.size), default=1)
         self._combine = solve_triangular(triangle[: self.size, : self.size], np.eye(self.size))
 
     def at(self, points: Array, index: Index) -> Array:

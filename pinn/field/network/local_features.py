@@ -10,7 +10,7 @@ from pinn.problem.settings import BadInput, Settings, setting
 if TYPE_CHECKING:
     from pinn.field.cells.basis import Basis
 
-DEGREES = {1: 24, 2: 14, 3: 10, 4: 8, 5: 6}
+DEGREES = {1: 24, 2: 14, 3: 8, 4: 8, 5: 6}
 """Degree by number of coordinates."""
 
 
@@ -25,7 +25,7 @@ class LocalFeatures(Settings):
     Parameters
     ----------
     features : which functions.
-    degree : of the polynomials; None is 24, 14, 10, 8, 6 in 1 to 5 coordinates.
+    degree : of the polynomials; None is 24, 14, 8, 8, 6 in 1 to 5 coordinates.
     width : number of random features; None means as many as polynomials of this degree.
     radius : W and b are uniform in ± this.
     extra_points : points along every axis of a cell and of its faces beyond the degree.

@@ -32,8 +32,14 @@ AIM = 0.3
 HELPS = 0.7
 """A refinement helps when less than this part of what was missing is missing afterwards."""
 
-PATIENCE = 4
-"""Refinements in a row that may not help."""
+PATIENCE = 8
+"""Refinements in a row along one coordinate that may not help; half as many along two."""
+
+LEAST_SATISFIED, MOST_SATISFIED = 1e-6, 1e-3
+"""The residual of a solution is at most the root of the tolerance, between these; functions that solve nothing leave more."""
+
+LOOSE = 10.0
+"""Factor on the largest residual of a solution that is made for comparison."""
 
 EXACT = 0.1
 """Gauss-Newton steps are small when they are this part of what the cells leave out, or of the tolerance."""
@@ -54,6 +60,11 @@ class Limits:
     tolerance: float
     cells: int
     steps: int
+
+    @property
+    def residual(self) -> float:
+        """The largest residual of a solution."""
+        return min(max(math.sqrt(self.tolerance), LEAST_SATISFIED), MOST_SATISFIED)
 
 
 @dataclass
@@ -83,12 +94,19 @@ class Progress:
 
 
 class Attempt(NamedTuple):
-    """One solve on one cover, and what it leaves out of the solution, (cells, dim)."""
+    """One solve on one cover.
+
+    Attributes
+    ----------
+    missing : what it leaves out of the solution, (cells, dim).
+    residual : root mean square of the rows over the size of the solution.
+    """
 
     slab: Slab
     system: System
     solved: Solved
     missing: Array
+    residual: float
 
 
 class Marching:
@@ -178,22 +196,21 @@ class March:
             self._refine(progress, attempt)
         return attempt
 
-    def repeat(self, slabs: Sequence[Slab]) -> tuple[Slabs, float]:
-        """Solve once more, on the covers of slabs, and return the solution and the most that a cell of it leaves out.
+    def repeat(self, slabs: Sequence[Slab]) -> Slabs:
+        """Solve once more, on the covers of slabs.
 
         Raises
         ------
         FloatingPointError : a slab on which Gauss-Newton does not converge.
         """
-        progress, worst = self.begin(), 0.0
+        progress = self.begin()
         for slab in slabs:
             progress.cover, progress.guess = slab.field.cover, None if self._is_linear else slab
             attempt = self._attempt(progress, 1.0 if self.time is None else float(slab.field.cover.domain[self.time, 1]))
-            if not attempt.solved.has_converged:
-                raise FloatingPointError("Gauss-Newton did not converge with more features")
-            worst = max(worst, float(attempt.missing.max()))
+            if not attempt.solved.has_converged or attempt.residual > LOOSE * self.limits.residual:
+                raise FloatingPointError("with more or fewer features the equations are not satisfied")
             self._accept(progress, attempt)
-        return self.solution(progress), worst
+        return self.solution(progress)
 
     def share(self, cover: Cover) -> float:
         """Return which part of the range of time a cover has."""
@@ -218,7 +235,9 @@ class March:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
 
         solved = gauss_newton(system, self._start(progress, field), self._is_linear, enough, self.limits.steps)
-        return Attempt(Slab(field, solved.coefficients), system, solved, missing(solved.coefficients))
+        size = float(sizes(field, solved.coefficients).max()) or 1.0
+        residual = solved.norm / math.sqrt(max(system.num_rows, 1)) / size
+        return Attempt(Slab(field, solved.coefficients), system, solved, missing(solved.coefficients), residual)
 
     def _end(self, progress: Progress) -> float:
         """Return where the slab ends: the rest of the time is cut evenly."""
@@ -247,24 +266,30 @@ class March:
 
     def _is_resolved(self, progress: Progress, attempt: Attempt) -> bool:
         """Whether an attempt is good enough, or no better one is to be had; then a remark says why."""
-        worst, limits = float(attempt.missing.max()), self.limits
-        if worst <= limits.tolerance and attempt.solved.has_converged:
+        worst = float(attempt.missing.max())
+        if worst <= self.limits.tolerance and attempt.solved.has_converged and attempt.residual <= self.limits.residual:
             return True
         if worst < HELPS * progress.least:
             progress.least, progress.in_vain = worst, 0
         else:
             progress.in_vain += 1
-        if progress.in_vain >= PATIENCE and attempt.solved.has_converged:
-            progress.remarks.append(f"further cutting does not help: {worst:.1e} stays unresolved")
-            return True
-        return False
+        if progress.in_vain < max(2, PATIENCE // max(1, len(self.space))) or not self._may_end(attempt):
+            return False
+        progress.remarks.append(f"further cutting does not help: {self._unresolved(attempt)}")
+        return True
+
+    def _may_end(self, attempt: Attempt) -> bool:
+        """Whether an attempt may be kept though it is not good: in time it is where the next slab begins."""
+        return self.time is None or (attempt.solved.has_converged and attempt.residual <= self.limits.residual)
 
     def _refine(self, progress: Progress, attempt: Attempt) -> None:
         """Shorten the slab, or cut cells."""
         missing, tolerance = attempt.missing, self.limits.tolerance
         along_time = 0.0 if self.time is None else float(missing[:, self.time].max())
         across = float(missing[:, list(self.space)].max()) if self.space else 0.0
-        if not attempt.solved.has_converged and self.time is not None:
+        is_satisfied = attempt.solved.has_converged and attempt.residual <= self.limits.residual
+        is_resolved = max(along_time, across) <= tolerance
+        if self.time is not None and (not attempt.solved.has_converged or (is_resolved and not is_satisfied)):
             along_time = max(along_time, 10 * across, 10 * tolerance)
         progress.guess = attempt.slab if not self._is_linear else None
         if along_time > max(tolerance, across):
@@ -276,12 +301,16 @@ class March:
             if progress.length < SHORTEST_SLAB * float(np.ptp(self.problem.box[self.time])):
                 self._give_up(progress, attempt)
             return
-        cover, _ = attempt.slab.field.cover.split(too_coarse(missing, tolerance, self.space))
-        if cover.num_cells > self.limits.cells:
-            progress.remarks.append(f"at most {self.limits.cells} cells: {max(across, along_time):.1e} stays unresolved")
-            self._accept(progress, attempt)
+        cells = attempt.slab.field.cover
+        room = self.limits.cells - cells.num_cells
+        axes = too_coarse(missing, tolerance, self.space, room)
+        if is_resolved and cells.num_cells << len(self.space) <= self.limits.cells:
+            axes = dict.fromkeys(range(cells.num_cells), self.space)
+        if axes:
+            progress.cover, _ = cells.split(axes)
         else:
-            progress.cover = cover
+            progress.remarks.append(f"at most {self.limits.cells} cells: {self._unresolved(attempt)}")
+            self._accept(progress, attempt)
 
     def _give_up(self, progress: Progress, attempt: Attempt) -> None:
         """Keep an attempt although shorter slabs would be needed.
@@ -293,8 +322,13 @@ class March:
         place = f"{self.problem.time} = {progress.begin:.6g}"
         if not attempt.solved.has_converged:
             raise FloatingPointError(f"no slab is short enough at {place}")
-        progress.remarks.append(f"no slab is short enough at {place}: {attempt.missing.max():.1e} stays unresolved")
+        progress.remarks.append(f"no slab is short enough at {place}: {self._unresolved(attempt)}")
         self._accept(progress, attempt)
+
+    def _unresolved(self, attempt: Attempt) -> str:
+        if attempt.residual > self.limits.residual and attempt.missing.max() <= self.limits.tolerance:
+            return f"the equations are not satisfied, their residual is {attempt.residual:.1e} of the solution"
+        return f"{attempt.missing.max():.1e} stays unresolved"
 
     def _factor(self, missing: float) -> float:
         """Return by what to multiply a slab's length, given what is missing along time, which falls with a power of the length."""

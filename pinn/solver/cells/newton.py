@@ -58,7 +58,10 @@ def gauss_newton(system: System, start: Array, is_linear: bool, tolerance: Toler
     """
     coefficients, norm, last = start, np.inf, np.inf
     for number in range(1, most + 1):
-        move, before = system.step(coefficients)
+        try:
+            move, before = system.step(coefficients)
+        except np.linalg.LinAlgError as error:
+            raise FloatingPointError(str(error)) from None
         if not (np.isfinite(before) and np.isfinite(move).all()):
             raise FloatingPointError("the rows are not finite")
         part, new, norm = _search(system, coefficients, move, before)

@@ -12,6 +12,9 @@ Array = np.ndarray
 NEGLIGIBLE = 1e-8
 """An unknown that is smaller than this part of the largest counts as if it were as large."""
 
+WORST = 0.1
+"""Cells are cut along the axes along which this part of what is missing along the worst one is missing."""
+
 AMPLE = 1e-2
 """Two cells become one where one is enough for this part of the tolerance."""
 
@@ -40,13 +43,19 @@ def positive(scales: Array) -> Array:
     return np.maximum(scales, max(float(scales.max()) * NEGLIGIBLE, float(np.finfo(float).tiny)))
 
 
-def too_coarse(missing: Array, tolerance: float, axes: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
-    """Return the cells to cut and along which of ``axes``: where more than ``tolerance`` is missing, and along the worst axes."""
-    found = {}
-    for cell, parts in enumerate(missing):
-        worst = max((parts[axis] for axis in axes), default=0.0)
-        if worst > tolerance:
-            found[cell] = tuple(axis for axis in axes if parts[axis] > max(0.1 * worst, tolerance / 2))
+def too_coarse(missing: Array, tolerance: float, axes: tuple[int, ...], room: int) -> dict[int, tuple[int, ...]]:
+    """Return the cells to cut and along which of ``axes``: where more than ``tolerance`` is missing, and along the worst axes.
+
+    Where that would make more than ``room`` new cells only those that miss most are cut.
+    """
+    found: dict[int, tuple[int, ...]] = {}
+    worst = missing[:, list(axes)].max(axis=1, initial=0.0)
+    for cell in np.argsort(-worst, kind="stable"):
+        cut = tuple(axis for axis in axes if missing[cell, axis] > max(WORST * worst[cell], tolerance / 2))
+        room -= 2 ** len(cut) - 1
+        if worst[cell] <= tolerance or room < 0:
+            break
+        found[int(cell)] = cut
     return found
 
 

@@ -14,7 +14,6 @@ from pinn.field.cells.cover import Cover
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.problem import Problem
 from pinn.solver.cells.march import Attempt, March, Progress
-from pinn.solver.cells.resolution import left_out, positive
 from pinn.solver.staged import Clock, Diverged
 from pinn.solver.state import State
 
@@ -75,7 +74,7 @@ def record(state: State, progress: Progress) -> None:
     state.theta = torch.from_numpy(np.concatenate(flat) if flat else np.zeros(0))
     state.field = {
         "slabs": [torch.from_numpy(slab.field.cover.boxes) for slab in slabs], "num_done": len(progress.slabs),
-        "cover": torch.from_numpy(progress.cover.boxes), "begin": progress.begin, "length": progress.length,
+        "cover": torch.from_numpy(progress.cover.boxes), "begin": float(progress.begin), "length": float(progress.length),
         "scales": torch.from_numpy(progress.scales), "least": progress.least,
         "in_vain": progress.in_vain, "shortened": progress.shortened,
         "remarks": list(progress.remarks), "num_rows": progress.num_rows,
@@ -111,17 +110,14 @@ def solution(march: March, state: State) -> Slabs:
     return Slabs(march.problem, march.time, tuple(slabs))
 
 
-def second(march: March, better: March, state: State) -> tuple[Slabs, float, float]:
-    """Return a solution on the same covers by a march with more features, what it leaves out, and what the state's leaves out.
+def repeated(march: March, other: March, state: State) -> Slabs:
+    """Return the solution on the same covers by a march with other features.
 
     Raises
     ------
     FloatingPointError : there is none.
     """
-    progress = restore(march, state)
-    scales = positive(progress.scales)
-    each = [left_out(slab.field, slab.coefficients, scales, march.share(slab.field.cover)).max() for slab in progress.slabs]
-    return *better.repeat(progress.slabs), float(max(each))
+    return other.repeat(restore(march, state).slabs)
 
 
 def description(march: March, state: State) -> dict[str, Any]:
@@ -143,5 +139,6 @@ def reason(march: March, progress: Progress) -> str:
 
 def _diverged(error: FloatingPointError, state: State) -> Diverged:
     problem = Diverged("", None, STAGE, state.total, state.copy() if state.total else None)
+    problem.advice = "a lower accuracy, or solver=adam_broyden, which trains a network instead"
     problem.args = (f"stopped in round {state.total + 1}: {error}",)
     return problem

@@ -82,8 +82,11 @@ class System:
 
     def step(self, coefficients: Array) -> Step:
         """Return the step that makes the linearised rows least."""
-        triangles, traces = self._equations(coefficients), self._values(coefficients)
+        with np.errstate(all="ignore"):
+            triangles, traces = self._equations(coefficients), self._values(coefficients)
         lines = self._lines(coefficients, traces)
+        if not np.isfinite(triangles).all():
+            raise FloatingPointError("an equation or its slope is not finite where the solve begins or has come to")
         cells, left, total = [], [], 0.0
         for triangle, others in zip(triangles, lines, strict=True):
             own = [Rows((OWN,), triangle[:, :-1], triangle[:, -1]), *others]

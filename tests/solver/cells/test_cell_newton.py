@@ -10,6 +10,11 @@ from pinn.solver.cells.system import Step, System
 LOGISTIC = ({"x": [0, 2]}, {"law": "u_x = u*(1 - u)"}, {"start": {"at": "x = 0", "u": 0.5}})
 
 
+def always(tolerance):
+    """The same tolerance for all coefficients."""
+    return lambda coefficients: tolerance
+
+
 def logistic(cells=2, degree=16):
     problem = read(*LOGISTIC)
     field = make_field(problem, [cells], degree)
@@ -36,7 +41,7 @@ class Watched:
 
 def test_the_solution_of_an_equation_that_is_not_linear():
     system, field = logistic()
-    found = gauss_newton(system, np.zeros(field.shape), False, 1e-12, 25)
+    found = gauss_newton(system, np.zeros(field.shape), False, always(1e-12), 25)
     x = np.linspace(0, 2, 50)[:, None]
     values = field.jets(found.coefficients, x, (("u", ((0,),)),))
     np.testing.assert_allclose(values, 1 / (1 + np.exp(-x)), atol=1e-12)
@@ -46,7 +51,7 @@ def test_the_solution_of_an_equation_that_is_not_linear():
 def test_the_last_steps_are_quadratic():
     system, field = logistic()
     watched = Watched(system)
-    gauss_newton(watched, np.zeros(field.shape), False, 1e-12, 25)
+    gauss_newton(watched, np.zeros(field.shape), False, always(1e-12), 25)
     moves = [move for move in watched.moves if 1e-7 < move < 0.3]
     assert len(moves) >= 3
     orders = np.diff(np.log(moves))[1:] / np.diff(np.log(moves))[:-1]
@@ -59,7 +64,7 @@ def test_no_step_makes_the_rows_larger():
     field, is_cut = make_field(problem, [2], 8), False
     for seed in range(4):
         watched = Watched(System(problem, field, problem.residuals))
-        found = gauss_newton(watched, 3 * np.random.default_rng(seed).standard_normal(field.shape), False, 1e-10, 60)
+        found = gauss_newton(watched, 3 * np.random.default_rng(seed).standard_normal(field.shape), False, always(1e-10), 60)
         pairs = [(before, after[-1]) for before, after in zip(watched.before, watched.after, strict=True) if before > 1e-8]
         assert len(pairs) > 3 and all(after < before for before, after in pairs)
         assert found.norm < watched.before[0]
@@ -69,21 +74,21 @@ def test_no_step_makes_the_rows_larger():
 
 def test_a_loose_tolerance_stops_earlier():
     system, field = logistic()
-    steps = [gauss_newton(system, np.zeros(field.shape), False, tolerance, 25).steps for tolerance in (1e-1, 1e-3, 1e-9)]
+    steps = [gauss_newton(system, np.zeros(field.shape), False, always(tolerance), 25).steps for tolerance in (1e-1, 1e-3, 1e-9)]
     assert steps[0] < steps[1] < steps[2]
 
 
 def test_one_step_is_all_for_a_linear_problem():
     problem = read({"x": [0, 1]}, {"law": "u_x = u"}, {"start": {"at": "x = 0", "u": 1}})
     field = make_field(problem, [2], 12)
-    found = gauss_newton(System(problem, field, problem.residuals), np.zeros(field.shape), True, 1e-12, 25)
+    found = gauss_newton(System(problem, field, problem.residuals), np.zeros(field.shape), True, always(1e-12), 25)
     assert (found.steps, found.has_converged) == (1, True)
     assert field.jets(found.coefficients, np.ones((1, 1)), (("u", ((0,),)),))[0, 0] == pytest.approx(np.e, abs=1e-12)
 
 
 def test_too_few_steps_are_said():
     system, field = logistic()
-    found = gauss_newton(system, np.zeros(field.shape), False, 1e-12, 2)
+    found = gauss_newton(system, np.zeros(field.shape), False, always(1e-12), 2)
     assert (found.steps, found.has_converged) == (2, False)
 
 
@@ -91,7 +96,7 @@ def test_rows_that_nothing_makes_smaller_are_the_end():
     """No function solves this; the least rows are found, and that they are not small is told."""
     problem = read({"x": [0, 1]}, {"law": "u_x = u**2 + 1"}, {"ends": {"at": "boundary", "u": 0}})
     field = make_field(problem, [2], 6)
-    found = gauss_newton(System(problem, field, problem.residuals), np.zeros(field.shape), False, 1e-14, 50)
+    found = gauss_newton(System(problem, field, problem.residuals), np.zeros(field.shape), False, always(1e-14), 50)
     assert found.has_converged and found.norm > 0.1
 
 
@@ -108,7 +113,7 @@ def test_a_step_that_goes_up_is_not_taken():
         def norm(self, coefficients):
             return 0.5 * LITTLE if self.steps == 1 else 2.0
 
-    found = gauss_newton(Uphill(), np.zeros((1, 1, 2)), False, 1e-12, 9)
+    found = gauss_newton(Uphill(), np.zeros((1, 1, 2)), False, always(1e-12), 9)
     np.testing.assert_array_equal(found.coefficients, 1)
     assert (found.steps, found.norm, found.has_converged) == (2, 1.0, True)
 
@@ -119,4 +124,4 @@ def test_rows_that_are_not_finite(bad):
     start = np.zeros(field.shape)
     start[1, 0, 2] = bad
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="not finite"):
-        gauss_newton(system, start, False, 1e-10, 5)
+        gauss_newton(system, start, False, always(1e-10), 5)

@@ -57,9 +57,15 @@ def test_what_is_left_out_is_about_the_error(num):
 
 def test_cells_are_cut_where_more_is_missing_along_the_worst_axes_allowed():
     missing = np.array([[1e-9, 1e-3], [1e-9, 1e-9], [2e-4, 1e-4], [1e-3, 1e-6]])
-    assert too_coarse(missing, 1e-5, (0, 1)) == {0: (1,), 2: (0, 1), 3: (0,)}
-    assert too_coarse(missing, 1e-5, (0,)) == {2: (0,), 3: (0,)}
-    assert too_coarse(missing, 1e-2, (0, 1)) == {} == too_coarse(missing, 1e-5, ())
+    assert too_coarse(missing, 1e-5, (0, 1), 99) == {0: (1,), 2: (0, 1), 3: (0,)}
+    assert too_coarse(missing, 1e-5, (0,), 99) == {2: (0,), 3: (0,)}
+    assert too_coarse(missing, 1e-2, (0, 1), 99) == {} == too_coarse(missing, 1e-5, (), 99)
+
+
+def test_with_little_room_the_worst_cells_are_cut():
+    missing = np.array([[1e-9, 1e-3], [1e-9, 1e-9], [2e-4, 1e-4], [2e-3, 1e-6]])
+    assert too_coarse(missing, 1e-5, (0, 1), 2) == {3: (0,), 0: (1,)}
+    assert too_coarse(missing, 1e-5, (0, 1), 0) == {}
 
 
 def test_what_is_smooth_is_put_together_and_the_rest_stays():
