@@ -86,12 +86,12 @@ def summary(values: list[float | None]) -> str:
     return median if len(values) == 1 else f"{median} ({max(known):.1e})"
 
 
-def write(lines: list[str], name: str) -> None:
-    """Put the table between the markers of its name in README.md."""
-    path, marker = ROOT / "README.md", f"<!-- {name} -->\n"
+def write(lines: list[str], name: str, page: Path | None = None) -> None:
+    """Put the table between the markers of its name in a page, README.md if none is given."""
+    path, marker = page or ROOT / "README.md", f"<!-- {name} -->\n"
     before, found, rest = path.read_text().partition(marker)
     if not found:
-        raise SystemExit(f"README.md has no place for a table of these settings: {marker.strip()}")
+        raise SystemExit(f"{path.name} has no place for a table of these settings: {marker.strip()}")
     _, end, after = rest.partition("<!-- end results -->")
     path.write_text(before + marker + "\n".join(lines) + "\n" + end + after)
 

@@ -42,6 +42,9 @@ REFERENCES = {"cavity_100": ["reference.size=8", "reference.seconds=600"]}
 MEASURED = {"cavity_100": ("u", "v")}
 """Unknowns that are measured where another grows without bound: the pressure, like a logarithm, at the ends of the lid."""
 
+IMPORTED = ("pinn.run.judging", "pinn.run.training")
+"""What is imported before the clock starts: imports count for nobody, nor do those of the classical solver."""
+
 KNOWN = 0.3
 """An error is known from a reference whose error bar is at most this part of it."""
 
@@ -153,17 +156,22 @@ def runs(name: str, method: str, seeds: int, limit: float) -> Iterator[Run]:
     except (RuntimeError, TimeoutError) as problem:
         print(f"{name}: no reference: {problem}", flush=True)
     for seed in range(seeds):
-        try:
-            metrics, message = limited(measured, (name, settings, seed), limit)
-        except (RuntimeError, TimeoutError) as problem:
-            metrics, message = {}, str(problem)
-        yield Run(name, method, seed, metrics, message)
+        yield attempt(name, method, settings, seed, limit)
+
+
+def attempt(name: str, method: str, settings: Sequence[str], seed: int, limit: float) -> Run:
+    """Return a run, without numbers where it failed or was ended after so many seconds."""
+    try:
+        metrics, message = limited(measured, (name, settings, seed), limit)
+    except (RuntimeError, TimeoutError) as problem:
+        metrics, message = {}, str(problem)
+    return Run(name, method, seed, metrics, message)
 
 
 def measured(name: str, settings: Sequence[str], seed: int) -> tuple[dict[str, Any], str]:
     """Return the numbers of a run, none if it did not finish, and what it said last."""
-    for module in ("judging", "training"):  # imports count for nobody, nor do those of the classical solver
-        import_module(f"pinn.run.{module}")
+    for module in IMPORTED:
+        import_module(module)
     result = solved(name, settings, seed)
     return dict(result.metrics), str(result).partition(";")[0]
 
@@ -185,7 +193,8 @@ def limited(work: Callable, arguments: Sequence[Any], seconds: float) -> Any:
     TimeoutError : it was not done in time.
     RuntimeError : it failed, for the reason in the message.
     """
-    context = get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", *IMPORTED])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_reply, args=(sender, work, arguments), daemon=True)
     process.start()

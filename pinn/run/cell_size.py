@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pinn.field.network.local_features import EXTRA_POINTS, LocalFeatures
+from pinn.field.network.local_features import LocalFeatures
 from pinn.problem.problem import Problem
 from pinn.run.configuration import InCells
 from pinn.run.environment import memory_gigabytes
@@ -28,7 +28,7 @@ def cell(network: LocalFeatures, problem: Problem) -> Cell:
     """Return how large a cell of the problem is."""
     degree, unknowns = network.degree_for(problem.dim), len(problem.unknowns)
     orders = sum(problem.order(unknown, name) for unknown in problem.unknown_names for name in problem.names)
-    points = (degree + EXTRA_POINTS) ** problem.dim
+    points = network.points_per_axis(problem.dim) ** problem.dim
     return Cell(points, network.num_features(problem.dim) * unknowns, 2 * orders * (degree + 1) ** (problem.dim - 1))
 
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 DEGREES = {1: 24, 2: 14, 3: 10, 4: 8, 5: 6}
 """Degree by number of coordinates."""
 
-EXTRA_POINTS = 2
-"""Points along each axis of a cell beyond the degree."""
-
 
 @dataclass(frozen=True)
 class LocalFeatures(Settings):
@@ -28,16 +25,17 @@ class LocalFeatures(Settings):
     Parameters
     ----------
     features : which functions.
-    degree : of the polynomials, and with it the number of points: ``degree`` + 2 along every axis of a cell; None is 24,
-        14, 10, 8, 6 in 1 to 5 coordinates.
+    degree : of the polynomials; None is 24, 14, 10, 8, 6 in 1 to 5 coordinates.
     width : number of random features; None means as many as polynomials of this degree.
     radius : W and b are uniform in ± this.
+    extra_points : points along every axis of a cell and of its faces beyond the degree.
     """
 
     features: Literal["legendre", "tanh", "sin"] = "legendre"
     degree: int | None = setting(None, at_least=2, at_most=64)
     width: int | None = setting(None, at_least=1, at_most=16384)
     radius: float = setting(1.0, above=0)
+    extra_points: int = setting(2, at_least=1, at_most=64)
 
     def degree_for(self, dim: int) -> int:
         """Return the degree in so many coordinates.
@@ -51,6 +49,10 @@ class LocalFeatures(Settings):
             raise BadInput(f"{known}; take solver=adam_broyden network=mlp", "network")
         return DEGREES[dim] if self.degree is None else self.degree
 
+    def points_per_axis(self, dim: int) -> int:
+        """Return the number of points along every axis of a cell."""
+        return self.degree_for(dim) + self.extra_points
+
     def num_features(self, dim: int) -> int:
         """Return the number of features for each unknown in a cell."""
         from pinn.field.cells.basis import LegendreFeatures
@@ -63,10 +65,9 @@ class LocalFeatures(Settings):
         from pinn.field.cells.basis import Basis, LegendreFeatures, RandomFeatures, chebyshev_points
         from pinn.problem.randomness import generator
 
-        degree = self.degree_for(dim)
-        per_axis = degree + EXTRA_POINTS
+        per_axis = self.points_per_axis(dim)
         if self.features == "legendre":
-            return Basis(LegendreFeatures(dim, degree), dim, per_axis)
+            return Basis(LegendreFeatures(dim, self.degree_for(dim)), dim, per_axis)
         points, rng = chebyshev_points([per_axis] * dim), generator(seed, "features")
         return Basis(RandomFeatures(points, self.num_features(dim), self.features, self.radius, rng), dim, per_axis)
 

@@ -8,6 +8,7 @@ import pytest
 from numpy.polynomial import legendre
 
 from pinn.field.cells.basis import Basis, LegendreFeatures, RandomFeatures, activation_derivative, chebyshev, chebyshev_points
+from pinn.field.network.local_features import LocalFeatures
 
 
 def some_points(dim, num=9, seed=0):
@@ -165,3 +166,13 @@ def test_tails_go_with_the_function_and_are_those_of_each():
     assert several.shape == (3, 2, 2)
     np.testing.assert_allclose(several[1, 0], basis.tails(values[1, 0]))
     np.testing.assert_allclose(basis.tails(7 * values), 7 * several)
+
+
+@pytest.mark.parametrize("features", ["legendre", "sin"])
+@pytest.mark.parametrize("extra", [1, 4])
+def test_extra_points_are_those_beyond_the_degree(features, extra):
+    network = LocalFeatures(features, degree=5, extra_points=extra)
+    basis = network.basis(2, seed=0)
+    assert network.points_per_axis(2) == basis.per_axis == 5 + extra
+    np.testing.assert_array_equal(basis.points, chebyshev_points([5 + extra] * 2))
+    assert basis.features.size == network.num_features(2)
