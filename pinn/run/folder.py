@@ -80,9 +80,9 @@ def place(name: str, now: float | None = None) -> Path:
 
 def refuse_unusable(path: Path) -> None:
     """Raise `BadInput` when something stands where a new run shall go, or nothing can be written there; writes nothing."""
-    if path.is_dir() and (path / "config.yaml").exists():
-        raise BadInput(f"{path} holds a run already; use pinn resume {path}, or another folder")
     if path.exists() and not _is_free(path):
+        if (path / "config.yaml").exists():  # looked for last: another run may be about to write it
+            raise BadInput(f"{path} holds a run already; use pinn resume {path}, or another folder")
         raise BadInput(f"{path} exists and is not empty; choose another folder", "folder")
     above = path
     while not above.exists() and above != above.parent:
