@@ -4,6 +4,7 @@ import csv
 import json
 
 import numpy as np
+from numpy import cos, exp, pi, sin
 
 from pinn.report.export import write_nc, write_npz
 
@@ -12,85 +13,97 @@ def _axes(**ranges):
     return {name: np.linspace(low, high, num) for name, (low, high, num) in ranges.items()}
 
 
-def _case(kind, size):
-    """Return problem text, axes, exact fields."""
-    sin, cos, exp, pi = np.sin, np.cos, np.exp, np.pi
-    if kind == "heat":
-        axes = _axes(x=(0, 1, size), t=(0, 1, size))
-        text = {
-            "title": "Heat conduction in a rod",
-            "citation": "Fourier (1822), Théorie analytique de la chaleur",
-            "coordinates": {"x": [0, 1], "t": [0, 1]},
-            "unknowns": ["u"],
-            "constants": {"alpha": "1/pi**2", "k": 2},
-            "equations": {"heat": "u_t = alpha*u_xx"},
-            "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x) + sin(k*pi*x)/k"}, "walls": {"at": "boundary", "u": 0}},
-            "exact": "exp(-t)*sin(pi*x) + exp(-k**2*t)*sin(k*pi*x)/k",
-            "units": {"x": "m", "t": "s", "u": "K"},
-        }
-        return text, axes, {"u": lambda x, t: exp(-t) * sin(pi * x) + exp(-4 * t) * sin(2 * pi * x) / 2}
-    if kind == "poisson":
-        text = {
-            "title": "Poisson's equation on a rectangle",
-            "coordinates": {"x": [0, 2], "y": [0, 1]},
-            "unknowns": ["u"],
-            "equations": {"poisson": "-laplacian(u) = 5*pi**2/4*sin(pi*x/2)*sin(pi*y)"},
-            "conditions": {"walls": {"at": "boundary", "u": 0}},
-            "exact": "sin(pi*x/2)*sin(pi*y)",
-        }
-        return text, _axes(x=(0, 2, 2 * size), y=(0, 1, size)), {"u": lambda x, y: sin(pi * x / 2) * sin(pi * y)}
-    if kind == "ode":
-        text = {
-            "title": "Damped oscillator",
-            "coordinates": {"t": [0, 1]},
-            "unknowns": ["u"],
-            "constants": {"delta": 2, "omega_0": 20},
-            "equations": {"oscillator": "u_tt + 2*delta*u_t + omega_0**2*u = 0"},
-            "conditions": {"start": {"at": "t = 0", "u": 1, "u_t": 0}},
-        }
-        return text, _axes(t=(0, 1, 4 * size)), {"u": lambda t: exp(-2 * t) * cos(19.9 * t)}
-    if kind == "system":
-        text = {
-            "title": "Wave as a first-order system",
-            "coordinates": {"x": [0, 1], "t": [0, 2]},
-            "unknowns": {"p": None, "v": None},
-            "equations": {"continuity": "p_t + v_x = 0", "momentum": "v_t + p_x = 0"},
-            "conditions": {"initial": {"at": "t = 0", "p": "sin(pi*x)", "v": 0}, "walls": {"at": "boundary", "p": 0}},
-        }
-        fields = {"p": lambda x, t: sin(pi * x) * cos(pi * t), "v": lambda x, t: -cos(pi * x) * sin(pi * t)}
-        return text, _axes(x=(0, 1, size), t=(0, 2, 2 * size)), fields
-    if kind == "heat_2d":
-        text = {
-            "title": "Cooling of a plate",
-            "coordinates": {"x": [-1, 1], "y": [-1, 1], "t": [0, 0.5]},
-            "unknowns": ["T"],
-            "equations": {"heat": "T_t = 0.1*(T_xx + T_yy)"},
-            "conditions": {"initial": {"at": "t = 0", "T": "exact"}, "walls": {"at": "boundary", "T": "exact"}},
-            "exact": "exp(-4*((x - t)**2 + y**2))",
-        }
-        axes = _axes(x=(-1, 1, size), y=(-1, 1, size), t=(0, 0.5, size // 2))
-        return text, axes, {"T": lambda x, y, t: exp(-8 * ((x - t) ** 2 + y**2) / (1 + t)) / (1 + t)}
-    if kind == "poisson_3d":
-        text = {
-            "title": "Poisson's equation in a box",
-            "coordinates": {"x": [0, 1], "y": [0, 1], "z": [0, 0.5]},
-            "unknowns": ["u"],
-            "equations": {"poisson": "-laplacian(u) = f"},
-            "conditions": {"walls": {"at": "boundary", "u": 0}},
-        }
-        axes = _axes(x=(0, 1, size), y=(0, 1, size), z=(0, 0.5, size))
-        return text, axes, {"u": lambda x, y, z: sin(2 * pi * x) * sin(pi * y) * sin(2 * pi * z)}
-    if kind == "heat_3d":
-        text = {
-            "title": "Heat in a cube",
-            "coordinates": dict.fromkeys("xyz", [0, 1]) | {"t": [0, 1]},
-            "unknowns": ["u"],
-            "equations": {"heat": "u_t = 0.1*laplacian(u)"},
-            "conditions": {"initial": {"at": "t = 0", "u": "exact"}, "walls": {"at": "boundary", "u": 0}},
-        }
-        num = max(size // 2, 8)
-        axes = _axes(x=(0, 1, num), y=(0, 1, num), z=(0, 1, num), t=(0, 1, num))
-        return text, axes, {"u": lambda x, y, z, t: exp(-0.3 * pi**2 * t) * sin(pi * x) * sin(pi * y) * sin(pi * z)}
+def _heat(size):
+    axes = _axes(x=(0, 1, size), t=(0, 1, size))
+    text = {
+        "title": "Heat conduction in a rod",
+        "citation": "Fourier (1822), Théorie analytique de la chaleur",
+        "coordinates": {"x": [0, 1], "t": [0, 1]},
+        "unknowns": ["u"],
+        "constants": {"alpha": "1/pi**2", "k": 2},
+        "equations": {"heat": "u_t = alpha*u_xx"},
+        "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x) + sin(k*pi*x)/k"}, "walls": {"at": "boundary", "u": 0}},
+        "exact": "exp(-t)*sin(pi*x) + exp(-k**2*t)*sin(k*pi*x)/k",
+        "units": {"x": "m", "t": "s", "u": "K"},
+    }
+    return text, axes, {"u": lambda x, t: exp(-t) * sin(pi * x) + exp(-4 * t) * sin(2 * pi * x) / 2}
+
+
+def _poisson(size):
+    text = {
+        "title": "Poisson's equation on a rectangle",
+        "coordinates": {"x": [0, 2], "y": [0, 1]},
+        "unknowns": ["u"],
+        "equations": {"poisson": "-laplacian(u) = 5*pi**2/4*sin(pi*x/2)*sin(pi*y)"},
+        "conditions": {"walls": {"at": "boundary", "u": 0}},
+        "exact": "sin(pi*x/2)*sin(pi*y)",
+    }
+    return text, _axes(x=(0, 2, 2 * size), y=(0, 1, size)), {"u": lambda x, y: sin(pi * x / 2) * sin(pi * y)}
+
+
+def _ode(size):
+    text = {
+        "title": "Damped oscillator",
+        "coordinates": {"t": [0, 1]},
+        "unknowns": ["u"],
+        "constants": {"delta": 2, "omega_0": 20},
+        "equations": {"oscillator": "u_tt + 2*delta*u_t + omega_0**2*u = 0"},
+        "conditions": {"start": {"at": "t = 0", "u": 1, "u_t": 0}},
+    }
+    return text, _axes(t=(0, 1, 4 * size)), {"u": lambda t: exp(-2 * t) * cos(19.9 * t)}
+
+
+def _system(size):
+    text = {
+        "title": "Wave as a first-order system",
+        "coordinates": {"x": [0, 1], "t": [0, 2]},
+        "unknowns": {"p": None, "v": None},
+        "equations": {"continuity": "p_t + v_x = 0", "momentum": "v_t + p_x = 0"},
+        "conditions": {"initial": {"at": "t = 0", "p": "sin(pi*x)", "v": 0}, "walls": {"at": "boundary", "p": 0}},
+    }
+    fields = {"p": lambda x, t: sin(pi * x) * cos(pi * t), "v": lambda x, t: -cos(pi * x) * sin(pi * t)}
+    return text, _axes(x=(0, 1, size), t=(0, 2, 2 * size)), fields
+
+
+def _heat_2d(size):
+    text = {
+        "title": "Cooling of a plate",
+        "coordinates": {"x": [-1, 1], "y": [-1, 1], "t": [0, 0.5]},
+        "unknowns": ["T"],
+        "equations": {"heat": "T_t = 0.1*(T_xx + T_yy)"},
+        "conditions": {"initial": {"at": "t = 0", "T": "exact"}, "walls": {"at": "boundary", "T": "exact"}},
+        "exact": "exp(-4*((x - t)**2 + y**2))",
+    }
+    axes = _axes(x=(-1, 1, size), y=(-1, 1, size), t=(0, 0.5, size // 2))
+    return text, axes, {"T": lambda x, y, t: exp(-8 * ((x - t) ** 2 + y**2) / (1 + t)) / (1 + t)}
+
+
+def _poisson_3d(size):
+    text = {
+        "title": "Poisson's equation in a box",
+        "coordinates": {"x": [0, 1], "y": [0, 1], "z": [0, 0.5]},
+        "unknowns": ["u"],
+        "equations": {"poisson": "-laplacian(u) = f"},
+        "conditions": {"walls": {"at": "boundary", "u": 0}},
+    }
+    axes = _axes(x=(0, 1, size), y=(0, 1, size), z=(0, 0.5, size))
+    return text, axes, {"u": lambda x, y, z: sin(2 * pi * x) * sin(pi * y) * sin(2 * pi * z)}
+
+
+def _heat_3d(size):
+    text = {
+        "title": "Heat in a cube",
+        "coordinates": dict.fromkeys("xyz", [0, 1]) | {"t": [0, 1]},
+        "unknowns": ["u"],
+        "equations": {"heat": "u_t = 0.1*laplacian(u)"},
+        "conditions": {"initial": {"at": "t = 0", "u": "exact"}, "walls": {"at": "boundary", "u": 0}},
+    }
+    num = max(size // 2, 8)
+    axes = _axes(x=(0, 1, num), y=(0, 1, num), z=(0, 1, num), t=(0, 1, num))
+    return text, axes, {"u": lambda x, y, z, t: exp(-0.3 * pi**2 * t) * sin(pi * x) * sin(pi * y) * sin(pi * z)}
+
+
+def _vortex(size):
     axes = _axes(x=(0, 2 * pi, size), y=(0, 2 * pi, size), t=(0, 1, size // 2))
     text = {
         "title": "Taylor–Green vortex",
@@ -114,6 +127,19 @@ def _case(kind, size):
         "p": lambda x, y, t: -(cos(2 * x) + cos(2 * y)) / 4 * exp(-0.4 * t),
     }
     return text, axes, fields
+
+
+CASES = {
+    "heat": _heat,
+    "poisson": _poisson,
+    "ode": _ode,
+    "system": _system,
+    "heat_2d": _heat_2d,
+    "poisson_3d": _poisson_3d,
+    "heat_3d": _heat_3d,
+    "vortex": _vortex,
+}
+"""Functions of a size that return problem text, axes and exact fields."""
 
 
 def _terms(text):
@@ -143,7 +169,7 @@ def build_run(folder, kind="heat", size=33, error=1e-4, reference="exact", estim
     """Write a finished run into ``folder`` and return it; ``changes`` replace entries of the metrics."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    text, axes, exact = _case(kind, size)
+    text, axes, exact = CASES[kind](size)
     grid = np.meshgrid(*axes.values(), indexing="ij")
     scaled = [(g - g.min()) / max(np.ptp(g), 1e-300) for g in grid]
     fields, errors = {}, {}

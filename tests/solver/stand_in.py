@@ -1,10 +1,17 @@
 """Small problems and rows for the tests of the solver room."""
 
+import io
+
+import torch
+
 from pinn.field.network.mlp import MLP
 from pinn.problem.language import read_problem
 from pinn.problem.points import Points
 from pinn.problem.terms import make_term
 from pinn.solver.rows import Rows
+from pinn.solver.rules import Until
+from pinn.solver.staged import Staged, solve
+from pinn.solver.state import State
 
 HEAT = {
     "coordinates": {"x": [0, 1], "t": [0, 1]},
@@ -45,3 +52,31 @@ def make_terms(text=HEAT, interior=40, surface=10, epoch=0, weights=None, rule="
 
 def make_rows(text=HEAT, field=None, interior=40, surface=10, epoch=0, weights=None, **options):
     return Rows(field or make_field(text), make_terms(text, interior, surface, epoch, weights), **options)
+
+
+def check_going_on(stage, precision, stop, redraw):
+    """Check that a run of a stage broken off after ``stop`` steps ends as an unbroken one to the last bit; return its last state."""
+    field = make_field(width=6, depth=2, precision=precision)
+    solver = Staged({"only": stage}, Until(plateau=None))
+
+    def draw(epoch):
+        return make_rows(HEAT, field, interior=30, surface=8, epoch=epoch)
+
+    def run(state=None, stop=None):
+        history = []
+        for last in solve(solver, draw, field.initial(0), redraw=redraw, state=state):
+            history.append((last.loss, last.theta.clone()))
+            if last.total == stop:
+                break
+        return history, last
+
+    whole, _ = run()
+    first, state = run(stop=stop)
+    file = io.BytesIO()
+    torch.save(state.to_dict(), file)
+    file.seek(0)
+    rest, end = run(State.from_dict(torch.load(file, weights_only=True)))
+    assert len(first + rest) == len(whole) == stage.steps
+    assert all(a[0] == b[0] and torch.equal(a[1], b[1]) for a, b in zip(first + rest, whole, strict=True))
+    assert end.theta.dtype == getattr(torch, precision)
+    return end

@@ -1,12 +1,10 @@
 """SOAP against its algorithm written out with numpy, and what it keeps."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
 from objectives import Function
-from stand_in import HEAT, make_field, make_rows
+from stand_in import HEAT, check_going_on, make_field, make_rows
 
 from pinn.problem.settings import BadInput
 from pinn.solver.adam import Adam
@@ -14,7 +12,6 @@ from pinn.solver.rules import Until
 from pinn.solver.soap import Soap
 from pinn.solver.soap_optimizer import places, renewed
 from pinn.solver.staged import Staged, solve
-from pinn.solver.state import State
 
 SHAPES = ((3, 4), (4,), (4, 4), (2, 3, 4))
 SIZE = 12 + 4 + 16 + 24
@@ -129,29 +126,7 @@ def test_soap_beats_adam_on_a_small_heat_problem():
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("stop", [1, 6, 7])
 def test_a_run_goes_on_to_the_last_bit(precision, stop):
-    field = make_field(width=6, depth=2, precision=precision)
-    solver = Staged({"soap": Soap(steps=12, refresh=3, warm_up=2)}, Until(plateau=None))
-
-    def run(state=None, stop=None):
-        history = []
-        for last in solve(solver, draw, field.initial(0), redraw=5, state=state):
-            history.append((last.loss, last.theta.clone()))
-            if last.total == stop:
-                break
-        return history, last
-
-    def draw(epoch):
-        return make_rows(HEAT, field, interior=30, surface=8, epoch=epoch)
-
-    whole, _ = run()
-    first, state = run(stop=stop)
-    file = io.BytesIO()
-    torch.save(state.to_dict(), file)
-    file.seek(0)
-    rest, end = run(State.from_dict(torch.load(file, weights_only=True)))
-    assert len(first + rest) == len(whole) == 12
-    assert all(a[0] == b[0] and torch.equal(a[1], b[1]) for a, b in zip(first + rest, whole, strict=True))
-    assert end.theta.dtype == getattr(torch, precision)
+    end = check_going_on(Soap(steps=12, refresh=3, warm_up=2), precision, stop, redraw=5)
     assert {found["left basis"].dtype for found in end.memory()["optimizer"]["bases"]} == {torch.float64}
 
 

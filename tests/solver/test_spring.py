@@ -1,21 +1,16 @@
 """SPRING against dense algebra, on linear problems with known answers, and continued."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
 from linear_rows import LinearRows
-from stand_in import HEAT, make_field, make_rows
+from stand_in import HEAT, check_going_on, make_field, make_rows
 
 from pinn.problem.settings import BadInput
 from pinn.solver.linear_model import LinearModel
-from pinn.solver.rules import Until
 from pinn.solver.spring import Spring
 from pinn.solver.spring_process import direction
 from pinn.solver.stage import NonFinite
-from pinn.solver.staged import Staged, solve
-from pinn.solver.state import State
 
 
 @pytest.mark.parametrize("interior", [12, 200])
@@ -91,30 +86,8 @@ def test_the_loss_falls_by_orders():
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("stop", [1, 5, 6])
 def test_a_run_goes_on_to_the_last_bit(precision, stop):
-    field = make_field(width=6, depth=2, precision=precision)
-    solver = Staged({"spring": Spring(steps=9)}, Until(plateau=None))
-
-    def run(state=None, stop=None):
-        history = []
-        for last in solve(solver, draw, field.initial(0), redraw=2, state=state):
-            history.append((last.loss, last.theta.clone()))
-            if last.total == stop:
-                break
-        return history, last
-
-    def draw(epoch):
-        return make_rows(HEAT, field, interior=30, surface=8, epoch=epoch)
-
-    whole, _ = run()
-    first, state = run(stop=stop)
-    file = io.BytesIO()
-    torch.save(state.to_dict(), file)
-    file.seek(0)
-    rest, end = run(State.from_dict(torch.load(file, weights_only=True)))
-    assert len(first + rest) == len(whole) == 9
-    assert all(a[0] == b[0] and torch.equal(a[1], b[1]) for a, b in zip(first + rest, whole, strict=True))
+    end = check_going_on(Spring(steps=9), precision, stop, redraw=2)
     assert end.memory()["direction"].dtype == torch.float64
-    assert end.theta.dtype == getattr(torch, precision)
 
 
 def test_no_descent_forgets_before_it_ends():
