@@ -1,12 +1,12 @@
-"""At which points the residuals are asked to vanish: settings, drawing, and drawing by a score."""
+"""At which points the residuals are asked to vanish: settings, drawing, and choosing by the size of the residuals."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,9 @@ class Points(Settings):
     interior : points of the equations.
     surface : points of every condition, divided among the faces it holds on in proportion to their size, at least one each.
     redraw : steps between new points; null keeps the first ones.
+    candidates : where points are redrawn, those of the equations are chosen, by the size of the residuals, out of so many times
+        as many; 1 takes them as they come.
+    power, floor : of that choice, see `choose_by_score`.
     directions : number of random directions at each point along which Laplacians over more coordinates than that, and biharmonic
         operators, are estimated, new ones with every redraw; null computes them exactly. `pinn.problem.directions` says what
         the estimate costs in accuracy.
@@ -41,30 +44,56 @@ class Points(Settings):
     interior: int = setting(2048, at_least=1)
     surface: int = setting(256, at_least=1)
     redraw: int | None = setting(None, at_least=1)
+    candidates: int = setting(1, at_least=1)
+    power: float = setting(1.0, at_least=0)
+    floor: float = setting(1.0, at_least=0)
     directions: int | None = setting(None, at_least=1)
     along: Along = "signs"
 
-    def draw(self, problem: Problem, seed: int, epoch: int = 0) -> dict[str, Sites]:
+    def draw(self, problem: Problem, seed: int, epoch: int = 0, chosen: Mapping[str, Any] | None = None) -> dict[str, Sites]:
         """Return the points of every residual by name; ``epoch`` counts redrawings.
 
         Residuals of one condition, and all equations, share their points where they share their region: the very same `Sites`,
-        so that one evaluation of the field serves them all. The draw is a function of ``seed``, names and ``epoch`` alone.
+        so that one evaluation of the field serves them all. The draw is a function of ``seed``, names and ``epoch`` alone, and
+        of which candidates were ``chosen`` in this epoch.
 
         Raises
         ------
         BadInput : a condition's selector keeps no part of its region.
         """
-        groups: dict[tuple, list[Residual]] = {}
-        for residual in problem.residuals:
-            owner = "" if residual.kind == "equation" else residual.condition or residual.name
-            groups.setdefault((owner, residual.region), []).append(residual)
         result: dict[str, Sites] = {}
-        for members in groups.values():
-            num = self.interior if members[0].kind == "equation" else self.surface
-            sites = self._draw_region(problem, members[0], num, seed, epoch)
-            sites = sites._replace(directions=self._draw_directions(members, len(sites.points), seed, epoch))
+        for members in _groups(problem):
+            first = members[0]
+            if chosen and first.name in chosen:
+                pool = self._draw_sites(problem, members, self.interior * self.candidates, seed, epoch)
+                sites = pool.take(np.asarray(chosen[first.name]))
+            else:
+                num = self.interior if first.kind == "equation" else self.surface
+                sites = self._draw_sites(problem, members, num, seed, epoch)
             result |= dict.fromkeys((residual.name for residual in members), sites)
         return {residual.name: result[residual.name] for residual in problem.residuals}
+
+    def choose(
+        self, problem: Problem, seed: int, epoch: int, score: Callable[[Sequence[Residual], Sites], np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Return which candidates become points of the equations: numbers, by the name of the first equation that has them.
+
+        Parameters
+        ----------
+        score : the size (points,) of some equations' residuals at sites.
+        """
+        chosen = {}
+        for members in _groups(problem):
+            first = members[0]
+            if first.kind == "equation":
+                pool = self._draw_sites(problem, members, self.interior * self.candidates, seed, epoch)
+                rng = generator(seed, f"choice/{first.name}", epoch)
+                chosen[first.name] = choose_by_score(score(members, pool), self.interior, rng, self.power, self.floor)
+        return chosen
+
+    def _draw_sites(self, problem: Problem, residuals: Sequence[Residual], num: int, seed: int, epoch: int) -> Sites:
+        sites = self._draw_region(problem, residuals[0], num, seed, epoch)
+        return sites._replace(directions=self._draw_directions(residuals, len(sites.points), seed, epoch))
 
     def _draw_directions(self, residuals: Sequence[Residual], num_points: int, seed: int, epoch: int) -> dict[Operator, Directions]:
         if self.directions is None:
@@ -91,8 +120,10 @@ class Points(Settings):
             if self.rule == "sobol" and num & (num - 1):
                 larger = 1 << num.bit_length()
                 remarks.append(f"points.{name}={num}: Sobol points need a power of 2 to be even; the next power of 2 is {larger}")
-        if self.redraw is not None and self.rule in GRIDS:
+        if self.redraw is not None and self.rule in GRIDS and self.candidates == 1:
             remarks.append(f"points.redraw={self.redraw} has no effect: the rule '{self.rule}' gives the same points every time")
+        if self.redraw is None and self.candidates > 1:
+            remarks.append(f"points.candidates={self.candidates} has no effect where points.redraw makes no new ones")
         return tuple(remarks)
 
 
@@ -115,43 +146,38 @@ def divide(num: int, sizes: Sequence[float], single: Sequence[bool]) -> list[int
     return [int(count) for count in np.maximum(counts, 1)]
 
 
-def redraw_by_score(
-    candidates: Sites,
-    score: Callable[[Sites], np.ndarray],
-    num: int,
-    rng: np.random.Generator,
-    power: float = 1.0,
-    floor: float = 1.0,
-) -> Sites:
-    """Return ``num`` different candidates, drawn where the score is large (residual-based adaptive distribution).
+def choose_by_score(score: np.ndarray, num: int, rng: np.random.Generator, power: float = 1.0, floor: float = 1.0) -> np.ndarray:
+    """Return the numbers of ``num`` different candidates, in order, drawn where the score is large.
 
-    Probability q = |s|^power / mean(|s|^power) + floor, normalised (Wu, Zhu, Tan, Kartha, Lu (2023), Comput. Methods Appl. Mech.
-    Eng. 403, 115671, eq. 2).
+    Probability q = |s|^power / mean(|s|^power) + floor, normalised (residual-based adaptive distribution: Wu, Zhu, Tan, Kartha,
+    Lu (2023), Comput. Methods Appl. Mech. Eng. 403, 115671, eq. 2).
 
     Parameters
     ----------
-    candidates : sites of one region, at least ``num`` of them.
-    score : residual (points,) at given sites; only its size counts.
+    score : of every candidate; only its size counts, and what is not finite counts as the largest that is.
     power, floor : 0 and anything, or a large floor, give the distribution of the candidates.
 
     Raises
     ------
-    ValueError : fewer candidates than wanted points, or a score that is not finite.
+    ValueError : fewer candidates than wanted points.
     """
-    if len(candidates.points) < num:
-        raise ValueError(f"redraw_by_score needs at least {num} candidates, got {len(candidates.points)}.")
-    size = np.abs(np.asarray(score(candidates), float)) ** power
-    if not np.isfinite(size).all():
-        raise ValueError("The score is not finite at every candidate.")
+    if len(score) < num:
+        raise ValueError(f"at least {num} candidates are needed, got {len(score)}")
+    size = np.abs(np.asarray(score, float))
+    finite = np.isfinite(size)
+    size = np.where(finite, size, size[finite].max(initial=0.0))
+    size = (size / (size.max() or 1.0)) ** power
     mean = size.mean()
     density = (size / mean if mean > 0 else np.zeros_like(size)) + floor
     if np.count_nonzero(density) < num:
         density = density + np.finfo(float).tiny
-    chosen = np.sort(rng.choice(len(density), num, replace=False, p=density / density.sum()))
-    return Sites(
-        candidates.points[chosen],
-        None if candidates.normals is None else candidates.normals[chosen],
-        None if candidates.side is None else candidates.side[chosen],
-        {name: column[chosen] for name, column in candidates.columns.items()},
-        {operator: directions.take(chosen) for operator, directions in candidates.directions.items()},
-    )
+    return np.sort(rng.choice(len(density), num, replace=False, p=density / density.sum()))
+
+
+def _groups(problem: Problem) -> list[list[Residual]]:
+    """Return residuals that share their points: those of a condition, and all equations, where they share their region."""
+    groups: dict[tuple, list[Residual]] = {}
+    for residual in problem.residuals:
+        owner = "" if residual.kind == "equation" else residual.condition or residual.name
+        groups.setdefault((owner, residual.region), []).append(residual)
+    return list(groups.values())

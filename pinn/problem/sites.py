@@ -31,6 +31,16 @@ class Sites(NamedTuple):
     columns: Mapping[str, np.ndarray] = {}
     directions: Mapping[Operator, Directions] = {}
 
+    def take(self, chosen: np.ndarray) -> Sites:
+        """Return some of the points with what belongs to them."""
+        return Sites(
+            self.points[chosen],
+            None if self.normals is None else self.normals[chosen],
+            None if self.side is None else self.side[chosen],
+            {name: column[chosen] for name, column in self.columns.items()},
+            {operator: directions.take(chosen) for operator, directions in self.directions.items()},
+        )
+
 
 def tensor_points(axes: Sequence[np.ndarray]) -> np.ndarray:
     """Return the points (product of lengths, axes) of a tensor grid, last axis fastest; one empty point without axes."""

@@ -63,7 +63,7 @@ class Judge:
         estimate = self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)
         judged = verdict(found, self.truth, estimate, configuration.accuracy)
         write_solution(folder, self.problem, found, estimate.on_grid(found.axes) if estimate.accepted else {})
-        write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points["epoch"])
+        write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
         wanted = quantities(self.problem, solution, self.truth, found.axes)
         write_quantities(folder, arrays(wanted))
         compiling = compiler.seconds_spent() - self.setup.compiling_before

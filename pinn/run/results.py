@@ -46,7 +46,12 @@ def write_quantities(folder: RunFolder, arrays: Mapping[str, np.ndarray]) -> Non
 
 
 def write_diagnostics(
-    folder: RunFolder, prepared: Prepared, solution: Any, axes: Sequence[np.ndarray], terms: Sequence[str], epoch: int
+    folder: RunFolder,
+    prepared: Prepared,
+    solution: Any,
+    axes: Sequence[np.ndarray],
+    terms: Sequence[str],
+    points: Mapping[str, Any],
 ) -> None:
     """Write points and residuals of the named terms, and the residuals of the equations on the evaluation grid; all exact.
 
@@ -54,7 +59,7 @@ def write_diagnostics(
     """
     cells = getattr(solution, "boxes", None)
     configuration, problem = prepared
-    drawn = configuration.points.draw(problem, configuration.seed, epoch)
+    drawn = configuration.points.draw(problem, configuration.seed, **points)
     stored: dict[str, np.ndarray] = {}
     for residual in [row for row in problem.residuals if row.name in terms]:
         sites = drawn[residual.name]._replace(directions={})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from pinn.run.configuration import Configuration, InCells, in_cells, training
 from pinn.run.prepare import Prepared
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from pinn.field.cells.slabs import Slabs
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pinn.field.solution import Solution
     from pinn.judge.second_solution import Neighbours
     from pinn.problem.problem import Residual
+    from pinn.problem.sites import Sites
     from pinn.solver.cells.march import March
     from pinn.solver.rows import Rows
     from pinn.solver.state import State
@@ -36,6 +38,51 @@ Judging = Callable[[Any], float | None]
 """The error of θ (params,), None when it is withheld."""
 
 
+class Drawer:
+    """Makes the rows of an epoch; the last ones are kept, since two stages in a row often ask for the same.
+
+    Parameters
+    ----------
+    chunk : points that are evaluated together; None leaves it to the rows.
+    """
+
+    def __init__(self, prepared: Prepared, field: Field, chunk: int | None):
+        self._prepared, self._field, self._chunk = prepared, field, chunk
+        self._last: tuple[int, Rows] | None = None
+
+    def __call__(self, epoch: int, chosen: Mapping[str, torch.Tensor] | None = None) -> Rows:
+        """Return the rows at the points of an epoch."""
+        if self._last is None or self._last[0] != epoch:
+            configuration, problem = self._prepared
+            sites = configuration.points.draw(problem, configuration.seed, epoch, chosen)
+            self._last = None
+            self._last = epoch, self._rows(sites)
+        return self._last[1]
+
+    def choose(self, epoch: int, theta: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return which candidates of an epoch become points at θ, where the weighted residuals are large."""
+        import torch
+
+        configuration, problem = self._prepared
+
+        def score(equations: Sequence[Residual], sites: Sites) -> np.ndarray:
+            rows = self._rows(dict.fromkeys((row.name for row in equations), sites))
+            with torch.no_grad():
+                return rows.residual(theta).reshape(len(equations), -1).norm(dim=0).cpu().numpy()
+
+        chosen = configuration.points.choose(problem, configuration.seed, epoch, score)
+        return {name: torch.as_tensor(numbers) for name, numbers in chosen.items()}
+
+    def _rows(self, sites: Mapping[str, Sites]) -> Rows:
+        """Return the rows of the residuals that have sites and do not hold by construction."""
+        from pinn.solver.rows import Rows
+
+        configuration, problem = self._prepared
+        kept = [row for row in _kept(problem, self._field) if row.name in sites]
+        terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in kept]
+        return Rows(self._field, terms, chunk=self._chunk)
+
+
 @dataclass(frozen=True)
 class NetworkSetup:
     """A network to be trained: a field, rows at the points of an epoch, and the choices that change bits.
@@ -48,7 +95,7 @@ class NetworkSetup:
 
     prepared: Prepared
     field: Field
-    draw: Callable[[int], Rows]
+    draw: Drawer
     theta: torch.Tensor
     decisions: Mapping[str, Any]
     compiling_before: float = 0.0
@@ -74,7 +121,9 @@ class NetworkSetup:
         from pinn.solver.staged import solve
 
         configuration = self.prepared.configuration
-        return solve(training(configuration).solver, self.draw, self.theta, configuration.points.redraw, judge, state)
+        points, solver = configuration.points, training(configuration).solver
+        choose = self.draw.choose if points.candidates > 1 else None
+        return solve(solver, self.draw, self.theta, points.redraw, judge, state, choose)
 
     def steps_of(self, stage: str) -> int:
         """Return how many steps a stage has at most; 0 when nobody knows."""
@@ -93,7 +142,7 @@ class NetworkSetup:
 
     def description(self, state: State) -> dict[str, Any]:
         """Return what metrics.json says about the solve beyond what its state does."""
-        rows = self.draw(state.points["epoch"])
+        rows = self.draw(**state.points)
         return {
             "num_parameters": self.field.num_params, "num_rows": rows.num_rows,
             "weights": {term.name: term.weight for term in rows.terms},
@@ -205,7 +254,7 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Se
         configuration.hard,
         _compiled(prepared, decisions),
     )
-    draw = _drawer(prepared, field, (decisions or {}).get("chunk"))
+    draw = Drawer(prepared, field, (decisions or {}).get("chunk"))
     made = {"compiled": field.compiled, "chunk": draw(0).chunk}
     return NetworkSetup(prepared, field, draw, field.initial(configuration.seed), made, before)
 
@@ -242,24 +291,6 @@ def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool |
         return wanted and compiler.is_available()
     expected = size(prepared)
     return None if expected.steps * expected.seconds_per_step > WORTH_COMPILING else False
-
-
-def _drawer(prepared: Prepared, field: Field, chunk: int | None) -> Callable[[int], Rows]:
-    """Return the rows of an epoch; the last ones are kept, since two stages in a row often ask for the same."""
-    from pinn.solver.rows import Rows
-
-    configuration, problem = prepared
-    drawn: dict[int, Rows] = {}
-
-    def draw(epoch: int) -> Rows:
-        if epoch not in drawn:
-            sites = configuration.points.draw(problem, configuration.seed, epoch)
-            terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in _kept(problem, field)]
-            drawn.clear()
-            drawn[epoch] = Rows(field, terms, chunk=chunk)
-        return drawn[epoch]
-
-    return draw
 
 
 def _weight(configuration: Configuration, row: Residual) -> float:

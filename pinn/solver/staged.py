@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
     from pinn.solver.rows import Rows
 
-Draw = Callable[[int], "Rows"]
-"""The rows at the points of an epoch, counted from 0; equal epochs give equal rows."""
+Draw = Callable[..., "Rows"]
+"""The rows at the points of an ``epoch``, counted from 0, and of what was ``chosen`` in it; equal ones give equal rows."""
+
+Choose = Callable[[int, "Tensor"], Mapping[str, "Tensor"]]
+"""Numbers of the candidates of an epoch that become points, by θ."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,13 @@ class Clock:
 
 
 def solve(
-    solver: Staged, draw: Draw, theta: Tensor, redraw: int | None = None, judge: Judge | None = None, state: State | None = None
+    solver: Staged,
+    draw: Draw,
+    theta: Tensor,
+    redraw: int | None = None,
+    judge: Judge | None = None,
+    state: State | None = None,
+    choose: Choose | None = None,
 ) -> Iterator[State]:
     """Run all stages and yield the state after each step.
 
@@ -104,11 +113,12 @@ def solve(
     Parameters
     ----------
     solver : stages and rules.
-    draw : rows by epoch.
+    draw : rows by epoch, and by what was chosen in it if something was.
     theta : where to begin, (params,).
     redraw : steps from one epoch to the next; None keeps epoch 0. Stages with fixed points stay in the epoch they began in.
     judge : error of θ, for `Until.error` and for the record.
     state : where to go on; ``theta`` is not used then.
+    choose : which of an epoch's candidates become points at θ, by name; asked when a new epoch begins, and kept in the state.
 
     Raises
     ------
@@ -126,16 +136,24 @@ def solve(
         raise BadInput(f"the saved state is in stage {state.stage!r}, which does not exist; stages: {', '.join(names)}", "stages")
     for name in names[names.index(state.stage) :]:
         if name != state.stage or not resumed:
-            begin(state, name, redraw)
-        yield from run_stage(solver.stages[name], name == names[-1], state, draw, redraw, rules)
+            begin(state, name, redraw, choose)
+        yield from run_stage(solver.stages[name], name == names[-1], state, draw, redraw, rules, choose)
         if state.is_final:
             return
 
 
-def begin(state: State, name: str, redraw: int | None) -> None:
+def begin(state: State, name: str, redraw: int | None, choose: Choose | None) -> None:
     """Enter a stage."""
     state.stage, state.step, state.memory, state.reason = name, 0, {}, ""
-    state.points["epoch"] = epoch_of(state, redraw)
+    renew(state, epoch_of(state, redraw), choose)
+
+
+def renew(state: State, epoch: int, choose: Choose | None) -> bool:
+    """Enter an epoch; return whether it is another one."""
+    if epoch == state.points["epoch"]:
+        return False
+    state.points = {"epoch": epoch, **({"chosen": choose(epoch, state.theta)} if choose else {})}
+    return True
 
 
 def epoch_of(state: State, redraw: int | None) -> int:
@@ -143,18 +161,19 @@ def epoch_of(state: State, redraw: int | None) -> int:
     return state.points["epoch"] if redraw is None else state.total // redraw
 
 
-def run_stage(stage: Stage, is_last: bool, state: State, draw: Draw, redraw: int | None, rules: Rules) -> Iterator[State]:
+def run_stage(
+    stage: Stage, is_last: bool, state: State, draw: Draw, redraw: int | None, rules: Rules, choose: Choose | None
+) -> Iterator[State]:
     """Run one stage from where ``state`` is and yield it after each step."""
     if state.reason or state.step >= stage.steps:
         return
     clock = Clock(state.seconds)
-    rows = draw(state.points["epoch"])
+    rows = draw(**state.points)
     process = stage.start(rows, state.theta, state.memory or None)
     state.memory = process.memory
     while not state.reason:
-        epoch = epoch_of(state, redraw) if stage.resampling == "any step" else state.points["epoch"]
-        if epoch != state.points["epoch"]:
-            state.points["epoch"], rows = epoch, draw(epoch)
+        if stage.resampling == "any step" and renew(state, epoch_of(state, redraw), choose):
+            rows = draw(**state.points)
         advance(process, rows, state)
         state.seconds = clock.read()
         conclude(stage, is_last, state, rules)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pinn.problem.points import Points, divide, redraw_by_score
+from pinn.problem.points import Points, choose_by_score, divide
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.randomness import generator
 from pinn.problem.regions import SOBOL_DIMENSIONS, draw, unit_points
@@ -115,41 +115,66 @@ def test_each_rule_changes_the_points(rule):
     assert not np.array_equal(points["sobol"], points[rule])
 
 
-def candidates(num=4000):
-    return draw(VOLUME, WAVE.coordinates, num, "uniform", generator(0, "candidates"))
+def test_choosing_by_score_follows_the_score_and_repeats_nothing():
+    score = np.where(np.arange(4000) % 10 == 0, -50.0, 1e-3)
+    chosen = choose_by_score(score, 200, generator(0, "score"), floor=0.01)
+    assert len(np.unique(chosen)) == 200
+    assert (chosen % 10 == 0).mean() > 0.9
+    even = choose_by_score(score, 1000, generator(0, "score"), power=0.0)
+    assert (even % 10 == 0).mean() == pytest.approx(0.1, abs=0.03)
 
 
-def test_drawing_by_score_follows_the_score_and_repeats_nothing():
-    def score(sites):
-        return np.where(sites.points[:, 0] < 0.2, 50.0, 1e-3)
-
-    pool = candidates()
-    chosen = redraw_by_score(pool, score, 200, generator(0, "score"), floor=0.01)
-    assert len(np.unique(chosen.points, axis=0)) == 200
-    assert (chosen.points[:, 0] < 0.2).mean() > 0.9
-    even = redraw_by_score(pool, score, 1000, generator(0, "score"), power=0.0)
-    assert (even.points[:, 0] < 0.2).mean() == pytest.approx(0.1, abs=0.03)
+def test_the_probability_is_the_published_one():
+    score, draws = np.array([0.0, 1.0, 2.0, 5.0]), 4000
+    counts = np.zeros(4)
+    for k in range(draws):
+        counts[choose_by_score(score, 1, generator(0, "one", k), power=2.0, floor=0.5)] += 1
+    expected = score**2 / np.mean(score**2) + 0.5
+    np.testing.assert_allclose(counts / draws, expected / expected.sum(), atol=4 * np.sqrt(0.25 / draws))
 
 
-def test_drawing_by_score_keeps_what_belongs_to_the_points():
+@pytest.mark.parametrize("score", [np.zeros(40), np.arange(40) == 7, np.full(40, np.nan), np.arange(40) * 1e300])
+def test_choosing_by_odd_scores(score):
+    chosen = choose_by_score(score, 20, generator(0, "odd"), power=2.0, floor=0.0)
+    assert len(np.unique(chosen)) == 20
+
+
+def test_where_the_score_is_not_finite_it_counts_as_large():
+    chosen = choose_by_score(np.where(np.arange(1000) < 50, np.inf, np.arange(1000) == 999), 50, generator(0, "inf"), floor=0.0)
+    assert (chosen < 50).sum() >= 49
+
+
+def test_choosing_needs_candidates():
+    with pytest.raises(ValueError, match="at least 60 candidates are needed, got 50"):
+        choose_by_score(np.ones(50), 60, generator(0, "e"))
+
+
+def test_chosen_points_keep_what_belongs_to_them():
     pool = join([draw(face, WAVE.coordinates, 20, "uniform", generator(0, "face")) for face in (LEFT, RIGHT)])
     pool = pool._replace(columns={"number": np.arange(40.0)}, side=np.arange(40))
-    chosen = redraw_by_score(pool, lambda sites: np.zeros(40), 15, generator(0, "c"))
-    np.testing.assert_array_equal(chosen.points, pool.points[chosen.side])
-    np.testing.assert_array_equal(chosen.normals, pool.normals[chosen.side])
-    np.testing.assert_array_equal(chosen.columns["number"], chosen.side)
+    chosen = pool.take(np.array([3, 17, 39]))
+    np.testing.assert_array_equal(chosen.points, pool.points[[3, 17, 39]])
+    np.testing.assert_array_equal(chosen.normals, pool.normals[[3, 17, 39]])
+    np.testing.assert_array_equal(chosen.columns["number"], [3, 17, 39])
+    np.testing.assert_array_equal(chosen.side, [3, 17, 39])
 
 
-def test_drawing_by_score_with_few_scores_that_differ_from_zero():
-    chosen = redraw_by_score(candidates(50), lambda sites: np.arange(50) == 7, 20, generator(0, "d"), floor=0.0)
-    assert len(np.unique(chosen.points, axis=0)) == 20
+def test_points_of_the_equations_gather_where_the_residual_is_large():
+    points = Points(interior=256, surface=16, candidates=8)
+    chosen = points.choose(WAVE, 0, 3, lambda equations, sites: 1e3 * (sites.points[:, 0] < 0.2))
+    drawn, even = points.draw(WAVE, 0, 3, chosen), points.draw(WAVE, 0, 3)
+    equations = [row.name for row in WAVE.equations]
+    assert set(chosen) == {equations[0]}
+    assert all(drawn[name] is drawn[equations[0]] for name in equations)
+    assert len(drawn[equations[0]].points) == 256
+    assert (drawn[equations[0]].points[:, 0] < 0.2).mean() > 2 * (even[equations[0]].points[:, 0] < 0.2).mean()
+    for row in WAVE.conditions:
+        np.testing.assert_array_equal(drawn[row.name].points, even[row.name].points)
 
 
-def test_drawing_by_score_refuses_what_it_cannot_use():
-    with pytest.raises(ValueError, match="at least 60 candidates, got 50"):
-        redraw_by_score(candidates(50), lambda sites: np.ones(50), 60, generator(0, "e"))
-    with pytest.raises(ValueError, match="not finite"):
-        redraw_by_score(candidates(50), lambda sites: np.full(50, np.nan), 10, generator(0, "e"))
+def test_candidates_without_new_points_are_remarked_on():
+    (remark,) = Points(candidates=4).warnings()
+    assert remark.startswith("points.candidates=4 has no effect")
 
 
 def test_beyond_the_direction_numbers_of_sobol_a_latin_hypercube_is_drawn():
