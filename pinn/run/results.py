@@ -55,7 +55,8 @@ def write_diagnostics(
 ) -> None:
     """Write points and residuals of the named terms, and the residuals of the equations on the evaluation grid; all exact.
 
-    Fields in cells have points of their own; their cells are written in place of points.
+    Fields in cells have points of their own; their cells are written in place of points. ``points`` says which epoch of drawn
+    points it is, and what was chosen in it.
     """
     cells = getattr(solution, "boxes", None)
     configuration, problem = prepared

@@ -97,6 +97,35 @@ def test_another_format_is_refused():
         State.from_dict({**values, "format": 99})
 
 
+@pytest.mark.parametrize("stop", [1, 12, 13, 17, 30])
+def test_points_chosen_by_the_parameters_are_chosen_once(stop):
+    """Choices are asked for at every new epoch, and a resumed solve has those of its checkpoint."""
+    asked = []
+
+    def choose(epoch, theta):
+        asked.append(epoch)
+        return {"heat": torch.tensor([epoch, int(1e9 * theta[0].abs()) % 1000])}
+
+    def draw(epoch, chosen=None):
+        return heat(epoch if chosen is None else 1000 * int(chosen["heat"][0]) + int(chosen["heat"][1]))
+
+    def run(state=None, stop=None):
+        history = []
+        for last in solve(Staged(STAGES, FREE), draw, START, redraw=5, state=state, choose=choose):
+            history.append((last.total, last.loss))
+            if last.total == stop:
+                break
+        return history, last
+
+    whole, end = run()
+    assert asked == [1, 2, 5, 6, 7]
+    first, state = run(stop=stop)
+    second, resumed = run(state=saved(state))
+    assert first + second == whole
+    assert torch.equal(resumed.theta, end.theta)
+    assert asked == [1, 2, 5, 6, 7] * 2
+
+
 @pytest.mark.parametrize(("redraw", "epochs"), [(None, [0] * 18), (4, [0] * 4 + [1] * 4 + [2] * 4 + [3] * 6)])
 def test_points_change_by_counter_and_stay_where_they_must(redraw, epochs):
     history, _ = run({"adam": Adam(steps=12), "lbfgs": LBFGS(steps=6)}, redraw=redraw)
