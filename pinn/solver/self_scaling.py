@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+WAITING = 48
+"""Squares that wait to be added to the matrix together: products of three columns take as long as those of forty."""
+
 
 class SelfScaling:
     """H ← [H − Hy yᵀH/(yᵀHy) + φ (yᵀHy) v vᵀ]/τ + ρ s sᵀ with v = ρ s − Hy/(yᵀHy) and ρ = 1/yᵀs.
 
     The scaling τ and the member φ of the family are those of Al-Baali (1998), doi:10.1023/A:1018315205474, as used for networks by
-    Urbán, Stefanou and Pons (2025), doi:10.1016/j.jcp.2024.113656. The first update starts from H = (yᵀs / yᵀy) I.
+    Urbán, Stefanou and Pons (2025), doi:10.1016/j.jcp.2024.113656. The first update starts from H = (yᵀs / yᵀy) I. H is kept as
+    a multiple of a matrix and some squares that are not added yet.
 
     Parameters
     ----------
@@ -23,8 +27,13 @@ class SelfScaling:
     """
 
     def __init__(self, theta: Tensor, memory: Mapping[str, Any] | None = None):
-        self._like = theta
-        self._matrix = memory["matrix"].to(theta.device, copy=True) if memory and "matrix" in memory else None
+        self._matrix: Tensor | None = None
+        self._vectors, self._weights = theta.new_zeros((WAITING, len(theta))), theta.new_zeros(WAITING)
+        self._scale, self._waiting = 1.0, 0
+        if memory:
+            self._matrix = memory["matrix"].to(theta.device, copy=True)
+            self._scale, self._waiting = memory["scale"], len(memory["weights"])
+            self._vectors[: self._waiting], self._weights[: self._waiting] = memory["vectors"], memory["weights"]
 
     @property
     def is_fresh(self) -> bool:
@@ -33,11 +42,14 @@ class SelfScaling:
 
     def reset(self) -> None:
         """Make H the identity."""
-        self._matrix = None
+        self._matrix, self._scale, self._waiting = None, 1.0, 0
 
     def times(self, gradient: Tensor) -> Tensor:
         """Return H g, (params,)."""
-        return gradient.clone() if self._matrix is None else self._matrix @ gradient
+        if self._matrix is None:
+            return gradient.clone()
+        vectors, weights = self._vectors[: self._waiting], self._weights[: self._waiting]
+        return (self._matrix @ gradient).mul_(self._scale).addmv_(vectors.T, weights * (vectors @ gradient))
 
     def update(self, move: Tensor, change: Tensor, curvature: float) -> None:
         """Learn from a pair (params,); updates whose numbers overflow or vanish are left out."""
@@ -48,15 +60,30 @@ class SelfScaling:
                 return
             self._matrix = torch.eye(len(move), dtype=move.dtype, device=move.device).mul_(scale)
             curvature = curvature / scale
-        image = self._matrix @ change
+        image = self.times(change)
         energy = float(torch.dot(change, image))
         choice = choose(inner, energy, curvature, len(move))
         if choice is not None:
-            self._matrix.addmm_(*squares(choice, image, move, inner, energy), beta=1 / choice.tau)
+            self._add(choice.tau, *squares(choice, image, move, inner, energy))
+
+    def _add(self, tau: float, vectors: Tensor, weights: Tensor) -> None:
+        """Divide H by τ and add weighted squares of vectors (number, params)."""
+        assert self._matrix is not None
+        start, self._waiting = self._waiting, self._waiting + len(vectors)
+        self._scale /= tau
+        self._weights[:start] /= tau
+        self._vectors[start : self._waiting], self._weights[start : self._waiting] = vectors, weights
+        if self._waiting + len(vectors) > WAITING:
+            known = self._vectors[: self._waiting]
+            self._matrix.addmm_((self._weights[: self._waiting, None] * known).T, known, beta=self._scale)
+            self._scale, self._waiting = 1.0, 0
 
     def memory(self) -> dict[str, Any]:
-        """Return the matrix, if there is one."""
-        return {} if self._matrix is None else {"matrix": self._matrix}
+        """Return the matrix, if there is one, and what waits to be added to it."""
+        if self._matrix is None:
+            return {}
+        waiting = {"vectors": self._vectors[: self._waiting], "weights": self._weights[: self._waiting]}
+        return {"matrix": self._matrix, "scale": self._scale, **waiting}
 
 
 class Choice(NamedTuple):
@@ -67,7 +94,7 @@ class Choice(NamedTuple):
 
 
 def squares(choice: Choice, image: Tensor, move: Tensor, inner: float, energy: float) -> tuple[Tensor, Tensor]:
-    """Return A (params, 3) and B (3, params): A B is what H/τ changes by, three squares with signs.
+    """Return vectors (3, params) and signs (3,): the sum of their squares is what H/τ changes by.
 
     Parameters
     ----------
@@ -75,9 +102,8 @@ def squares(choice: Choice, image: Tensor, move: Tensor, inner: float, energy: f
     """
     tau, phi = choice
     v = move / inner - image / energy
-    columns = torch.stack([image / math.sqrt(energy * tau), v * math.sqrt(abs(phi) * energy / tau), move / math.sqrt(inner)], dim=1)
-    signs = torch.tensor([-1.0, math.copysign(1.0, phi), 1.0], dtype=move.dtype, device=move.device)
-    return columns * signs, columns.T
+    vectors = torch.stack([image / math.sqrt(energy * tau), v * math.sqrt(abs(phi) * energy / tau), move / math.sqrt(inner)])
+    return vectors, torch.tensor([-1.0, math.copysign(1.0, phi), 1.0], dtype=move.dtype, device=move.device)
 
 
 def choose(inner: float, energy: float, curvature: float, num_params: int) -> Choice | None:

@@ -80,23 +80,35 @@ def test_the_last_pair_is_reproduced_and_h_stays_positive(kind):
     moves, changes = pairs(30, 12)
     hessian = HESSIANS[kind](moves[0])
     for s, y in zip(moves, changes, strict=True):
-        if kind == "broyden" and hessian._matrix is not None:
-            curvature = float(s @ torch.linalg.solve(hessian._matrix, s))
-        else:
-            curvature = float(s @ s)
-        hessian.update(s, y, curvature)
+        hessian.update(s, y, float(s @ torch.linalg.solve(dense(hessian, 12), s)) if kind == "broyden" else 0.0)
         assert torch.allclose(hessian.times(y), s, rtol=1e-9, atol=1e-9)
-    dense = torch.stack([hessian.times(row) for row in torch.eye(12, dtype=torch.float64)])
-    assert torch.allclose(dense, dense.T, rtol=1e-10, atol=1e-12)
-    assert float(torch.linalg.eigvalsh(dense).min()) > 0
+    found = dense(hessian, 12)
+    assert torch.allclose(found, found.T, rtol=1e-10, atol=1e-12)
+    assert float(torch.linalg.eigvalsh(found).min()) > 0
 
 
-def test_the_dense_matrix_stays_symmetric():
-    moves, changes = pairs(40, 67)
+def dense(hessian, num_params):
+    """Return H, column by column."""
+    return torch.stack([hessian.times(row) for row in torch.eye(num_params, dtype=torch.float64)], dim=1)
+
+
+def test_the_dense_matrix_is_that_of_the_formula_and_symmetric():
+    """H as the docstring has it, update by update, over several times as many as wait to be added."""
+    moves, changes = pairs(60, 67)
     hessian = SelfScaling(moves[0])
-    for s, y in zip(moves, changes, strict=True):
-        hessian.update(s, y, float(s @ y) * 0.7)
-    torch.testing.assert_close(hessian._matrix, hessian._matrix.T, rtol=1e-13, atol=1e-14)
+    known = torch.eye(67, dtype=torch.float64) * (moves[0] @ changes[0]) / changes[0].square().sum()
+    for k, (s, y) in enumerate(zip(moves, changes, strict=True)):
+        curvature = float(s @ torch.linalg.solve(known, s))
+        scale = 1.0 if k else float(known[0, 0])
+        hessian.update(s, y, curvature * scale)
+        image, rho = known @ y, 1 / float(s @ y)
+        tau, phi = choose(1 / rho, float(y @ image), curvature, 67)
+        v = rho * s - image / (y @ image)
+        known = (known - torch.outer(image, image) / (y @ image) + phi * (y @ image) * torch.outer(v, v)) / tau
+        known += rho * torch.outer(s, s)
+        torch.testing.assert_close(dense(hessian, 67), known, rtol=1e-9, atol=1e-10 * float(known.abs().max()))
+    found = dense(hessian, 67)
+    torch.testing.assert_close(found, found.T, rtol=1e-12, atol=1e-13)
 
 
 def test_without_scaling_the_update_is_bfgs():
@@ -104,12 +116,14 @@ def test_without_scaling_the_update_is_bfgs():
     start = torch.diag(torch.linspace(1, 2, 8, dtype=torch.float64))
     s, y = moves[0], changes[0]
     image, inner = start @ y, float(s @ y)
-    a, b = squares(Choice(1.0, 1.0), image, s, inner, float(y @ image))
+    vectors, signs = squares(Choice(1.0, 1.0), image, s, inner, float(y @ image))
     v = torch.eye(8, dtype=torch.float64) - torch.outer(y, s) / inner
-    assert torch.allclose(start + a @ b, v.T @ start @ v + torch.outer(s, s) / inner, rtol=1e-12, atol=1e-14)
-    c, d = squares(Choice(1.0, 0.0), image, s, inner, float(y @ image))
+    assert torch.allclose(
+        start + (vectors.T * signs) @ vectors, v.T @ start @ v + torch.outer(s, s) / inner, rtol=1e-12, atol=1e-14
+    )
+    vectors, signs = squares(Choice(1.0, 0.0), image, s, inner, float(y @ image))
     dfp = start + torch.outer(s, s) / inner - torch.outer(image, image) / float(y @ image)
-    assert torch.allclose(start + c @ d, dfp, rtol=1e-12, atol=1e-14)
+    assert torch.allclose(start + (vectors.T * signs) @ vectors, dfp, rtol=1e-12, atol=1e-14)
 
 
 def test_the_choice_of_scaling_as_published():
