@@ -166,6 +166,11 @@ class Problem:
         """Whether every residual is linear in the unknowns."""
         return all(calculus.is_linear(residual.tree) for residual in self.residuals)
 
+    @cached_property
+    def highest_order(self) -> int:
+        """The highest derivative in the equations."""
+        return max((self.order(unknown) for unknown in self.unknown_names), default=0)
+
     def order(self, unknown: str, coordinate: str | None = None) -> int:
         """Return the highest derivative of an unknown in the equations, along one coordinate or in total."""
         axis = None if coordinate is None else self.names.index(coordinate)

@@ -26,10 +26,10 @@ class Cell(NamedTuple):
 
 def cell(network: LocalFeatures, problem: Problem) -> Cell:
     """Return how large a cell of the problem is."""
-    degree, unknowns = network.degree_for(problem.dim), len(problem.unknowns)
+    degree, unknowns = network.degree_for(problem), len(problem.unknowns)
     orders = sum(problem.order(unknown, name) for unknown in problem.unknown_names for name in problem.names)
-    points = network.points_per_axis(problem.dim) ** problem.dim
-    return Cell(points, network.num_features(problem.dim) * unknowns, 2 * orders * (degree + 1) ** (problem.dim - 1))
+    points = network.points_per_axis(problem) ** problem.dim
+    return Cell(points, network.num_features(problem) * unknowns, 2 * orders * (degree + 1) ** (problem.dim - 1))
 
 
 def most_cells(settings: InCells, problem: Problem) -> int:

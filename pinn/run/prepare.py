@@ -100,8 +100,8 @@ def check_cells(configuration: Configuration, problem: Problem) -> None:
     settings = in_cells(configuration)
     if settings is not None:
         _refuse_unknown("solver.cells", "coordinate", settings.solver.cells, problem.names)
-        degree = settings.network.degree_for(problem.dim)
-        order = max((problem.order(unknown) for unknown in problem.unknown_names), default=0)
+        degree = settings.network.degree_for(problem)
+        order = problem.highest_order
         if degree <= order:
             raise BadInput(f"must be greater than the order of the equations, {order}, got {degree}", "network.degree")
         settings.solver.tolerance_for(problem, configuration.accuracy)

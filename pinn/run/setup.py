@@ -270,10 +270,10 @@ def _cells(settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] |
     weights = {row.name: _weight(configuration, row) for row in problem.residuals}
 
     def march(network: LocalFeatures) -> March:
-        return March(problem, network.basis(problem.dim, configuration.seed), limits, solver.cells, weights)
+        return March(problem, network.basis(problem, configuration.seed), limits, solver.cells, weights)
 
     def changed(change: int) -> LocalFeatures:
-        return replace(network, degree=max(2, network.degree_for(problem.dim) + change))
+        return replace(network, degree=max(2, network.degree_for(problem) + change))
 
     room = most_cells(InCells(solver, changed(MORE_DEGREES)), problem)
     return CellSetup(prepared, march(network), lambda change: march(changed(change)), room, made, solver.seconds)

@@ -36,6 +36,6 @@ def choose(problem: Problem, has_wishes: bool = False) -> Choice:
     if problem.dim > MOST_COORDINATES:
         return Choice("adam_broyden", f"{problem.dim} coordinates are many for cells, so a network is trained")
     coordinates = f"{problem.dim} coordinate" + "s" * (problem.dim > 1)
-    order = max((problem.order(unknown) for unknown in problem.unknown_names), default=0)
+    order = problem.highest_order
     kind = "linear, so that each cover takes one solve" if problem.is_linear else "nonlinear, so Gauss-Newton in cells"
     return Choice("least_squares", f"{coordinates}, order {order}, {kind}")

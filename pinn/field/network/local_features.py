@@ -9,9 +9,13 @@ from pinn.problem.settings import BadInput, Settings, setting
 
 if TYPE_CHECKING:
     from pinn.field.cells.basis import Basis
+    from pinn.problem.problem import Problem
 
 DEGREES = {1: 24, 2: 14, 3: 10, 4: 8, 5: 6}
-"""Degree by number of coordinates."""
+"""Degree by number of coordinates, for equations of up to second order."""
+
+DEGREES_PER_ORDER = 2
+"""What every further order adds: derivatives are less accurate than values, and many small cells less than few large ones."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class LocalFeatures(Settings):
     Parameters
     ----------
     features : which functions.
-    degree : of the polynomials; None is 24, 14, 10, 8, 6 in 1 to 5 coordinates.
+    degree : of the polynomials; None is 24, 14, 10, 8, 6 in 1 to 5 coordinates, 2 more for every order above the second.
     width : number of random features; None means as many as polynomials of this degree.
     radius : W and b are uniform in ± this.
     extra_points : points along every axis of a cell and of its faces beyond the degree.
@@ -37,39 +41,41 @@ class LocalFeatures(Settings):
     radius: float = setting(1.0, above=0)
     extra_points: int = setting(2, at_least=1, at_most=64)
 
-    def degree_for(self, dim: int) -> int:
-        """Return the degree in so many coordinates.
+    def degree_for(self, problem: Problem) -> int:
+        """Return the degree for a problem.
 
         Raises
         ------
         BadInput : more coordinates than cells are made for.
         """
-        if dim not in DEGREES:
-            known = f"cells have at most {max(DEGREES)} coordinates, here are {dim}"
+        if problem.dim not in DEGREES:
+            known = f"cells have at most {max(DEGREES)} coordinates, here are {problem.dim}"
             raise BadInput(f"{known}; take solver=adam_broyden network=mlp", "network")
-        return DEGREES[dim] if self.degree is None else self.degree
+        if self.degree is not None:
+            return self.degree
+        return DEGREES[problem.dim] + DEGREES_PER_ORDER * max(0, problem.highest_order - 2)
 
-    def points_per_axis(self, dim: int) -> int:
+    def points_per_axis(self, problem: Problem) -> int:
         """Return the number of points along every axis of a cell."""
-        return self.degree_for(dim) + self.extra_points
+        return self.degree_for(problem) + self.extra_points
 
-    def num_features(self, dim: int) -> int:
+    def num_features(self, problem: Problem) -> int:
         """Return the number of features for each unknown in a cell."""
         from pinn.field.cells.basis import LegendreFeatures
 
-        polynomials = LegendreFeatures(dim, self.degree_for(dim)).size
+        polynomials = LegendreFeatures(problem.dim, self.degree_for(problem)).size
         return polynomials if self.features == "legendre" or self.width is None else self.width
 
-    def basis(self, dim: int, seed: int) -> Basis:
+    def basis(self, problem: Problem, seed: int) -> Basis:
         """Return the features with their derivatives at the points of a cell."""
         from pinn.field.cells.basis import Basis, LegendreFeatures, RandomFeatures, chebyshev_points
         from pinn.problem.randomness import generator
 
-        per_axis = self.points_per_axis(dim)
+        dim, per_axis = problem.dim, self.points_per_axis(problem)
         if self.features == "legendre":
-            return Basis(LegendreFeatures(dim, self.degree_for(dim)), dim, per_axis)
+            return Basis(LegendreFeatures(dim, self.degree_for(problem)), dim, per_axis)
         points, rng = chebyshev_points([per_axis] * dim), generator(seed, "features")
-        return Basis(RandomFeatures(points, self.num_features(dim), self.features, self.radius, rng), dim, per_axis)
+        return Basis(RandomFeatures(points, self.num_features(problem), self.features, self.radius, rng), dim, per_axis)
 
     def field(self, *_: Any, **__: Any) -> Any:
         """Refuse to be trained.

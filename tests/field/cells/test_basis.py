@@ -5,10 +5,12 @@ import math
 
 import numpy as np
 import pytest
+from field_problems import box
 from numpy.polynomial import legendre
 
 from pinn.field.cells.basis import Basis, LegendreFeatures, RandomFeatures, activation_derivative, chebyshev, chebyshev_points
 from pinn.field.network.local_features import LocalFeatures
+from pinn.problem.language import read_problem
 
 
 def some_points(dim, num=9, seed=0):
@@ -172,7 +174,16 @@ def test_tails_go_with_the_function_and_are_those_of_each():
 @pytest.mark.parametrize("extra", [1, 4])
 def test_extra_points_are_those_beyond_the_degree(features, extra):
     network = LocalFeatures(features, degree=5, extra_points=extra)
-    basis = network.basis(2, seed=0)
-    assert network.points_per_axis(2) == basis.per_axis == 5 + extra
+    problem = box(2)
+    basis = network.basis(problem, seed=0)
+    assert network.points_per_axis(problem) == basis.per_axis == 5 + extra
     np.testing.assert_array_equal(basis.points, chebyshev_points([5 + extra] * 2))
-    assert basis.features.size == network.num_features(2)
+    assert basis.features.size == network.num_features(problem)
+
+
+@pytest.mark.parametrize(("left", "degree"), [("u_x + u_y", 14), ("u_xx + u_yy", 14), ("u_xxx + u_y", 16), ("u_xxxx + u_yy", 18)])
+def test_the_degree_grows_with_the_order(left, degree):
+    text = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "unknowns": ["u"], "equations": {"only": f"{left} = 0"}}
+    problem = read_problem(text | {"conditions": {"walls": {"at": "boundary", "free": "u"}}})
+    assert LocalFeatures().degree_for(problem) == degree
+    assert LocalFeatures(degree=5).degree_for(problem) == 5

@@ -24,7 +24,7 @@ def read(coordinates, equations, conditions, unknowns=("u",), **more):
 
 def make_march(problem, tolerance=None, cells=None, most=2000, steps=25, degree=None):
     tolerance = CellLeastSquares(tolerance=tolerance).tolerance_for(problem, None)
-    return March(problem, LocalFeatures(degree=degree).basis(problem.dim, 0), Limits(tolerance, most, steps), cells or {})
+    return March(problem, LocalFeatures(degree=degree).basis(problem, 0), Limits(tolerance, most, steps), cells or {})
 
 
 def solve(march, seconds=None):

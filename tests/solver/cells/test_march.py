@@ -128,7 +128,7 @@ def test_random_features_solve_as_well():
     from pinn.solver.cells.march import Limits, March
 
     problem = shipped("heat_1d")
-    basis = LocalFeatures(features="tanh", width=120).basis(problem.dim, 0)
+    basis = LocalFeatures(features="tanh", width=120).basis(problem, 0)
     march = March(problem, basis, Limits(1e-6, 100, 25), {})
     assert error(march, solve(march)) < 1e-5
 
