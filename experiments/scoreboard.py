@@ -10,7 +10,8 @@ On the command line:
 A trained network has the settings of the experiment with the problem's name, or the default ones; least squares those of the
 experiment NAME_least_squares, or ``solver=least_squares``. Every run has a process of its own. Seconds are set-up and solve, with
 what the compiler took in them; a reference is made before, and errors are relative L2 on a grid nobody trained on. A run that fails
-has no numbers, its reason is printed, and the others go on.
+has no numbers, its reason is printed, and the others go on. Runs that a JSON file already holds, of the same settings, are not made
+again, so that a table can be made piece by piece.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ REFERENCES = {"cavity_100": ["reference.size=8", "reference.seconds=600"]}
 MEASURED = {"cavity_100": ("u", "v")}
 """Unknowns that are measured where another grows without bound: the pressure, like a logarithm, at the ends of the lid."""
 
+KEPT = ("name", "unknowns", "error", "reference", "quantities", "num_parameters", "seconds", "classical")
+"""What the JSON file keeps of metrics.json."""
+
 IMPORTED = ("pinn.run.judging", "pinn.run.training")
 """What is imported before the clock starts: imports count for nobody, nor do those of the classical solver."""
 
@@ -51,13 +55,14 @@ KNOWN = 0.3
 
 @dataclass(frozen=True)
 class Run:
-    """One run: what was asked, the contents of metrics.json, and why there are none."""
+    """One run: what was asked and the settings that did it, the contents of metrics.json, and why there are none."""
 
     problem: str
     method: str
     seed: int
     metrics: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    settings: tuple[str, ...] = ()
 
     @property
     def relative_l2(self) -> float | None:
@@ -104,7 +109,16 @@ class Run:
             "num_parameters": self.metrics.get("num_parameters"),
             "published": best and best.relative_l2,
             "classical_seconds_at_equal_error": (self.metrics.get("classical") or {}).get("seconds_at_equal_error"),
+            "settings": list(self.settings),
+            "reason": self.reason,
+            "metrics": {key: self.metrics[key] for key in KEPT if key in self.metrics},
         }
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Run:
+        """Return the run that a row of the JSON file is about."""
+        method = next(key for key, label in METHODS.items() if label == row["method"])
+        return cls(row["problem"], method, row["seed"], row["metrics"], row["reason"], tuple(row["settings"]))
 
 
 def main() -> None:
@@ -114,21 +128,22 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a run is ended")
-    parser.add_argument("--json", type=Path, help="write a row for every run to this file")
+    parser.add_argument("--json", type=Path, help="keep a row for every run in this file; runs that it holds are not made again")
     parser.add_argument("--figures", type=Path, help="draw error against time into this folder, a figure for every problem")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     arguments = parser.parse_args()
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     print(*lines, sep="\n", flush=True)
-    done: list[Run] = []
+    done = read_rows(arguments.json)
+    known = {(run.problem, run.method, run.seed, run.settings): run for run in done}
     for name in arguments.only:
         here: list[Run] = []
         for method in arguments.methods:
-            found = list(runs(name, method, arguments.seeds, arguments.limit))
+            found = list(runs(name, method, arguments.seeds, arguments.limit, known))
             lines.append(line(found))
             print(lines[-1], *reasons(found), sep="\n", flush=True)
             here += found
-        done += here
+        done += [run for run in here if run not in done]
         if arguments.json:
             arguments.json.write_text(json.dumps([run.row() for run in done], indent=1) + "\n")
         if arguments.figures:
@@ -148,24 +163,33 @@ def words(name: str, method: str) -> list[str]:
     return [*([f"experiment={experiment}"] if known else [f"solver={solver}"]), *REFERENCES.get(name, [])]
 
 
-def runs(name: str, method: str, seeds: int, limit: float) -> Iterator[Run]:
-    """Yield a run for each seed; the reference is made first, so that its time counts for none of them."""
-    settings = words(name, method)
+def read_rows(path: Path | None) -> list[Run]:
+    """Return the runs that a JSON file holds; none where there is no file."""
+    return [Run.of_row(row) for row in json.loads(path.read_text())] if path and path.exists() else []
+
+
+def runs(name: str, method: str, seeds: int, limit: float, known: Mapping[tuple, Run]) -> Iterator[Run]:
+    """Yield a run for each seed, made unless it is known; the reference is made first, so that its time counts for none of them."""
+    settings = tuple(words(name, method))
+    keys = [(name, method, seed, settings) for seed in range(seeds)]
+    if all(key in known for key in keys):
+        yield from (known[key] for key in keys)
+        return
     try:
         limited(make_reference, (name, settings), 3600.0)
     except (RuntimeError, TimeoutError) as problem:
         print(f"{name}: no reference: {problem}", flush=True)
-    for seed in range(seeds):
-        yield attempt(name, method, settings, seed, limit)
+    for key in keys:
+        yield known[key] if key in known else attempt(name, method, settings, key[2], limit)
 
 
-def attempt(name: str, method: str, settings: Sequence[str], seed: int, limit: float) -> Run:
+def attempt(name: str, method: str, settings: tuple[str, ...], seed: int, limit: float) -> Run:
     """Return a run, without numbers where it failed or was ended after so many seconds."""
     try:
         metrics, message = limited(measured, (name, settings, seed), limit)
     except (RuntimeError, TimeoutError) as problem:
         metrics, message = {}, str(problem)
-    return Run(name, method, seed, metrics, message)
+    return Run(name, method, seed, metrics, message, settings)
 
 
 def measured(name: str, settings: Sequence[str], seed: int) -> tuple[dict[str, Any], str]:

@@ -13,6 +13,7 @@ from pinn.problem.language import load_problem
 ROOT = Path(__file__).parents[1]
 KEYS = [
     "problem", "method", "seed", "relative_l2", "seconds", "num_parameters", "published", "classical_seconds_at_equal_error",
+    "settings", "reason", "metrics",
 ]  # fmt: skip
 sys.path.insert(0, str(ROOT / "experiments"))
 
@@ -76,9 +77,17 @@ def test_unknowns_that_the_reference_knows_badly_are_left_out():
 def test_rows_have_these_keys_and_nothing_is_made_up_for_a_failure():
     row = Run("burgers", "network", 3, metrics(1e-3)).row()
     assert list(row) == KEYS
-    assert list(row.values()) == ["burgers", "trained network", 3, 1e-3, 10.0, 1234, BEST["burgers"].relative_l2, 0.25]
+    assert list(row.values())[:8] == ["burgers", "trained network", 3, 1e-3, 10.0, 1234, BEST["burgers"].relative_l2, 0.25]
     failed = Run("heat_1d", "least_squares", 0, reason="diverged").row()
-    assert list(failed) == KEYS and set(list(failed.values())[3:]) == {None}
+    assert list(failed) == KEYS and set(list(failed.values())[3:8]) == {None}
+
+
+def test_a_run_comes_back_from_its_row():
+    for run in (
+        Run("burgers", "network", 3, metrics(1e-3), "verified", ("solver=adam",)),
+        Run("kdv", "least_squares", 0, {}, "failed"),
+    ):
+        assert Run.of_row(json.loads(json.dumps(run.row()))) == run
 
 
 def test_published_numbers_belong_to_shipped_problems_and_their_quantities():
@@ -132,3 +141,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
     text = (tmp_path / "README.md").read_text()
     assert text.startswith("above\n<!-- scoreboard -->\n| problem |") and text.endswith("|\n<!-- end results -->\nbelow\n")
     assert "old" not in text and "| failed |" in text
+    monkeypatch.setattr(scoreboard, "limited", lambda *arguments: pytest.fail("runs that are known are not made again"))
+    rows = file.read_text()
+    scoreboard.main()
+    assert capsys.readouterr().out == said and file.read_text() == rows
