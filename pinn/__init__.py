@@ -19,6 +19,8 @@ OPTIONS: dict[str, str] = {
     "RandomFeatures": "pinn.field.network.random_features",
     "LocalFeatures": "pinn.field.network.local_features",
     "ModuleNetwork": "pinn.field.network.module",
+    "Whole": "pinn.field.decomposition.settings",
+    "Windows": "pinn.field.decomposition.settings",
     "Points": "pinn.problem.points",
     "Adam": "pinn.solver.adam",
     "Soap": "pinn.solver.soap",

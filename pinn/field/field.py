@@ -80,7 +80,7 @@ class Field:
         hard: tuple[str, ...] = (),
         compiled: bool | None = None,
     ):
-        _check_dependence(problem)
+        check_dependence(problem)
         self.network, self.problem, self.engine = network, problem, engine
         self.device, self.dtype = choose_device(device, precision), getattr(torch, precision)
         self.compiled = self._can_compile() if compiled is None else compiled and self._may_compile()
@@ -107,6 +107,13 @@ class Field:
         BadInput : an unknown that the problem does not have.
         """
         return Evaluation(self, sites, request)
+
+    def channels(
+        self, points: np.ndarray, carried: tuple[Channel, ...], lines: Sequence[np.ndarray], side: np.ndarray | None
+    ) -> Any:
+        """Return the channels of the network at points, as a function of θ; ``side`` is of no effect on a single network."""
+        engine = TaylorChannels if self.engine == "taylor" else NestedChannels
+        return engine(self, points, carried, lines)
 
     def fuse(self, families: Sequence[Family]) -> list[Fused] | None:
         """Return compiled code for the squares of residuals and their gradient, or None; see `pinn.field.fused.fuse`."""
@@ -162,8 +169,7 @@ class Evaluation:
         self.readout: Any = (
             ConstrainedReadout(field, points, asked, carried) if field.constraint else Readout(field, asked, carried)
         )
-        engine = TaylorChannels if field.engine == "taylor" else NestedChannels
-        self.channels: Any = engine(field, points, carried, lines)
+        self.channels: Any = field.channels(points, carried, lines, sites.side)
         if field.factorised is not None:
             self.channels = FactorisedChannels(self.channels, field.factorised)
 
@@ -249,7 +255,8 @@ class NestedChannels:
         return TapedChannels(self, theta)
 
 
-def _check_dependence(problem: Problem) -> None:
+def check_dependence(problem: Problem) -> None:
+    """Raise `BadInput` unless every unknown depends on all coordinates."""
     names = tuple(coordinate.name for coordinate in problem.coordinates)
     for unknown in problem.unknowns:
         if set(unknown.depends) != set(names):

@@ -69,9 +69,15 @@ class Stack:
         may_compile = self.device.type == "cpu" and compiler.is_available()
         self.compiled = may_compile and (network.width <= WIDEST_COMPILED if compiled is None else compiled)
 
-    def initial(self, seed: int) -> Tensor:
-        """Return θ at the start; every member is drawn on its own, and the first ones stay when members are added."""
-        drawn = [self.network.draw(self.layout.shapes, generator(seed, "network", k)) for k in range(self.count)]
+    def initial(self, seed: int, number: int = 0) -> Tensor:
+        """Return θ at the start; every member is drawn on its own, and the first ones stay when members are added.
+
+        Parameters
+        ----------
+        number : of this stack among several.
+        """
+        name = f"network/{number}" if number else "network"
+        drawn = [self.network.draw(self.layout.shapes, generator(seed, name, k)) for k in range(self.count)]
         return self.tensor(np.concatenate([self.layout.pack(values) for values in drawn]))
 
     def part(self, member: int) -> slice:

@@ -7,6 +7,9 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
+from pinn.field.decomposition.settings import Whole, members
+from pinn.field.network.module import ModuleNetwork
+from pinn.field.network.network import Network
 from pinn.problem.calculus import jets
 from pinn.problem.directions import draw_directions, estimated
 from pinn.problem.problem import jet_column
@@ -47,7 +50,7 @@ def size(prepared: Prepared) -> Size:
     points, (solver, network) = configuration.points, training(configuration)
     rows = [points.interior if row.kind == "equation" else points.surface for row in problem.residuals]
     carried = _channels(prepared)
-    params = network.num_parameters(problem)
+    params, active = _parameters(prepared)
     bytes_per_number = 8 if configuration.precision == "float64" else 4
     varying = 1 + (len(carried) if problem.periodic or points.directions else len(carried) / SMALLEST_CHUNK)
     held = sum(rows) * varying * (problem.dim + 2) * bytes_per_number * 2
@@ -55,12 +58,23 @@ def size(prepared: Prepared) -> Size:
     memory = max(numbers_of(stage, params, sum(rows)) for stage in stages) * bytes_per_number * 1.5
     together = max(CHUNK_NUMBERS // (len(carried) * network.width * getattr(network, "depth", 1)), SMALLEST_CHUNK)
     chunk = network.memory(problem, min(sum(rows), CHUNK_POINTS, together), carried, configuration.precision)
-    operations = 6.0 * sum(rows) * len(carried) * params
+    operations = 6.0 * sum(rows) * len(carried) * active
     return Size(
         sum(rows), sum(rows), params, sum(stage.steps for stage in stages),
         BASE_MEGABYTES / 1e3 + (held + memory + chunk) / 1e9,
         1e-3 + operations / (OPERATIONS_PER_SECOND * configuration.threads),
     )  # fmt: skip
+
+
+def _parameters(prepared: Prepared) -> tuple[int, float]:
+    """Return the number of parameters, and of those that take part at a point."""
+    configuration, problem = prepared
+    network, decomposition = training(configuration).network, configuration.decomposition
+    if isinstance(decomposition, Whole) or isinstance(network, ModuleNetwork):
+        params = network.num_parameters(problem)
+        return params, params
+    found = members(decomposition, network, problem)
+    return found.num_params, found.seen * found.num_params / found.num_cells
 
 
 def _channels(prepared: Prepared) -> tuple:
@@ -179,12 +193,22 @@ def command(words: Words) -> int:
     return 0
 
 
+def _count(prepared: Prepared) -> str:
+    """Return how many networks there are, where there is one in every cell."""
+    configuration, problem = prepared
+    network, decomposition = configuration.network, configuration.decomposition
+    if isinstance(decomposition, Whole) or not isinstance(network, Network):
+        return ""
+    found = members(decomposition, network, problem)
+    return f" in each of {found.num_cells} cells, {found.seen:.1f} of which see a point on average"
+
+
 def _on_training(prepared: Prepared, expected: Size) -> Iterator[str]:
     configuration = prepared.configuration
     stages = training(configuration).solver.stages.items()
     yield f"points      {expected.num_points}"
     yield f"channels    {len(_channels(prepared))} carried through the network for the equations"
-    yield f"parameters  {expected.num_parameters} ({type(configuration.network).__name__})"
+    yield f"parameters  {expected.num_parameters} ({type(configuration.network).__name__}{_count(prepared)})"
     yield f"solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}"
     yield f"memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB"
     longest = duration(expected.steps * expected.seconds_per_step)

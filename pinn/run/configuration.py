@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import pinn
+from pinn.field.decomposition.settings import Whole, Windows
 from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
@@ -19,7 +20,7 @@ from pinn.solver.cell_least_squares import CellLeastSquares
 from pinn.solver.staged import Staged
 
 LARGEST_SEED = 2**32 - 1
-GROUPS = ("network", "points", "solver", "reference", "report")
+GROUPS = ("decomposition", "network", "points", "solver", "reference", "report")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Configuration(Settings):
     name : name of the problem.
     problem : the problem's text, as its file has it.
     network, points, solver, reference, report : settings of the chosen options.
+    decomposition : into which cells the domain is divided, each with a network of its own.
     seed : every random choice is a function of (seed, name, counter).
     precision : floating-point numbers of the field and the solver; the judge always uses float64.
     device : ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
@@ -51,6 +53,7 @@ class Configuration(Settings):
     solver: Staged | CellLeastSquares
     reference: Settings
     report: Report
+    decomposition: Whole | Windows = Whole()
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["float64", "float32"] = "float64"
     device: str = "cpu"
@@ -178,6 +181,23 @@ def _check_cells(configuration: Configuration) -> None:
             if value != wanted and (name, value) != ("device", "auto"):
                 got = value if isinstance(value, str) else ", ".join(value)
                 raise BadInput(f"must be {wanted or 'empty'} with solver=least_squares, got {got}", name)
+    if not isinstance(configuration.decomposition, Whole):
+        _check_decomposition(configuration)
+
+
+def _check_decomposition(configuration: Configuration) -> None:
+    """Refuse settings that do not go with a network in every cell."""
+    network = configuration.network
+    if isinstance(configuration.solver, CellLeastSquares):
+        raise BadInput("must be none with solver=least_squares, which finds cells of its own", "decomposition")
+    if isinstance(network, ModuleNetwork):
+        raise BadInput("must be none with a module of one's own", "decomposition")
+    if isinstance(network, Network) and network.factorisation.mean is not None:
+        raise BadInput("must be null with a decomposition", "network.factorisation.mean")
+    if configuration.derivatives != "taylor":
+        raise BadInput("must be taylor with a decomposition", "derivatives")
+    if configuration.points.directions is not None:
+        raise BadInput("must be null with a decomposition", "points.directions")
 
 
 def _check_device(device: str, precision: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pinn.field.decomposition.settings import Whole
 from pinn.problem.directions import estimated, nonlinear_in
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
@@ -49,6 +50,7 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
     problem = problem or read_problem(configuration.problem, configuration.name, where)
     check_names(configuration, problem)
     check_cells(configuration, problem)
+    check_decomposition(configuration, problem)
     check_directions(configuration, problem)
     check_quantities(problem, where)
     return Prepared(configuration, problem)
@@ -105,6 +107,14 @@ def check_cells(configuration: Configuration, problem: Problem) -> None:
         if degree <= order:
             raise BadInput(f"must be greater than the order of the equations, {order}, got {degree}", "network.degree")
         settings.solver.tolerance_for(problem, configuration.accuracy)
+
+
+def check_decomposition(configuration: Configuration, problem: Problem) -> None:
+    """Raise `BadInput` when the cells of a decomposition do not go with the problem."""
+    decomposition = configuration.decomposition
+    if not isinstance(decomposition, Whole):
+        for cover in decomposition.covers(problem):
+            decomposition.partition(cover, problem)
 
 
 def check_directions(configuration: Configuration, problem: Problem) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pinn.field.decomposition.settings import Whole
+from pinn.field.network.module import ModuleNetwork
 from pinn.problem.terms import make_term
 from pinn.run.cell_size import most_cells
 from pinn.run.check import size
@@ -245,18 +247,23 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Se
     if settings is not None:
         return _cells(settings, prepared, decisions)
     before = compiler.seconds_spent()
-    configuration, problem = prepared
-    field = training(configuration).network.field(
-        problem,
-        configuration.derivatives,
-        configuration.precision,
-        configuration.device,
-        configuration.hard,
-        _compiled(prepared, decisions),
-    )
+    configuration = prepared.configuration
+    field = _field(prepared, _compiled(prepared, decisions))
     draw = Drawer(prepared, field, (decisions or {}).get("chunk"))
     made = {"compiled": field.compiled, "chunk": draw(0).chunk}
     return NetworkSetup(prepared, field, draw, field.initial(configuration.seed), made, before)
+
+
+def _field(prepared: Prepared, compiled: bool | None) -> Field:
+    """Return the field of a network on the whole domain, or of one in every cell."""
+    configuration, problem = prepared
+    network = training(configuration).network
+    options = configuration.precision, configuration.device, configuration.hard, compiled
+    if isinstance(configuration.decomposition, Whole) or isinstance(network, ModuleNetwork):
+        return network.field(problem, configuration.derivatives, *options)
+    from pinn.field.decomposition.decomposed_field import DecomposedField
+
+    return DecomposedField(network, problem, configuration.decomposition, *options)
 
 
 def _cells(settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] | None) -> CellSetup:

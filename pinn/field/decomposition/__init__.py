@@ -1,0 +1,1 @@
+"""Fields made of a network in every cell of a cover."""

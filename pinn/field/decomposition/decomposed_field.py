@@ -1,0 +1,246 @@
+"""A field with a network in every cell of one or several covers, joined by windows or cut at the faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn.field.block import Block
+from pinn.field.cells.cover import Cover
+from pinn.field.constraint import Constraint
+from pinn.field.decomposition.partition import Pairs, Partition, of_channels
+from pinn.field.device import choose_device
+from pinn.field.field import Field, check_dependence
+from pinn.field.jacobian import Jacobian, LinearChannels
+from pinn.field.lines import NO_DIRECTIONS
+from pinn.field.request import Channel, Request, channels
+from pinn.field.scaling import output_scales
+from pinn.field.stack import Stack
+from pinn.field.windowed import WindowedSum
+from pinn.problem.directions import Directions
+from pinn.problem.problem import Problem
+from pinn.problem.settings import BadInput
+from pinn.problem.tree import Operator
+
+if TYPE_CHECKING:
+    from pinn.field.decomposition.settings import Decomposition
+    from pinn.field.network.network import Network
+
+MOST_PAIRS = 2**13
+"""Pairs of a point and a member that are best evaluated together."""
+
+
+class Level(NamedTuple):
+    """A cover with its networks.
+
+    Attributes
+    ----------
+    partition : the windows; None where the cover is cut hard and every cell owns its points alone.
+    place : of the parameters in θ.
+    """
+
+    cover: Cover
+    partition: Partition | None
+    stack: Stack
+    place: slice
+
+    def pairs(self, points: np.ndarray, side: np.ndarray | None) -> Pairs:
+        """Return which members see which points (points, dim); ``side`` says from which cell to look across a cut."""
+        if self.partition is not None:
+            return self.partition.pairs(points)
+        owners = self.cover.owner(points) if side is None else np.asarray(side)
+        return Pairs(np.arange(len(points)), owners, points)
+
+
+class DecomposedLayout:
+    """Where the parameters of several stacks lie in θ, one stack after the other.
+
+    Attributes
+    ----------
+    shapes : of all parameters in the order of θ, by level, member and name.
+    """
+
+    def __init__(self, levels: Sequence[Level]):
+        self.num_params = levels[-1].place.stop
+        self.num_neurons = sum(level.stack.layout.num_neurons for level in levels)
+        self.shapes = {
+            f"{number}.{member}.{name}": shape
+            for number, level in enumerate(levels)
+            for member in range(level.stack.count)
+            for name, shape in level.stack.layout.shapes.items()
+        }
+        self._levels = levels
+
+    @property
+    def parts(self) -> dict[str, np.ndarray]:
+        """Positions in θ of the ``hidden`` parameters and of the ``linear`` ones, those of all last layers."""
+        found: dict[str, list[np.ndarray]] = {"hidden": [], "linear": []}
+        for level in self._levels:
+            starts = level.place.start + level.stack.layout.num_params * np.arange(level.stack.count)
+            for name, places in level.stack.layout.parts.items():
+                found[name].append((starts[:, None] + places).ravel())
+        return {name: np.sort(np.concatenate(places)) for name, places in found.items()}
+
+
+class DecomposedField(Field):
+    """Unknown u = g + d · scale · mean over levels of Σ_j q_j(x) N_j((x − c_j)/h_j; θ_j), with g = 0, d = 1 where nothing is hard.
+
+    Every member sees its support, the cell and what its window reaches of the neighbours, as [−1, 1]. Windows that go on at the
+    other end of a periodic axis make the field periodic.
+
+    Parameters
+    ----------
+    network : settings of every member.
+    problem : gives coordinates, unknowns and conditions.
+    decomposition : which cells, and how they are joined.
+    precision, device, hard, compiled : as in `pinn.field.field.Field`.
+
+    Attributes
+    ----------
+    levels : covers and networks.
+
+    Raises
+    ------
+    BadInput : as `pinn.field.field.Field` does; windows that are not as smooth as the equations need.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        problem: Problem,
+        decomposition: Decomposition,
+        precision: Literal["float64", "float32"] = "float64",
+        device: str = "cpu",
+        hard: tuple[str, ...] = (),
+        compiled: bool | None = None,
+    ):
+        check_dependence(problem)
+        self.network, self.problem, self.engine = network, problem, "taylor"
+        self.device, self.dtype = choose_device(device, precision), getattr(torch, precision)
+        self.unknown_names = [unknown.name for unknown in problem.unknowns]
+        self.scales = output_scales(problem)
+        self.levels: list[Level] = []
+        for cover in decomposition.covers(problem):
+            partition = decomposition.partition(cover, problem)
+            boxes = cover.boxes if partition is None else partition.supports
+            stack = Stack(network, boxes, tuple(self.unknown_names), precision, device, compiled)
+            start = self.levels[-1].place.stop if self.levels else 0
+            self.levels.append(Level(cover, partition, stack, slice(start, start + stack.num_params)))
+        self.layout: Any = DecomposedLayout(self.levels)
+        self.num_params = self.layout.num_params
+        self.factorised = None
+        self.compiled = all(level.stack.compiled for level in self.levels)
+        self.constraint = Constraint(problem, hard)
+        self.satisfied = self.constraint.satisfied + self._periodic()
+
+    def initial(self, seed: int) -> Tensor:
+        """Return θ (params,) at the start, one member after the other, level by level."""
+        return torch.cat([level.stack.initial(seed, number) for number, level in enumerate(self.levels)])
+
+    def fuse(self, families: Sequence[Any]) -> None:
+        """Return None: residuals of sums of networks are not compiled as a whole."""
+
+    def channels(
+        self, points: np.ndarray, carried: tuple[Channel, ...], lines: Sequence[np.ndarray], side: np.ndarray | None
+    ) -> LevelSum:
+        """Return the channels of the members' sum at points, as a function of θ."""
+        if lines:
+            raise BadInput("must be null with a decomposition", "points.directions")
+        return LevelSum(self, points, carried, side)
+
+    def chunk(self, request: Request, directions: Mapping[Operator, Directions] = NO_DIRECTIONS) -> int:
+        """Return how many points are best evaluated together."""
+        if self.device.type != "cpu":
+            return 2**16
+        middle = self.problem.box.mean(axis=1) + 1e-3 * np.ptp(self.problem.box, axis=1)
+        seen = sum(len(level.pairs(middle[None], None).points) for level in self.levels)
+        carried = channels(tuple(operator for _, operator in request), self.problem.dim)
+        numbers = max(level.stack.layout.num_neurons for level in self.levels) * len(carried)
+        return max(256, min(MOST_PAIRS, 2**24 // numbers) // seen)
+
+    def _periodic(self) -> tuple[str, ...]:
+        joined = [level.partition.wrapped if level.partition else () for level in self.levels]
+        names = {self.problem.names[axis] for axis in set(joined[0]).intersection(*joined[1:])}
+        rows = [row for row in self.problem.conditions if row.kind == "periodic" and row.region[0].fixed[0][0] in names]
+        return tuple(row.name for row in rows if self.constraint.keeps_periodic(row))
+
+
+class LevelSum:
+    """The mean over levels of the channels of their windowed sums."""
+
+    def __init__(self, field: DecomposedField, points: np.ndarray, carried: tuple[Channel, ...], side: np.ndarray | None):
+        self.places = [level.place for level in field.levels]
+        self.share = 1 / len(field.levels)
+        self.parts = []
+        for level in field.levels:
+            pairs = level.pairs(points, side)
+            members = level.stack.channels(pairs.places, pairs.cells, carried)
+            numbers = torch.as_tensor(pairs.points, device=field.device)
+            windows = level.stack.tensor(self.share * _windows(level, pairs, carried))
+            self.parts.append(WindowedSum(members, carried, windows, numbers, len(points)))
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """Return (channels, points, unknowns), differentiable in θ (params,)."""
+        values = [part(theta[place]) for part, place in zip(self.parts, self.places, strict=True)]
+        return values[0] if len(values) == 1 else torch.stack(values).sum(0)
+
+    def linearise(self, theta: Tensor) -> SummedLevels:
+        """Return the same with its derivatives by θ (params,)."""
+        pairs = zip(self.parts, self.places, strict=True)
+        return SummedLevels(self.places, [part.linearise(theta[place]) for part, place in pairs])
+
+
+def _windows(level: Level, pairs: Pairs, carried: tuple[Channel, ...]) -> np.ndarray:
+    if level.partition is None:
+        windows = np.zeros((len(carried), len(pairs.points)))
+        windows[0] = 1.0
+        return windows
+    indices = {index for channel in carried for index, _ in channel}
+    return of_channels(level.partition.jets(pairs, indices), carried)
+
+
+class SummedLevels:
+    """The channels of all levels together at one θ, ``values``, with their derivatives."""
+
+    def __init__(self, places: Sequence[slice], parts: Sequence[LinearChannels]):
+        self._places, self._parts = places, parts
+        self.values = parts[0].values if len(parts) == 1 else torch.stack([part.values for part in parts]).sum(0)
+
+    def pull(self, cotangent: Tensor) -> Tensor:
+        """Return Σ cotangent · d channels / dθ, (params,)."""
+        return torch.cat([part.pull(cotangent) for part in self._parts])
+
+    def jacobian(self, cotangent: Tensor) -> LevelsJacobian:
+        """Return the same for every point on its own, (points, params), as an operator."""
+        return LevelsJacobian(self._places, [part.jacobian(cotangent) for part in self._parts])
+
+
+def _shifted(block: Block, start: int) -> Block:
+    """Return a block with columns counted from ``start`` of a longer vector of parameters."""
+    columns = block.columns
+    moved = slice(columns.start + start, columns.stop + start) if isinstance(columns, slice) else columns + start
+    return block._replace(columns=moved)
+
+
+class LevelsJacobian:
+    """The Jacobian (points, params) of a scalar of the sum over levels at every point."""
+
+    def __init__(self, places: Sequence[slice], parts: Sequence[Jacobian]):
+        self._places, self._parts = places, parts
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return a block for every member that has points."""
+        pairs = zip(self._places, self._parts, strict=True)
+        return tuple(_shifted(block, place.start) for place, part in pairs for block in part.blocks())
+
+    def __matmul__(self, vector: Tensor) -> Tensor:
+        """Return J v, (points,), for v (params,)."""
+        return torch.stack([part @ vector[place] for place, part in zip(self._places, self._parts, strict=True)]).sum(0)
+
+    def transpose_apply(self, vector: Tensor) -> Tensor:
+        """Return Jᵀ w, (params,), for w (points,)."""
+        return torch.cat([part.transpose_apply(vector) for part in self._parts])
