@@ -43,6 +43,9 @@ SURELY_ROUNDING = 1e-12
 QUICK = 1.0
 """`ErrorEstimate.size` of estimates while a network is trained, at most: a tenth or two of a second."""
 
+STEP_NODES = 16
+"""As many nodes cost as much as the rest of a step in time."""
+
 LAST_DIGITS = 4 * np.finfo(float).eps
 
 
@@ -180,7 +183,7 @@ class Estimator:
         nodes = (cells + 1) ** dim * unknowns
         largest = 7_000 if dim >= 3 else 40_000
         return nodes * unknowns <= size * largest and (
-            not self.problem.time or nodes * (cells + 1) <= size * (40_000 if dim < 2 else 60_000)
+            not self.problem.time or max(nodes, STEP_NODES) * (cells + 1) <= size * (40_000 if dim < 2 else 60_000)
         )
 
     def _level(self, cells: int) -> _Level:
