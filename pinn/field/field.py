@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -28,7 +29,8 @@ from pinn.field.request import Channel, Request, channels
 from pinn.field.scaling import output_scales
 from pinn.field.solution import Solution
 from pinn.problem.directions import Directions
-from pinn.problem.problem import Problem
+from pinn.problem.points import Points
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sites import Sites
@@ -114,6 +116,14 @@ class Field:
         """Return the channels of the network at points, as a function of θ; ``side`` is of no effect on a single network."""
         engine = TaylorChannels if self.engine == "taylor" else NestedChannels
         return engine(self, points, carried, lines)
+
+    interfaces: Mapping[Residual, int] = MappingProxyType({})
+    boxes: np.ndarray | None = None
+    cuts: np.ndarray = np.empty((0, 0, 2))
+
+    def draw_interfaces(self, points: Points, seed: int, epoch: int) -> dict[str, Sites]:
+        """Return nothing: a single network has no faces."""
+        return {}
 
     def fuse(self, families: Sequence[Family]) -> list[Fused] | None:
         """Return compiled code for the squares of residuals and their gradient, or None; see `pinn.field.fused.fuse`."""

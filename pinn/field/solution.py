@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,13 +20,13 @@ class Solution:
 
     Attributes
     ----------
-    cuts : faces across which the solution may jump; a single network has none.
+    boxes : cells that the field is made of, (cells, dim, 2); None for a single network.
+    cuts : cells across whose faces the solution may jump, (cells, dim, 2); a single network has none.
     """
-
-    cuts: tuple[Any, ...] = ()
 
     def __init__(self, field: Field, theta: Tensor):
         self.field, self.theta = field, theta.detach()
+        self.cuts, self.boxes = field.cuts, field.boxes
 
     def __call__(self, points: np.ndarray, request: Request | None = None, side: np.ndarray | None = None) -> np.ndarray:
         """Return derivatives of the unknowns, (points, len(request)).

@@ -29,7 +29,8 @@ class Points(Settings):
     ----------
     rule : ``sobol``, ``latin_hypercube``, ``uniform`` (random), ``grid`` or ``chebyshev`` (fixed tensor grids).
     interior : points of the equations.
-    surface : points of every condition, divided among the faces it holds on in proportion to their size, at least one each.
+    surface : points of every condition, and of the cuts of a decomposition along each axis, divided among the faces in proportion
+        to their size, at least one each.
     redraw : steps between new points; null keeps the first ones.
     candidates : where points are redrawn, those of the equations are chosen, by the size of the residuals, out of so many times
         as many; 1 takes them as they come.

@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pinn.problem import calculus
+from pinn.problem.calculus import ZERO
 from pinn.problem.problem import Problem, Request, Residual, jet_column
 from pinn.problem.program import NUMPY, Functions, Program, coordinate_values, site_values
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
 from pinn.problem.tree import Call, Integral, Jet, Name, Node
+
+LEFT, RIGHT = "left of a cut", "right of a cut"
+"""Images of a point on a cut: the same place, seen from the cell whose number the column of this name of the sites holds."""
 
 QUADRATURE_NODES = 24
 """Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""
@@ -215,9 +219,16 @@ def _spread(program: Program, rows: int) -> Program:
     return program.map_constants(lambda value: np.broadcast_to(value, (rows,)).copy() if np.ndim(value) == 0 else value)
 
 
+def seen_from(tree: Node, side: str) -> Node:
+    """Return a formula on a cut, `LEFT` or `RIGHT` of it."""
+    return calculus.replace(tree, lambda leaf: replace(leaf, image=((side, ZERO),)) if isinstance(leaf, Jet) else leaf)
+
+
 def _image_sites(problem: Problem, residual: Residual, sites: Sites, jet: Jet, values: Mapping[Node, Any]) -> Sites:
     if not jet.image:
         return Sites(sites.points, directions=sites.directions)
+    if jet.image[0][0] in (LEFT, RIGHT):
+        return Sites(sites.points, side=sites.columns[jet.image[0][0]])
     points = np.array(sites.points, dtype=float)
     names, places = zip(*jet.image, strict=True)
     for name, value in zip(names, Program(places)(values), strict=True):

@@ -191,7 +191,7 @@ def _terms(data: RunData) -> Html | None:
     squares = data.metric("terms", {})
     if not squares:
         return None
-    formulas = {**data.metric("equations", {}), **data.metric("conditions", {})}
+    formulas = {**data.metric("equations", {}), **data.metric("conditions", {}), **data.metric("interfaces", {})}
     weights = data.metric("weights", {})
     points = {name: len(array) for name, array in data.points()}
     rows = []
@@ -227,6 +227,7 @@ def _cells(data: RunData) -> Iterator[tuple[str, str]]:
         slabs, at_once = found.get("slabs"), found.get("at_once")
         parted = f" in {count(slabs)} slabs of time, at most {count(at_once)} in one" if is_number(slabs) and slabs > 1 else ""
         yield "cells", f"{count(found.get('in_all'))}{parted}"
+    if found and not is_trained(data):
         yield "rounds", count(data.metric("steps"))
     if data.metric("reason"):
         yield "ended because", str(data.metric("reason"))

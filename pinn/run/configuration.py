@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import pinn
-from pinn.field.decomposition.settings import Whole, Windows
+from pinn.field.decomposition.settings import Cuts, Whole, Windows
 from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
@@ -39,7 +39,8 @@ class Configuration(Settings):
     threads : threads of one run; more than one pay off for wide networks only.
     derivatives : ``taylor`` propagates jets through the network, ``autograd`` differentiates repeatedly.
     accuracy : wanted relative L2 error; when it is missed the exit code is 4.
-    weights : factors of mean squares in the loss, by term, by condition, or for all ``equations`` or ``conditions``; else 1.
+    weights : factors of mean squares in the loss, by term, by condition, or for all ``equations``, ``conditions`` or
+        ``interfaces``; else 1.
     hard : names of conditions that the field satisfies by construction.
     chosen : why the solver was chosen; empty when a person did.
     folder : where this run is kept; None is a new folder runs/NAME/DATE-TIME.
@@ -53,7 +54,7 @@ class Configuration(Settings):
     solver: Staged | CellLeastSquares
     reference: Settings
     report: Report
-    decomposition: Whole | Windows = Whole()
+    decomposition: Whole | Windows | Cuts = Whole()
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["float64", "float32"] = "float64"
     device: str = "cpu"

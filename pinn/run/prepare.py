@@ -91,9 +91,11 @@ def check_quantities(problem: Problem, where: Where | None = None) -> None:
 
 def check_names(configuration: Configuration, problem: Problem) -> None:
     """Raise `BadInput` when weights or hard conditions name what the problem does not have."""
-    terms = [residual.name for residual in problem.residuals]
+    terms, decomposition = [residual.name for residual in problem.residuals], configuration.decomposition
+    faces = [] if isinstance(decomposition, Whole) else [residual.name for residual in decomposition.interfaces(problem)]
     conditions = sorted({row.condition for row in problem.conditions})
-    _refuse_unknown("weights", "term", configuration.weights, list(dict.fromkeys([*terms, *conditions, "equations", "conditions"])))
+    known = list(dict.fromkeys([*terms, *conditions, *faces, "equations", "conditions", "interfaces"]))
+    _refuse_unknown("weights", "term", configuration.weights, known)
     _refuse_unknown("hard", "condition", configuration.hard, conditions)
 
 

@@ -14,6 +14,7 @@ from pinn.problem.sites import Sites, grid_shape, tensor_points
 from pinn.problem.terms import make_term
 from pinn.report.export import write_nc
 from pinn.run import atomic
+from pinn.run.configuration import in_cells
 from pinn.run.folder import RunFolder
 from pinn.run.prepare import Prepared
 
@@ -55,8 +56,8 @@ def write_diagnostics(
 ) -> None:
     """Write points and residuals of the named terms, and the residuals of the equations on the evaluation grid; all exact.
 
-    Fields in cells have points of their own; their cells are written in place of points. ``points`` says which epoch of drawn
-    points it is, and what was chosen in it.
+    Cells are written where there are some; in place of points by least squares, which has points of its own. ``points`` says
+    which epoch of drawn points it is, and what was chosen in it.
     """
     cells = getattr(solution, "boxes", None)
     configuration, problem = prepared
@@ -64,7 +65,7 @@ def write_diagnostics(
     stored: dict[str, np.ndarray] = {}
     for residual in [row for row in problem.residuals if row.name in terms]:
         sites = drawn[residual.name]._replace(directions={})
-        if cells is None:
+        if in_cells(configuration) is None:
             stored[f"points.{residual.name}"] = sites.points[:SHOWN_POINTS]
         stored[f"residual.{residual.name}"] = residual_values(problem, residual, sites, solution)[:SHOWN_POINTS]
     if cells is not None:

@@ -57,6 +57,7 @@ class Drawer:
         if self._last is None or self._last[0] != epoch:
             configuration, problem = self._prepared
             sites = configuration.points.draw(problem, configuration.seed, epoch, chosen)
+            sites |= self._field.draw_interfaces(configuration.points, configuration.seed, epoch)
             self._last = None
             self._last = epoch, self._rows(sites)
         return self._last[1]
@@ -80,7 +81,7 @@ class Drawer:
         from pinn.solver.rows import Rows
 
         configuration, problem = self._prepared
-        kept = [row for row in _kept(problem, self._field) if row.name in sites]
+        kept = [row for row in (*_kept(problem, self._field), *self._field.interfaces) if row.name in sites]
         terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in kept]
         return Rows(self._field, terms, chunk=self._chunk)
 
@@ -147,8 +148,14 @@ class NetworkSetup:
         rows = self.draw(**state.points)
         return {
             "num_parameters": self.field.num_params, "num_rows": rows.num_rows,
-            "weights": {term.name: term.weight for term in rows.terms},
+            "weights": {term.name: term.weight for term in rows.terms}, **self._cells(),
         }  # fmt: skip
+
+    def _cells(self) -> dict[str, Any]:
+        """Return what is to be said of cells: nothing of a single network."""
+        if self.field.boxes is None:
+            return {}
+        return {"cells": {"in_all": len(self.field.boxes)}, "interfaces": {row.name: row.text for row in self.field.interfaces}}
 
 
 @dataclass(frozen=True)
@@ -302,7 +309,7 @@ def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool |
 
 def _weight(configuration: Configuration, row: Residual) -> float:
     """Return the weight of a term: by its name, else by its condition, else by its kind, else 1."""
-    kind = "equations" if row.kind == "equation" else "conditions"
+    kind = {"equation": "equations", "interface": "interfaces"}.get(row.kind, "conditions")
     for name in (row.name, row.condition, kind):
         if name in configuration.weights:
             return float(configuration.weights[name])

@@ -29,7 +29,7 @@ class Piece(NamedTuple):
     ----------
     term : number of the term. rows : which of its rows.
     content : the term cut down to them; each row owns equally many consecutive points of every image.
-    origins : for each image, what tells its points from others: equal origins mean the very same points.
+    origins : for each image, what tells its points from others: equal origins mean the very same points, seen from the same cells.
     """
 
     term: int
@@ -46,7 +46,7 @@ class Piece(NamedTuple):
 def cut(number: int, term: Term, rows: slice) -> Piece:
     """Return some rows of a term."""
     total = term.num_rows
-    origins = tuple((id(image.sites.points), rows.start, rows.stop) for image in term.images)
+    origins = tuple((id(image.sites.points), id(image.sites.side), rows.start, rows.stop) for image in term.images)
     if rows == slice(0, total):
         return Piece(number, rows, term, origins)
 
@@ -78,7 +78,7 @@ def families(terms: Sequence[Term]) -> list[list[int]]:
 
 def num_points(terms: Sequence[Term]) -> int:
     """Return how many different points the images of some terms have, at least one for each row."""
-    images = {id(image.sites.points): len(image.sites.points) for term in terms for image in term.images}
+    images = {(id(image.sites.points), id(image.sites.side)): len(image.sites.points) for term in terms for image in term.images}
     return max([sum(images.values()), *(term.num_rows for term in terms)])
 
 

@@ -51,12 +51,15 @@ def make_terms(text=HEAT, interior=40, surface=10, epoch=0, weights=None, rule="
 
 
 def make_rows(text=HEAT, field=None, interior=40, surface=10, epoch=0, weights=None, **options):
-    return Rows(field or make_field(text), make_terms(text, interior, surface, epoch, weights), **options)
+    field = field or make_field(text)
+    faces = field.draw_interfaces(Points(surface=surface), 0, epoch)
+    between = [make_term(field.problem, row, faces[row.name]) for row in field.interfaces]
+    return Rows(field, [*make_terms(text, interior, surface, epoch, weights), *between], **options)
 
 
-def check_going_on(stage, precision, stop, redraw):
+def check_going_on(stage, precision, stop, redraw, field=None):
     """Check that a run of a stage broken off after ``stop`` steps ends as an unbroken one to the last bit; return its last state."""
-    field = make_field(width=6, depth=2, precision=precision)
+    field = field or make_field(width=6, depth=2, precision=precision)
     solver = Staged({"only": stage}, Until(plateau=None))
 
     def draw(epoch):

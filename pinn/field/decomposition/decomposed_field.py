@@ -12,6 +12,7 @@ from torch import Tensor
 from pinn.field.block import Block
 from pinn.field.cells.cover import Cover
 from pinn.field.constraint import Constraint
+from pinn.field.decomposition.interfaces import draw_interfaces
 from pinn.field.decomposition.partition import Pairs, Partition, of_channels
 from pinn.field.device import choose_device
 from pinn.field.field import Field, check_dependence
@@ -22,8 +23,10 @@ from pinn.field.scaling import output_scales
 from pinn.field.stack import Stack
 from pinn.field.windowed import WindowedSum
 from pinn.problem.directions import Directions
+from pinn.problem.points import Points
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
+from pinn.problem.sites import Sites
 from pinn.problem.tree import Operator
 
 if TYPE_CHECKING:
@@ -101,7 +104,7 @@ class DecomposedField(Field):
 
     Attributes
     ----------
-    levels : covers and networks.
+    levels : covers and networks. interfaces : residuals on the faces between cells, each with the axis that they cut.
 
     Raises
     ------
@@ -130,6 +133,10 @@ class DecomposedField(Field):
             stack = Stack(network, boxes, tuple(self.unknown_names), precision, device, compiled)
             start = self.levels[-1].place.stop if self.levels else 0
             self.levels.append(Level(cover, partition, stack, slice(start, start + stack.num_params)))
+        self.boxes = self.levels[0].cover.boxes
+        cut = [level.cover.boxes for level in self.levels if level.partition is None]
+        self.cuts = np.concatenate(cut) if cut else super().cuts
+        self.interfaces = decomposition.interfaces(problem)
         self.layout: Any = DecomposedLayout(self.levels)
         self.num_params = self.layout.num_params
         self.factorised = None
@@ -140,6 +147,12 @@ class DecomposedField(Field):
     def initial(self, seed: int) -> Tensor:
         """Return θ (params,) at the start, one member after the other, level by level."""
         return torch.cat([level.stack.initial(seed, number) for number, level in enumerate(self.levels)])
+
+    def draw_interfaces(self, points: Points, seed: int, epoch: int) -> dict[str, Sites]:
+        """Return the points of every residual on the faces between cells by name."""
+        if not self.interfaces:
+            return {}
+        return draw_interfaces(self.interfaces, self.levels[0].cover, points.surface, points.rule, seed, epoch)
 
     def fuse(self, families: Sequence[Any]) -> None:
         """Return None: residuals of sums of networks are not compiled as a whole."""

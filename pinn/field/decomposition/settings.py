@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pinn.field.cells.cover import Cover
     from pinn.field.decomposition.partition import Partition
     from pinn.field.network.network import Network
-    from pinn.problem.problem import Problem
+    from pinn.problem.problem import Problem, Residual
 
 MOST_CELLS = 100_000
 """Cells of one cover at most."""
@@ -40,6 +40,14 @@ class Decomposition(Protocol):
         Raises
         ------
         BadInput : windows that are not smooth enough for the equations, or meet themselves around a periodic axis.
+        """
+
+    def interfaces(self, problem: Problem) -> dict[Residual, int]:
+        """Return the residuals on the faces between cells, each with the axis that they cut; none under windows.
+
+        Raises
+        ------
+        BadInput : an equation whose flux cannot be found where fluxes are to be continuous.
         """
 
 
@@ -100,6 +108,10 @@ class Windows(Settings):
                 raise BadInput(f"windows meet themselves around '{name}': take more cells along it or less reach", "decomposition")
         return partition
 
+    def interfaces(self, problem: Problem) -> dict[Residual, int]:
+        """Return nothing: windows are smooth."""
+        return {}
+
 
 class Members(NamedTuple):
     """How large a decomposed field is.
@@ -128,6 +140,40 @@ def _seen(partition: Partition | None, cover: Cover) -> float:
     """Return the volume of all supports in that of the domain."""
     supports = cover.boxes if partition is None else partition.supports
     return float(np.prod(np.ptp(supports, axis=2), axis=1).sum() / np.prod(np.ptp(cover.domain, axis=1)))
+
+
+@dataclass(frozen=True)
+class Cuts(Settings):
+    """A network in every cell, of which each owns its points alone; residuals on the faces between cells make them fit.
+
+    With ``match: residual`` extended networks (XPINN: Jagtap, Karniadakis 2020, Commun. Comput. Phys. 28, 2002), with
+    ``match: flux`` conservative ones (cPINN: Jagtap, Kharazmi, Karniadakis 2020, Comput. Methods Appl. Mech. Eng. 365, 113028).
+
+    Parameters
+    ----------
+    cells, boxes : as for `Windows`.
+    match : what is continuous beyond the values; see `pinn.field.decomposition.interfaces.Match`.
+    """
+
+    cells: int | Mapping = 4
+    boxes: tuple[Mapping, ...] = ()
+    match: Literal["slopes", "flux", "residual"] = "slopes"
+
+    def covers(self, problem: Problem) -> list[Cover]:
+        """Return the one cover; see `Decomposition.covers`."""
+        from pinn.field.cells.cover import Cover, whole
+
+        cover = boxed(self.boxes, problem) if self.boxes else whole(problem.box, (), counts(self.cells, problem).tolist())
+        return [Cover(cover.boxes)]
+
+    def partition(self, cover: Cover, problem: Problem) -> None:
+        """Return None: there are no windows."""
+
+    def interfaces(self, problem: Problem) -> dict[Residual, int]:
+        """Return the residuals on the faces, each with the axis that they cut; see `Decomposition.interfaces`."""
+        from pinn.field.decomposition.interfaces import interface_residuals
+
+        return interface_residuals(problem, self.covers(problem)[0], self.match)
 
 
 def counts(cells: int | Mapping, problem: Problem) -> np.ndarray:

@@ -1,0 +1,103 @@
+"""What networks on two sides of a cut have in common: residuals on the faces between cells, as terms of the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from pinn.field.cells.cover import Cover, Face
+from pinn.problem import calculus
+from pinn.problem.flux import flux
+from pinn.problem.points import divide
+from pinn.problem.problem import Problem, Residual
+from pinn.problem.randomness import generator
+from pinn.problem.regions import Rule, unit_points
+from pinn.problem.settings import BadInput
+from pinn.problem.sites import Sites, join
+from pinn.problem.terms import LEFT, RIGHT, seen_from
+from pinn.problem.tree import Jet, Node
+
+Match = Literal["slopes", "flux", "residual"]
+"""What is continuous beyond the values: derivatives along the normal below the equation's order; the equation's own flux in place
+of the highest of them; or the residuals of the equations and nothing else."""
+
+CONDITION = "interfaces"
+"""Name of the condition that these residuals belong to."""
+
+
+def interface_residuals(problem: Problem, cover: Cover, match: Match) -> dict[Residual, int]:
+    """Return residuals on the faces of a cover, each with the axis that its faces cut.
+
+    Raises
+    ------
+    BadInput : an equation without a flux.
+    """
+    cut = sorted({face.axis for face in cover.faces()})
+    several = len(cut) > 1
+    found: dict[Residual, int] = {}
+    for axis in cut:
+        coordinate = problem.names[axis]
+        for name, tree in _continuous(problem, coordinate, match).items():
+            full = f"{CONDITION}.{name}" + (f" at {coordinate}" if several else "")
+            jump = calculus.subtract(seen_from(tree, LEFT), seen_from(tree, RIGHT))
+            found[Residual(full, "interface", f"[{name}] = 0", jump, (), CONDITION)] = axis
+    return found
+
+
+def _continuous(problem: Problem, coordinate: str, match: Match) -> dict[str, Node]:
+    """Return what has no jump across faces on which a coordinate is constant, by name."""
+    axis = problem.names.index(coordinate)
+    in_time = coordinate == problem.time
+    found: dict[str, Node] = {}
+    for unknown in problem.unknown_names:
+        order = problem.order(unknown, coordinate)
+        orders = {"residual": 1, "flux": order - 1, "slopes": order}["slopes" if in_time else match]
+        for k in range(max(orders, 1)):
+            index = tuple(k if number == axis else 0 for number in range(problem.dim))
+            name = f"{unknown}_{coordinate * k}" if k else unknown
+            found[name] = Jet(unknown, (index,))
+    for equation in () if in_time or match == "slopes" else problem.equations:
+        found[equation.name if match == "residual" else f"flux of {equation.name}"] = _matched(equation, coordinate, match, problem)
+    return {name: tree for name, tree in found.items() if calculus.has_unknowns(tree)}
+
+
+def _matched(equation: Residual, coordinate: str, match: Match, problem: Problem) -> Node:
+    if match == "residual":
+        return equation.tree
+    try:
+        return flux(equation.tree, coordinate, problem.names)
+    except BadInput as error:
+        raise BadInput(f"'{equation.name}' {error.message}", "decomposition.match") from None
+
+
+def draw_interfaces(
+    residuals: Mapping[Residual, int], cover: Cover, num: int, rule: Rule, seed: int, epoch: int
+) -> dict[str, Sites]:
+    """Return points on the faces for each residual; ``num`` in all for each axis, divided by area, at least one on each face."""
+    by_axis: dict[int, Sites] = {}
+    for axis in sorted(set(residuals.values())):
+        faces = [face for face in cover.faces() if face.axis == axis]
+        areas = [float(np.prod(np.delete(np.ptp(face.box, axis=1), axis))) for face in faces]
+        counts = divide(num, areas, [len(face.box) == 1 for face in faces])
+        rng = generator(seed, f"{CONDITION}/{axis}", epoch)
+        by_axis[axis] = join_faces([_on_face(face, count, rule, rng) for face, count in zip(faces, counts, strict=True)])
+    return {residual.name: by_axis[axis] for residual, axis in residuals.items()}
+
+
+def _on_face(face: Face, num: int, rule: Rule, rng: np.random.Generator) -> Sites:
+    points = np.repeat(face.box[:, :1].T, num, axis=0)
+    free = [axis for axis in range(len(face.box)) if axis != face.axis]
+    if free:
+        unit = unit_points(rule, num, len(free), rng)
+        points = np.repeat(face.box[:, :1].T, len(unit), axis=0)
+        points[:, free] += unit * np.ptp(face.box[free], axis=1)
+    cells = {LEFT: np.full(len(points), face.left), RIGHT: np.full(len(points), face.right)}
+    return Sites(points, columns=cells)
+
+
+def join_faces(parts: Sequence[Sites]) -> Sites:
+    """Return the points of several faces as one, with the cells on both sides."""
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in (LEFT, RIGHT)}
+    return join(parts)._replace(columns=columns)

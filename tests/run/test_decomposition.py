@@ -1,0 +1,78 @@
+"""Runs with a network in every cell: what they leave behind, and settings that do not go together."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import pinn  # noqa: E402
+from pinn.run.cli import main  # noqa: E402
+
+SMALL = [
+    "solver=adam_lbfgs", "solver.stages.adam.steps=12", "solver.stages.lbfgs.steps=8", "solver.stages.adam.warm_up=3",
+    "points.interior=64", "points.surface=32", "points.redraw=7", "network.width=5", "network.depth=2", "solver.until.check=10",
+    "threads=1", "report=none", "decomposition.cells=2",
+]  # fmt: skip
+KINDS = ["windows", "cuts", "xpinn", "cpinn"]
+
+
+def run(kind, folder, *words):
+    return main(["run", "heat_1d", *SMALL, f"decomposition={kind}", f"folder={folder}", *words])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_leaves_cells_and_interfaces_behind(kind, tmp_path):
+    assert run(kind, tmp_path / "run") == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["cells"] == {"in_all": 4} and metrics["num_parameters"] == 4 * (15 + 30 + 6)
+    faces = {
+        "windows": [],
+        "cuts": ["u at x", "u_x at x", "u at t"],
+        "xpinn": ["u at x", "heat at x", "u at t"],
+        "cpinn": ["u at x", "flux of heat at x", "u at t"],
+    }[kind]
+    assert list(metrics["interfaces"]) == [f"interfaces.{name}" for name in faces]
+    assert list(metrics["terms"]) == ["heat", "initial", "walls", *metrics["interfaces"]]
+    assert {metrics["weights"][name] for name in metrics["interfaces"]} <= {100.0}
+    stored = np.load(tmp_path / "run" / "diagnostics.npz")
+    assert stored["cells"].shape == (4, 2, 2) and stored["points.heat"].shape == (64, 2)
+    assert metrics["estimate"]["why"] == ("the field has cuts" if faces else metrics["estimate"]["why"])
+
+
+def test_a_decomposition_asks_for_a_training(tmp_path):
+    result = pinn.solve(
+        "heat_1d", "decomposition=windows", "solver.until.seconds=0.1", "report=none", folder=tmp_path / "run", quiet=True
+    )
+    assert "adam" in result.metrics["solver"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["decomposition=window"], "unknown decomposition 'window'; did you mean 'windows'?"),
+        (
+            ["decomposition=cpinn", "problem.equations.heat='u_t = a*u_xx + u_x**2'", "problem.exact=null"],
+            "'heat' has no flux along x",
+        ),
+        (["decomposition=windows", "solver=least_squares"], "decomposition must be none with solver=least_squares"),
+        (["decomposition=windows", "derivatives=autograd"], "derivatives must be taylor with a decomposition"),
+        (["decomposition=windows", "network.factorisation.mean=1"], "network.factorisation.mean must be null with a decomposition"),
+        (["decomposition=windows", "decomposition.cells=0"], "decomposition.cells must be a whole number of at least 1, got 0"),
+        (["decomposition=windows", "decomposition.cells={y: 3}"], "decomposition.cells unknown coordinate 'y'"),
+        (["decomposition=windows", "decomposition.smoothness=1"], "decomposition.smoothness must be at least the order"),
+        (["decomposition=cuts", "decomposition.match=fluxes"], "decomposition.match must be"),
+        (["decomposition=cuts", "weights.interfaces.v=3"], "weights unknown term 'interfaces.v'"),
+    ],
+)
+def test_impossible_settings(words, message, tmp_path, capsys):
+    assert main(["run", "heat_1d", *words, f"folder={tmp_path / 'run'}"]) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error and error.count("\n") <= 3
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_check_tells_how_many_networks_there_are(capsys):
+    assert main(["check", "heat_1d", "decomposition=windows", "network.width=8", "network.depth=2"]) == 0
+    assert "in each of 16 cells, 3.1 of which see a point on average" in capsys.readouterr().out
