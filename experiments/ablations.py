@@ -50,6 +50,8 @@ EASY = "heat_1d poisson_2d"
 HARD = "helmholtz_2d burgers kovasznay"
 CUT = f"heat_1d {HARD}"
 ALL = "heat_1d poisson_2d helmholtz_2d burgers kovasznay"
+FRONTS = "burgers advection_diffusion helmholtz_2d"
+JOINED = "solver=adam_broyden network.depth=2"
 GAUSS_NEWTON = "solver.stages.gauss_newton"
 TRAINED = "solver=adam_broyden solver.stages.broyden.steps=1000"
 TIMED = "solver.until.seconds=20 solver.until.plateau=null"
@@ -64,6 +66,11 @@ def values(name: str, *found: object) -> list[str]:
 ACTIVATIONS = ["tanh", "sin", "gelu", "swish", "softplus", "sigmoid"]
 RULES = ["sobol", "latin_hypercube", "uniform", "grid", "chebyshev"]
 CUTS = ["network.degree=20 solver.most_cells=1", "solver.cells={}", "solver.cells={x:4}", "network.degree=6 solver.cells={x:4}"]
+CANDIDATES = ["points.candidates=1", "points.candidates=4", "points.candidates=8 points.power=2"]
+JOINS = [
+    "decomposition=none",
+    *(f"decomposition={each} decomposition.cells={{x:3}} network.width=12" for each in ("windows", "cuts", "cpinn", "xpinn")),
+]
 SOLVERS = [
     "solver=adam_broyden solver.stages.broyden.steps=100000",
     "solver=adam_lbfgs solver.stages.lbfgs.steps=100000",
@@ -86,6 +93,8 @@ ABLATIONS = [
     Ablation("weights", EASY, TRAINED, values("weights.conditions", 1, 10, 100, 1000), "weights.conditions=100"),
     Ablation("points", EASY, TRAINED, values("points", *RULES), "points=sobol"),
     Ablation("redraw", EASY, TRAINED, values("points.redraw", "null", 50, 200), "points.redraw=200"),
+    Ablation("candidates", FRONTS, f"{TRAINED[:-4]}3000", CANDIDATES, CANDIDATES[0]),
+    Ablation("decomposition", FRONTS, JOINED, JOINS, JOINS[0]),
     Ablation("hard", EASY, TRAINED, values("hard", "[]", "[walls]"), "hard=[]"),
     Ablation("precision", EASY, TRAINED, values("precision", "float64", "float32"), "precision=float64"),
     Ablation("solvers", EASY, TIMED, SOLVERS, SOLVERS[0]),
@@ -122,7 +131,7 @@ def table(ablation: Ablation, seeds: int, limit: float) -> Iterator[str]:
     failures = []
     for problem in ablation.problems.split():
         for setting in ablation.settings:
-            found = [attempt(problem, setting, ablation.words(setting), seed, limit) for seed in range(seeds)]
+            found = [attempt(problem, setting, tuple(ablation.words(setting)), seed, limit) for seed in range(seeds)]
             failures += [f"- {problem}, {setting}, {reason.strip()}" for reason in reasons(found)]
             yield line(ablation, found)
     made = "one seed" if seeds == 1 else f"{seeds} seeds"
