@@ -22,6 +22,7 @@ OPTIONS: dict[str, str] = {
     "Whole": "pinn.field.decomposition.settings",
     "Windows": "pinn.field.decomposition.settings",
     "Cuts": "pinn.field.decomposition.settings",
+    "Launch": "pinn.solver.launch",
     "Points": "pinn.problem.points",
     "Adam": "pinn.solver.adam",
     "Soap": "pinn.solver.soap",

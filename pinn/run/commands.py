@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from pinn.problem.settings import BadInput
+from pinn.run.ranks import place, work
 from pinn.run.words import Words
 
 
@@ -24,6 +25,9 @@ def run(words: Words) -> int:
 
     prepared = prepare(name, words.settings)
     validate(prepared)
+    here = place()
+    if here is not None and here.rank > 0:
+        return work(prepared)
     from pinn.run.execute import start
 
     outcome = start(prepared, words.line, Progress())
@@ -40,6 +44,12 @@ def resume(words: Words) -> int:
     """``pinn resume``."""
     words.refuse_settings("resume")
     folder = words.one_name("folder of a run", "resume")
+    here = place()
+    if here is not None and here.rank > 0:
+        from pinn.run.folder import open_run
+        from pinn.run.prepare import prepare_settings
+
+        return work(prepare_settings(open_run(folder).read_config()))
     from pinn.run.execute import resume as go_on
     from pinn.run.progress import Progress
 

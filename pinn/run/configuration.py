@@ -17,10 +17,11 @@ from pinn.problem.settings import BadInput, Settings, setting
 from pinn.report.settings import Report
 from pinn.run.build import build, make, plain
 from pinn.solver.cell_least_squares import CellLeastSquares
+from pinn.solver.launch import Launch
 from pinn.solver.staged import Staged
 
 LARGEST_SEED = 2**32 - 1
-GROUPS = ("decomposition", "network", "points", "solver", "reference", "report")
+GROUPS = ("decomposition", "network", "points", "solver", "reference", "report", "launch")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Configuration(Settings):
     problem : the problem's text, as its file has it.
     network, points, solver, reference, report : settings of the chosen options.
     decomposition : into which cells the domain is divided, each with a network of its own.
+    launch : how many processes there are.
     seed : every random choice is a function of (seed, name, counter).
     precision : floating-point numbers of the field and the solver; the judge always uses float64.
     device : ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
@@ -55,6 +57,7 @@ class Configuration(Settings):
     reference: Settings
     report: Report
     decomposition: Whole | Windows | Cuts = Whole()
+    launch: Launch = Launch()
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["float64", "float32"] = "float64"
     device: str = "cpu"
@@ -177,6 +180,8 @@ def _check_cells(configuration: Configuration) -> None:
         other = "local_features" if in_cells else "another network, such as mlp; local_features are for solver=least_squares"
         raise BadInput(f"must be {other}", "network")
     if in_cells:
+        if configuration.launch.processes > 1:
+            raise BadInput("must be 1 with solver=least_squares", "launch.processes")
         for name, wanted in (("precision", "float64"), ("device", "cpu"), ("hard", ())):
             value = getattr(configuration, name)
             if value != wanted and (name, value) != ("device", "auto"):

@@ -15,7 +15,7 @@ from pinn.solver.choose import Auto, choose
 ANY_PROBLEM = Source(name="heat_1d")
 """What defaults are composed with; they are the same for every problem."""
 
-WISHES = ("decomposition", "network", "points", "precision", "device", "derivatives", "hard")
+WISHES = ("decomposition", "network", "points", "precision", "device", "derivatives", "hard", "launch")
 """Settings that only training follows."""
 
 FALLBACK = "adam_broyden"

@@ -18,10 +18,12 @@ from pinn.run.configuration import changes, in_cells, record
 from pinn.run.folder import RunFolder
 from pinn.run.prepare import Prepared, prepare_settings
 from pinn.run.progress import Progress, duration
+from pinn.run.ranks import joined
 from pinn.run.signals import Interruption, terminable
 
 if TYPE_CHECKING:
     from pinn.run.setup import Setup
+    from pinn.solver.ranks import Ranks
     from pinn.solver.state import State
 
 OK, DIVERGED, MISSED, INTERRUPTED = 0, 3, 4, 130
@@ -61,8 +63,8 @@ def start(prepared: Prepared, line: str, progress: Progress, path: Path | None =
         folders.refuse_unusable(path)
     begin = time.perf_counter()
     progress.doing("setting up")
-    with terminable(), _torch(prepared):
-        setup = _set_up(prepared)
+    with terminable(), _torch(prepared), joined(configuration) as ranks:
+        setup = _set_up(prepared, None, ranks)
         folder = folders.create(path, configuration.name, megabytes_on_disk(prepared))
         with folder.locked():
             folders.refuse_unusable(folder.path)  # a short run of another process may have begun and ended here meanwhile
@@ -122,8 +124,8 @@ def resume(path: str | Path, progress: Progress) -> Outcome:
         if content is not None:
             _refuse_changes(prepared, content["config"])
         begin = time.perf_counter()
-        with terminable(), _torch(prepared):
-            setup = _set_up(prepared, content["state"].get("decisions") if content else None)
+        with terminable(), _torch(prepared), joined(prepared.configuration) as ranks:
+            setup = _set_up(prepared, content["state"].get("decisions") if content else None, ranks)
             return _guarded(folder, lambda: _go_on(setup, folder, content, notice, progress, begin))
 
 
@@ -165,20 +167,23 @@ def _torch(prepared: Prepared):
     return torch_settings(prepared.configuration.threads, prepared.configuration.device)
 
 
-def _set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Setup:
+def _set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks: Ranks | None = None) -> Setup:
     from pinn.run.setup import set_up
 
-    return set_up(prepared, decisions)
+    return set_up(prepared, decisions, ranks)
 
 
 def _guarded(folder: RunFolder, work) -> Outcome:
     """Carry out ``work`` and leave a true status behind, whatever happens."""
+    from pinn.solver.stage import ProcessLost
     from pinn.solver.staged import Diverged
 
     try:
         outcome = work()
     except Diverged as problem:
         outcome = Outcome(folder, DIVERGED, _about_divergence(problem), {})
+    except ProcessLost as problem:
+        outcome = Outcome(folder, INTERRUPTED, f"{problem}; go on with pinn resume {folder.path}", {})
     except KeyboardInterrupt:
         _leave_status(folder, "stopped at once; the last checkpoint is kept", INTERRUPTED, "interrupted")
         raise

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pinn.field.decomposition.settings import Whole
 from pinn.field.network.module import ModuleNetwork
 from pinn.problem.terms import make_term
@@ -15,7 +17,6 @@ from pinn.run.configuration import Configuration, InCells, in_cells, training
 from pinn.run.prepare import Prepared
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from pinn.field.cells.slabs import Slabs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pinn.problem.problem import Residual
     from pinn.problem.sites import Sites
     from pinn.solver.cells.march import March
+    from pinn.solver.ranks import Ranks
     from pinn.solver.rows import Rows
     from pinn.solver.state import State
 
@@ -46,21 +48,55 @@ class Drawer:
     Parameters
     ----------
     chunk : points that are evaluated together; None leaves it to the rows.
+    ranks : the processes among which rows are divided.
+
+    Attributes
+    ----------
+    names : of the terms.
     """
 
-    def __init__(self, prepared: Prepared, field: Field, chunk: int | None):
-        self._prepared, self._field, self._chunk = prepared, field, chunk
+    def __init__(self, prepared: Prepared, field: Field, chunk: int | None, ranks: Ranks | None = None):
+        self._prepared, self._field, self._chunk, self._ranks = prepared, field, chunk, ranks
+        self._residuals = [*_kept(prepared.problem, field), *field.interfaces]
+        self.names = tuple(row.name for row in self._residuals)
+        self.theta = field.initial(prepared.configuration.seed)
         self._last: tuple[int, Rows] | None = None
 
     def __call__(self, epoch: int, chosen: Mapping[str, torch.Tensor] | None = None) -> Rows:
         """Return the rows at the points of an epoch."""
         if self._last is None or self._last[0] != epoch:
-            configuration, problem = self._prepared
-            sites = configuration.points.draw(problem, configuration.seed, epoch, chosen)
-            sites |= self._field.draw_interfaces(configuration.points, configuration.seed, epoch)
             self._last = None
-            self._last = epoch, self._rows(sites)
+            self._last = epoch, self._drawn({"epoch": epoch, "chosen": chosen})
         return self._last[1]
+
+    def _drawn(self, points: Mapping[str, Any]) -> Any:
+        if self._ranks is None:
+            return self._rows(self._sites(points))
+        from pinn.solver.ranks import DRAW, SharedRows, order
+
+        order(self._ranks, DRAW, self.theta)
+        self._ranks.share(points)
+        return SharedRows(self.own(points), lambda: self._rows(self._sites(points)), self.names, self._ranks)
+
+    def own(self, points: Mapping[str, Any]) -> Rows | None:
+        """Return this process' share of the rows at some points; None if it has none."""
+        assert self._ranks is not None
+        rank, size = self._ranks.rank, self._ranks.size
+        shares: dict[int, Sites] = {}
+        counts, found = {}, {}
+        for name, sites in self._sites(points).items():
+            num = len(sites.points)
+            mine = np.arange(num * rank // size, num * (rank + 1) // size)
+            counts[name] = num
+            if len(mine):
+                found[name] = shares.setdefault(id(sites), sites.take(mine))
+        return self._rows(found, counts) if any(name in found for name in self.names) else None
+
+    def _sites(self, points: Mapping[str, Any]) -> dict[str, Sites]:
+        """Return the points of all residuals by name."""
+        configuration, problem = self._prepared
+        sites = configuration.points.draw(problem, configuration.seed, **points)
+        return sites | self._field.draw_interfaces(configuration.points, configuration.seed, points["epoch"])
 
     def choose(self, epoch: int, theta: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return which candidates of an epoch become points at θ, where the weighted residuals are large."""
@@ -76,13 +112,15 @@ class Drawer:
         chosen = configuration.points.choose(problem, configuration.seed, epoch, score)
         return {name: torch.as_tensor(numbers) for name, numbers in chosen.items()}
 
-    def _rows(self, sites: Mapping[str, Sites]) -> Rows:
-        """Return the rows of the residuals that have sites and do not hold by construction."""
+    def _rows(self, sites: Mapping[str, Sites], counts: Mapping[str, int] | None = None) -> Rows:
+        """Return the rows of the residuals that have sites and do not hold by construction; ``counts`` of all processes."""
         from pinn.solver.rows import Rows
 
         configuration, problem = self._prepared
-        kept = [row for row in (*_kept(problem, self._field), *self._field.interfaces) if row.name in sites]
+        kept = [row for row in self._residuals if row.name in sites]
         terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in kept]
+        if counts is not None:
+            terms = [replace(term, count=counts[term.name]) for term in terms]
         return Rows(self._field, terms, chunk=self._chunk)
 
 
@@ -111,7 +149,7 @@ class NetworkSetup:
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms, in the order of the history's columns."""
-        return self.draw(0).names
+        return self.draw.names
 
     def first_state(self) -> State:
         """Return where the solve begins."""
@@ -237,12 +275,13 @@ class CellSetup:
 Setup = NetworkSetup | CellSetup
 
 
-def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Setup:
+def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks: Ranks | None = None) -> Setup:
     """Build what the solve works on.
 
     Parameters
     ----------
     decisions : of the run that is continued, so that it goes on to the last bit; None decides anew.
+    ranks : the processes of the run, of which this is the first; None if it is the only one.
 
     Raises
     ------
@@ -254,11 +293,19 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None) -> Se
     if settings is not None:
         return _cells(settings, prepared, decisions)
     before = compiler.seconds_spent()
-    configuration = prepared.configuration
     field = _field(prepared, _compiled(prepared, decisions))
     draw = Drawer(prepared, field, (decisions or {}).get("chunk"))
     made = {"compiled": field.compiled, "chunk": draw(0).chunk}
-    return NetworkSetup(prepared, field, draw, field.initial(configuration.seed), made, before)
+    if ranks is not None:
+        ranks.share(made)
+        draw, ranks.like = Drawer(prepared, field, made["chunk"], ranks), draw.theta
+    return NetworkSetup(prepared, field, draw, draw.theta, made, before)
+
+
+def set_up_share(prepared: Prepared, ranks: Ranks) -> Drawer:
+    """Build what a process that is not the first works on, as that one decides."""
+    made = ranks.share(None)
+    return Drawer(prepared, _field(prepared, made["compiled"]), made["chunk"], ranks)
 
 
 def _field(prepared: Prepared, compiled: bool | None) -> Field:

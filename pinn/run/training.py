@@ -39,7 +39,9 @@ def torch_settings(threads: int, device: str) -> Iterator[None]:
 def trained_settings(configuration: Configuration) -> dict[str, Any]:
     """Return the settings that the solve depends on; a run goes on only with the same ones."""
     kept = record(replace(configuration, accuracy=None))
-    return {key: value for key, value in kept.items() if key not in ("version", "report", "reference", "accuracy", "folder")}
+    return {
+        key: value for key, value in kept.items() if key not in ("version", "report", "reference", "accuracy", "folder", "launch")
+    }
 
 
 def train(
@@ -56,8 +58,10 @@ def train(
     Raises
     ------
     Diverged : with the last good state, which is saved before.
+    ProcessLost : one of several processes has ended; the last state is saved before.
     BadInput : the disk is full.
     """
+    from pinn.solver.stage import ProcessLost
     from pinn.solver.staged import Diverged
     from pinn.solver.state import State
 
@@ -79,6 +83,10 @@ def train(
     except Diverged as problem:
         if problem.state is not None and problem.state.total > 0:
             keeper.save(problem.state)
+        raise
+    except ProcessLost:
+        if last.total > 0:
+            keeper.save(last)
         raise
     finally:
         keeper.close()

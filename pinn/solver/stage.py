@@ -12,6 +12,10 @@ Resampling = Literal["any step", "between stages"]
 """When a stage accepts new points: ``"between stages"`` means they stay as they are at its start."""
 
 
+class ProcessLost(RuntimeError):
+    """One of several processes that evaluate an objective does not answer any more."""
+
+
 class Value(NamedTuple):
     """An objective at one θ.
 
