@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from pinn.run.words import Words
 
 HIDDEN = ("problem", "stage")
 
+MOST_NAMES, LINE = 5, 100
+"""Names that are written out in a table, and characters of a line of options."""
+
 
 def list_command(words: Words) -> int:
     """Print the shipped problems and the options of every group."""
@@ -25,14 +29,22 @@ def list_command(words: Words) -> int:
     problems = [load_problem(config_folder() / "problem" / f"{name}.yaml") for name in groups()["problem"]]
     print("problems: pinn run NAME, pinn show NAME\n")
     head = ("name", "unknowns", "coordinates", "order", "exact", "title")
-    rows = [
-        (p.name, ", ".join(p.unknown_names), ", ".join(p.names), str(order(p)), "yes" if p.exact else "no", p.title)
-        for p in problems
-    ]
+    rows = [(p.name, some(p.unknown_names), some(p.names), str(order(p)), "yes" if p.exact else "no", p.title) for p in problems]
     print(table([head, *rows]))
     print("\noptions: GROUP=NAME\n")
-    print(table([(group, ", ".join(options)) for group, options in groups().items() if group not in HIDDEN and options]))
+    print(table([row for group, options in groups().items() if group not in HIDDEN for row in _wrapped(group, options)]))
     return 0
+
+
+def _wrapped(group: str, options: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the options of a group on as many lines as they need."""
+    lines = textwrap.wrap(", ".join(options), LINE)
+    return list(zip([group, *[""] * len(lines)], lines, strict=False))
+
+
+def some(names: Sequence[str]) -> str:
+    """Return names in a row, the first and the last of many."""
+    return ", ".join(names if len(names) <= MOST_NAMES else [*names[:2], "…", names[-1]])
 
 
 def show_command(words: Words) -> int:

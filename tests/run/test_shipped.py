@@ -3,6 +3,7 @@
 import pytest
 
 from pinn.run.check import validate
+from pinn.run.cli import main
 from pinn.run.options import groups
 from pinn.run.prepare import prepare
 
@@ -34,3 +35,10 @@ def test_sizes_grow_with_what_they_depend_on(name):
     small, wide, many = size(), size(f"network.width={width}"), size("points.interior=100000")
     assert wide.num_parameters > small.num_parameters and wide.gigabytes > small.gigabytes
     assert many.num_rows > small.num_rows and many.gigabytes > small.gigabytes and many.seconds_per_step > small.seconds_per_step
+
+
+def test_the_list_is_for_people(capsys):
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) < 150
+    assert "x1, x2, …, x100" in text and "decomposition  cpinn, cuts" in text
