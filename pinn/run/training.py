@@ -72,26 +72,27 @@ def train(
     try:
         for last in setup.states(state, keeper.judging(judge)):
             keeper.write(last)
-            steps, loss = setup.steps_of(last.stage), float(last.loss or 0.0)
-            progress.step(last.stage, last.step, steps, loss, last.losses, keeper.known(label))
+            _show(last, progress, setup.steps_of(last.stage), keeper.known(label))
             if last.reason:
                 folder.log(f"{last.stage}: {last.step} steps, loss {last.loss:.3e}: {last.reason}")
             if last.reason or interruption.requested or keeper.schedule.due():
                 keeper.save(last)
             if interruption.requested:
                 break
-    except Diverged as problem:
-        if problem.state is not None and problem.state.total > 0:
-            keeper.save(problem.state)
-        raise
-    except ProcessLost:
-        if last.total > 0:
-            keeper.save(last)
+    except (Diverged, ProcessLost) as problem:
+        good = problem.state if isinstance(problem, Diverged) else last
+        if good is not None and good.total > 0:
+            keeper.save(good)
         raise
     finally:
         keeper.close()
         progress.clear()
     return last
+
+
+def _show(state: State, progress: Progress, steps: int, known: Known | None) -> None:
+    """Show where the solve is, of how many steps of the stage."""
+    progress.step(state.stage, state.step, steps, float(state.loss or 0.0), state.losses, known)
 
 
 class Keeper:

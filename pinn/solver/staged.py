@@ -127,8 +127,7 @@ def solve(
     """
     solver.check_points(redraw)
     rules = Rules(solver.until, judge)
-    names = list(solver.stages)
-    resumed = state is not None
+    names, resumed = list(solver.stages), state is not None
     state = state or State(names[0], theta)
     if state.is_final:
         return
