@@ -142,7 +142,7 @@ def _refuse(residual: Residual, reason: str) -> BadInput:
     return BadInput(f"'{residual.name}' cannot hold by construction: {reason}; leave it to the loss", "hard")
 
 
-def _prescribed(problem: Problem, residual: Residual) -> Prescribed:
+def prescribed(problem: Problem, residual: Residual) -> Prescribed:
     """Return what a residual prescribes, or raise `BadInput`."""
     leaves = calculus.leaves(residual.tree)
     jets = [leaf for leaf in leaves if isinstance(leaf, Jet)]
@@ -165,7 +165,7 @@ def _faces(problem: Problem, residuals: Sequence[Residual]) -> dict[str, dict[st
     """Return the faces with conditions by unknown and coordinate, space before time."""
     found: dict[tuple[str, str], dict[float, dict[int, Node]]] = {}
     for residual in residuals:
-        unknown, order, data = _prescribed(problem, residual)
+        unknown, order, data = prescribed(problem, residual)
         for piece in residual.region:
             axis, place = _place(problem, residual, piece, order)
             data_here = calculus.substitute(data, {axis: Number(place)})

@@ -13,8 +13,11 @@ from pinn.field.cells.basis import Basis
 from pinn.field.cells.cell_field import CellField
 from pinn.field.cells.cover import Cover, whole
 from pinn.field.cells.slabs import Slab, Slabs
+from pinn.field.constraint import prescribed
 from pinn.problem.calculus import jets, leaves
 from pinn.problem.problem import Problem, Residual
+from pinn.problem.program import Program, coordinate_values
+from pinn.problem.settings import BadInput
 from pinn.problem.tree import Integral
 from pinn.solver.cells.discretise import given
 from pinn.solver.cells.newton import Solved, gauss_newton
@@ -123,6 +126,22 @@ class Marching:
             start = problem.box[self.axis, 0]
             self.initial = [row for row in self.always if all(dict(piece.fixed).get(problem.time) == start for piece in row.region)]
             self.always = [row for row in self.always if row not in self.initial]
+
+    def at_start(self, problem: Problem, points: Array) -> Array:
+        """Return the values (points, unknowns) that conditions prescribe at the start for the same places, zero without any."""
+        values, at = np.zeros((len(points), len(problem.unknowns))), points.copy()
+        at[:, self.axis] = problem.box[self.axis, 0]
+        for row in self.initial:
+            try:
+                found = prescribed(problem, row)
+            except BadInput:
+                continue
+            if found.order == 0:
+                with np.errstate(all="ignore"):
+                    (data,) = Program([found.data])(coordinate_values(at, problem.names))
+                here = np.any([piece.keeps(at, problem.names) for piece in row.region], axis=0)
+                values[here, problem.unknown_names.index(found.unknown)] = np.broadcast_to(np.nan_to_num(data), len(at))[here]
+        return values
 
 
 def _can_march(problem: Problem) -> bool:
@@ -252,12 +271,17 @@ class March:
         return float(high) if count == 1 else progress.begin + (high - progress.begin) / count
 
     def _start(self, progress: Progress, field: CellField) -> Array:
-        """Return coefficients to start from: those of another cover, or the end of the slab before, continued along its slope."""
-        if progress.guess is None and (self.time is None or not progress.slabs or self._is_linear):
+        """Return coefficients to start from: those of another cover, or the end of the slab before, continued along its slope.
+
+        Before the first slab that end is what the conditions say of the start.
+        """
+        if progress.guess is None and (self.time is None or self._is_linear):
             return np.zeros(field.shape)
         points = field.grid_points().reshape(-1, self.problem.dim)
         if progress.guess is not None:
             values = progress.guess.jets(points, self.problem.values)
+        elif not progress.slabs:
+            values = self.marching.at_start(self.problem, points)
         else:
             assert self.time is not None
             before, at = progress.slabs[-1], points.copy()

@@ -182,3 +182,19 @@ def test_rows_that_are_not_finite_end_the_solve():
     ):
         solve(march)
     assert caught.value.state is None
+
+
+def test_the_first_guess_is_what_holds_at_the_start():
+    equations = {"first": "u_t = 1/u + v_xx", "second": "v_t = sqrt(u)"}
+    problem = read(
+        BOX, equations, {"start": {"at": "t = 0", "u": "1 + x", "v": 0}, "walls": {"at": "boundary", "v": 0}}, ("u", "v")
+    )
+    points = np.array([[0.25, 0.5], [1.0, 0.0]])
+    np.testing.assert_allclose(Marching(problem).at_start(problem, points), [[1.25, 0], [2, 0]])
+
+
+def test_a_rate_that_is_infinite_at_zero():
+    problem = read({"t": [0, 1]}, {"rate": "u_t = 1/u"}, {"start": {"at": "t = 0", "u": 1}})
+    march, t = make_march(problem, 1e-10), np.linspace(0, 1, 11)
+    found = rounds.solution(march, solve(march))(t[:, None])
+    np.testing.assert_allclose(found[:, 0], np.sqrt(1 + 2 * t), rtol=1e-9)
