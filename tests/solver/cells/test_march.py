@@ -172,10 +172,10 @@ def test_a_mild_burgers_against_cole_and_hopf():
 
 
 def test_rows_that_are_not_finite_end_the_solve():
-    """The first guess is zero."""
+    """What holds at the start is the first guess."""
     from pinn.solver.staged import Diverged
 
-    march = make_march(read({"t": [0, 2]}, {"law": "u_t = 1/u"}, {"start": {"at": "t = 0", "u": 1}}), 1e-6)
+    march = make_march(read({"t": [0, 2]}, {"law": "u_t = 1/u"}, {"start": {"at": "t = 0", "u": 0}}), 1e-6)
     with (
         np.errstate(all="ignore"),
         pytest.raises(Diverged, match="stopped in round 1: an equation or its slope is not finite") as caught,
