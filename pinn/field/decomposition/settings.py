@@ -187,8 +187,9 @@ def counts(cells: int | Mapping, problem: Problem) -> np.ndarray:
             place = "decomposition.cells" if isinstance(cells, int) else f"decomposition.cells.{name}"
             raise BadInput(f"must be a whole number of at least 1, got {number!r}", place)
     found = np.array([by_name[name] for name in problem.names])
-    if np.prod(found.astype(float)) > MOST_CELLS:
-        raise BadInput(f"at most {MOST_CELLS:,} cells are possible, got {' x '.join(map(str, found))}", "decomposition.cells")
+    num_cells = np.prod(found.astype(float))
+    if num_cells > MOST_CELLS:
+        raise BadInput(f"at most {MOST_CELLS:,} cells are possible, got {num_cells:.3g}", "decomposition.cells")
     return found
 
 
