@@ -103,7 +103,7 @@ def _heat_3d(size):
     return text, axes, {"u": lambda x, y, z, t: exp(-0.3 * pi**2 * t) * sin(pi * x) * sin(pi * y) * sin(pi * z)}
 
 
-def _vortex(size):
+def _taylor_green(size):
     axes = _axes(x=(0, 2 * pi, size), y=(0, 2 * pi, size), t=(0, 1, size // 2))
     text = {
         "title": "Taylor–Green vortex",
@@ -137,7 +137,7 @@ CASES = {
     "heat_2d": _heat_2d,
     "poisson_3d": _poisson_3d,
     "heat_3d": _heat_3d,
-    "vortex": _vortex,
+    "taylor_green": _taylor_green,
 }
 """Functions of a size that return problem text, axes and exact fields."""
 

@@ -123,7 +123,7 @@ def test_settings_that_do_not_go_together_are_refused(words, message):
         ("network: mlp", "adam+broyden"),
         ("points: {interior: 99}", "adam+broyden"),
         ("solver: adam_lbfgs\nnetwork: {width: 9}", "adam+lbfgs"),
-        ("experiment: wave_1d\nnetwork: {width: 9}", "adam+broyden"),
+        ("experiment: poisson_5d\nnetwork: {width: 9}", "adam+broyden"),
     ],
 )
 def test_files_with_settings_choose_in_the_same_way(here, text, solver):

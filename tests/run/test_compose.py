@@ -64,7 +64,12 @@ def test_conditions_can_be_taken_away():
 
 
 def test_weights_take_names_of_terms_with_dots():
-    assert composed("weights.initial.u_t=3", "weights.walls=2")["weights"] == {"conditions": 100, "initial": {"u_t": 3}, "walls": 2}
+    assert composed("weights.initial.u_t=3", "weights.walls=2")["weights"] == {
+        "conditions": 100,
+        "interfaces": 100,
+        "initial": {"u_t": 3},
+        "walls": 2,
+    }
 
 
 def test_stages_are_added_exchanged_and_taken_away():

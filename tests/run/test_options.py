@@ -53,7 +53,7 @@ def test_settings_survive_the_way_to_mappings_and_back():
     chosen = configuration("network.width=1e2", "weights.e=3")
     assert chosen.network.width == 100
     assert build(plain(chosen.network)) == chosen.network
-    assert chosen.weights == {"conditions": 100, "e": 3}
+    assert chosen.weights == {"conditions": 100, "interfaces": 100, "e": 3}
 
 
 def test_only_settings_classes_are_on_the_closed_list():
@@ -131,7 +131,7 @@ def test_changes_name_the_setting():
 
 def test_every_top_level_setting_is_in_the_file():
     listed = set(yaml.safe_load((config_folder() / "config.yaml").read_text())) - {"defaults"}
-    grouped = {"problem", "network", "points", "solver", "reference", "report", "version", "chosen"}
+    grouped = {"problem", "decomposition", "launch", "network", "points", "solver", "reference", "report", "version", "chosen"}
     assert listed | grouped == {field.name for field in dataclasses.fields(Configuration)}
 
 

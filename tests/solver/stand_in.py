@@ -52,7 +52,7 @@ def make_terms(text=HEAT, interior=40, surface=10, epoch=0, weights=None, rule="
 
 def make_rows(text=HEAT, field=None, interior=40, surface=10, epoch=0, weights=None, **options):
     field = field or make_field(text)
-    faces = field.draw_interfaces(Points(surface=surface), 0, epoch)
+    faces = field.draw_interfaces(Points(surface=surface), 0, epoch) if field.interfaces else {}
     between = [make_term(field.problem, row, faces[row.name]) for row in field.interfaces]
     return Rows(field, [*make_terms(text, interior, surface, epoch, weights), *between], **options)
 

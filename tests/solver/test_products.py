@@ -21,6 +21,8 @@ TEXTS = {"heat": HEAT, "odd": ODD}
 class Halves:
     """A field on the unit square of three networks, u = (1 − x) N_0 + x N_1 + 0 · N_2, and at x > 0.8 of N_1 alone."""
 
+    interfaces = ()
+
     def __init__(self, text):
         self.problem = read_problem(text)
         boxes = np.array([[[0.0, 1.0], [0.0, 1.0]], [[0.2, 1.0], [0.0, 1.0]], [[0.0, 1.0], [0.5, 1.0]]])
