@@ -5,6 +5,7 @@ On the command line:
     python experiments/scoreboard.py                                  all problems, both methods, one seed
     python experiments/scoreboard.py --only kdv burgers --seeds 5     medians over the seeds 0 to 4, worst in brackets
     python experiments/scoreboard.py --methods network --limit 150    no run longer than 150 seconds
+    python experiments/scoreboard.py --json rows.json --known         the table of what the file holds, without runs
     python experiments/scoreboard.py --json rows.json --figures FOLDER --write
 
 A trained network has the settings of the experiment with the problem's name, or the default ones; least squares those of the
@@ -35,7 +36,7 @@ import pinn
 METHODS = {"network": "trained network", "least_squares": "least squares"}
 HEAD = [
     "problem", "method", "relative L2 error", "seconds (set-up, compiler, solve)", "parameters", "best published",
-    "classical solver, same error",
+    "classical solver, same error", "seeds",
 ]  # fmt: skip
 REFERENCES = {"cavity_100": ["reference.size=8", "reference.seconds=600"]}
 """Words for a reference finer than by default, made once in seven minutes: an error bar of 4e-5."""
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a run is ended")
     parser.add_argument("--json", type=Path, help="keep a row for every run in this file; runs that it holds are not made again")
+    parser.add_argument("--known", action="store_true", help="show what that file holds, and run nothing")
     parser.add_argument("--figures", type=Path, help="draw error against time into this folder, a figure for every problem")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     arguments = parser.parse_args()
@@ -139,16 +141,22 @@ def main() -> None:
     for name in arguments.only:
         here: list[Run] = []
         for method in arguments.methods:
-            found = list(runs(name, method, arguments.seeds, arguments.limit, known))
-            lines.append(line(found))
-            print(lines[-1], *reasons(found), sep="\n", flush=True)
-            here += found
+            if arguments.known:
+                found = [
+                    run for run in done if (run.problem, run.method, run.settings) == (name, method, tuple(words(name, method)))
+                ]
+            else:
+                found = list(runs(name, method, arguments.seeds, arguments.limit, known))
+            if found:
+                lines.append(line(found))
+                print(lines[-1], *reasons(found), sep="\n", flush=True)
+                here += found
         done += [run for run in here if run not in done]
         if arguments.json:
             arguments.json.write_text(json.dumps([run.row() for run in done], indent=1) + "\n")
         if arguments.figures:
             draw(name, here, arguments.figures)
-    print(f"\n{platform.machine()}, {arguments.seeds} seeds, pinn {pinn.__version__}")
+    print(f"\n{platform.machine()}, pinn {pinn.__version__}")
     if arguments.write:
         write(lines, "scoreboard")
 
@@ -260,6 +268,7 @@ def line(found: Sequence[Run]) -> str:
         f"{statistics.median_high(run.metrics['num_parameters'] for run in finished):,}" if finished else "–",
         str(BEST.get(first.problem) or "–"),
         classical_cell(finished),
+        str(len(found)),
     ]
     return "| " + " | ".join(cells) + " |"
 

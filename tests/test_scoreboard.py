@@ -40,7 +40,7 @@ def cells(*found):
 def test_a_line_shows_median_and_worst_of_the_seeds():
     found = [Run("burgers", "network", seed, metrics(error, solve=9.0 + seed)) for seed, error in enumerate((1e-3, 4e-3, 2e-3))]
     assert cells(*found) == [
-        "`burgers`", "trained network", "2.0e-03 (4.0e-03)", "11 (1, 0.5, 10)", "1,234", str(BEST["burgers"]), "0.25 s (order 8)",
+        "`burgers`", "trained network", "2.0e-03 (4.0e-03)", "11 (1, 0.5, 10)", "1,234", str(BEST["burgers"]), "0.25 s (order 8)", "3",
     ]  # fmt: skip
     assert len(cells(*found)) == len(scoreboard.HEAD)
 
@@ -143,5 +143,8 @@ def test_one_failure_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
     assert "old" not in text and "| failed |" in text
     monkeypatch.setattr(scoreboard, "limited", lambda *arguments: pytest.fail("runs that are known are not made again"))
     rows = file.read_text()
+    scoreboard.main()
+    assert capsys.readouterr().out == said and file.read_text() == rows
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--known", "--seeds", "5"])
     scoreboard.main()
     assert capsys.readouterr().out == said and file.read_text() == rows
