@@ -99,7 +99,7 @@ ABLATIONS = [
     Ablation("precision", EASY, TRAINED, values("precision", "float64", "float32"), "precision=float64"),
     Ablation("solvers", EASY, TIMED, SOLVERS, SOLVERS[0]),
     Ablation("accept", EASY, DAMPED, values(f"{GAUSS_NEWTON}.accept", 0.01, 0.25, 0.75), f"{GAUSS_NEWTON}.accept=0.25"),
-    Ablation("ladder", EASY, DAMPED, values(f"{GAUSS_NEWTON}.ladder", 2, 4, 10), f"{GAUSS_NEWTON}.ladder=4"),
+    Ablation("ladder", EASY, DAMPED, values(f"{GAUSS_NEWTON}.ladder", 2, 4, 10), f"{GAUSS_NEWTON}.ladder=2"),
     Ablation("damping", EASY, DAMPED, values(f"{GAUSS_NEWTON}.damping", 1e-6, 1e-3, 1), f"{GAUSS_NEWTON}.damping=0.001"),
 ]
 

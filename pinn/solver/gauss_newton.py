@@ -38,7 +38,7 @@ class GaussNewton(Settings):
     steps: int = setting(100, at_least=0)
     accept: float = setting(0.25, above=0, below=1)
     damping: float = setting(1e-3, above=0)
-    ladder: float = setting(4.0, above=1)
+    ladder: float = setting(2.0, above=1)
     sketch: int | None = setting(None, at_least=1)
 
     def start(self, rows: Any, theta: Tensor, memory: Mapping[str, Any] | None = None) -> Process:
