@@ -124,8 +124,7 @@ def _meet_in_slurm() -> None:
 def _started(configuration: Configuration) -> Iterator[None]:
     """Context in which the other processes of a run are there, on this machine."""
     size = configuration.launch.processes
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(size), "GLOO_SOCKET_IFNAME": "lo"}
-    with tempfile.TemporaryDirectory(prefix="pinn-") as folder, _environment(meeting):
+    with tempfile.TemporaryDirectory(prefix="pinn-") as folder, _environment(meeting(size)):
         settings = Path(folder) / f"{configuration.name}.yaml"
         settings.write_text(to_yaml(record(configuration)), encoding="utf-8")
         command = [sys.executable, "-m", "pinn", "run", str(settings)]
@@ -143,6 +142,14 @@ def _started(configuration: Configuration) -> Iterator[None]:
             for other in others:
                 other.kill()
                 other.wait()
+
+
+def meeting(size: int) -> dict[str, str]:
+    """Return what the environment of processes on this machine says about where they meet."""
+    known = {name for _, name in socket.if_nameindex()}
+    loopback = [name for name in ("lo", "lo0") if name in known]
+    found = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(size)}
+    return found | {"GLOO_SOCKET_IFNAME": name for name in loopback[:1]}
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from pinn.problem.settings import BadInput  # noqa: E402
 from pinn.run.cli import main  # noqa: E402
-from pinn.run.ranks import Place, place  # noqa: E402
+from pinn.run.ranks import Place, meeting, place  # noqa: E402
 
 MINE = """\
 coordinates: {x: [0, 1], t: [0, 1]}
@@ -117,9 +117,7 @@ def test_a_process_that_dies_ends_the_run_and_nothing_is_lost(mine, tmp_path):
 
 def test_processes_that_somebody_else_has_started_meet(mine, tmp_path):
     """As torchrun starts them: the same command everywhere, told apart by the environment."""
-    from pinn.run.ranks import _free_port
-
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "GLOO_SOCKET_IFNAME": "lo"}
+    shared = meeting(2)
     command = [sys.executable, "-m", "pinn", "run", mine, *SMALL, f"folder={tmp_path / 'run'}"]
     both = [
         subprocess.Popen(
