@@ -147,9 +147,9 @@ def _started(configuration: Configuration) -> Iterator[None]:
 def meeting(size: int) -> dict[str, str]:
     """Return what the environment of processes on this machine says about where they meet."""
     known = {name for _, name in socket.if_nameindex()}
-    loopback = [name for name in ("lo", "lo0") if name in known]
+    loopback = next((name for name in ("lo", "lo0") if name in known), None)
     found = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(size)}
-    return found | {"GLOO_SOCKET_IFNAME": name for name in loopback[:1]}
+    return found if loopback is None else {**found, "GLOO_SOCKET_IFNAME": loopback}
 
 
 @contextlib.contextmanager
