@@ -69,6 +69,8 @@ def _resolved(trees: dict[str, Node], namespace: Namespace) -> dict[str, Node]:
                 trees = {**trees, name: apply_exact(tree, plain, namespace.coordinates)}
     if any(has_unknowns(tree) for tree in trees.values()):
         raise BadInput("the exact formulas refer to each other in a circle, or to an unknown without an exact formula")
+    if any(isinstance(leaf, Integral) for tree in trees.values() for leaf in calculus.leaves(tree)):
+        raise BadInput("cannot hold an integral; without 'exact' the error is measured against a reference that is computed")
     return trees
 
 

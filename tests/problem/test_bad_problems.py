@@ -229,6 +229,7 @@ PROBLEMS = [  # text, the start of the message
         conditions(START + "\n  walls: {at: boundary, u: exact}", exact="exp(-a*pi**2*t)*sin(pi*x)"),
         "my.yaml line 8: exact: does not satisfy 'initial'",
     ),
+    (heat(exact="integral(exp(-s*t)*x, s, 0, 1)"), "my.yaml line 8: exact: cannot hold an integral; "),
     (heat(exact="{v: x}"), "my.yaml line 8: exact.v: 'v' is not an unknown"),
     (
         conditions(START + "\n  walls: {at: boundary, u: exact}"),
