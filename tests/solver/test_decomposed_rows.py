@@ -8,6 +8,7 @@ from pinn.field.decomposition.decomposed_field import DecomposedField
 from pinn.field.decomposition.settings import Cuts, Windows
 from pinn.field.network.mlp import MLP
 from pinn.problem.language import read_problem
+from pinn.problem.terms import LEFT, RIGHT
 from pinn.solver.adam import Adam
 from pinn.solver.gauss_newton import GaussNewton
 from pinn.solver.lbfgs import LBFGS
@@ -40,6 +41,19 @@ def test_gradient_and_jacobian_are_those_of_reverse_passes(way, text):
     found, jacobian = rows.linearise(theta)
     torch.testing.assert_close(found, residual.detach(), rtol=1e-12, atol=1e-13)
     torch.testing.assert_close(jacobian.dense(), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("chunk", [4096, 5])
+def test_rows_on_faces_are_jumps_between_networks(chunk):
+    rows = make_rows(HEAT, field("slopes"), interior=25, surface=12, chunk=chunk)
+    theta, stack = rows.field.initial(2), rows.field.levels[0].stack
+    residuals = rows.unweighted(theta)
+    for term in rows.terms:
+        if term.name in ("interfaces.u at x", "interfaces.u at t"):
+            points, columns = term.sites.points, term.sites.columns
+            sides = [stack.at(points, columns[side], (("u", ((0, 0),)),)).jets(theta)[:, 0] for side in (LEFT, RIGHT)]
+            torch.testing.assert_close(residuals[term.name], sides[0] - sides[1], rtol=1e-11, atol=1e-13)
+            assert residuals[term.name].abs().min() > 0
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -100,10 +100,11 @@ def test_another_format_is_refused():
 @pytest.mark.parametrize("stop", [1, 12, 13, 17, 30])
 def test_points_chosen_by_the_parameters_are_chosen_once(stop):
     """Choices are asked for at every new epoch, and a resumed solve has those of its checkpoint."""
-    asked = []
+    asked, sizes = [], []
 
     def choose(epoch, theta):
         asked.append(epoch)
+        sizes.append(float(theta.norm()))
         return {"heat": torch.tensor([epoch, int(1e9 * theta[0].abs()) % 1000])}
 
     def draw(epoch, chosen=None):
@@ -119,6 +120,7 @@ def test_points_chosen_by_the_parameters_are_chosen_once(stop):
 
     whole, end = run()
     assert asked == [1, 2, 5, 6, 7]
+    assert min(sizes) > 0 and len(set(sizes)) == 5, "the parameters of the moment are asked about"
     first, state = run(stop=stop)
     second, resumed = run(state=saved(state))
     assert first + second == whole
