@@ -72,17 +72,17 @@ def _plane(data: RunData, names: list[str], boxes: np.ndarray, title: str, size:
     to_scale = in_space and 1 / MOST_UNEQUAL <= spans[up] / spans[across] <= MOST_UNEQUAL
     ratio = float(np.clip(spans[up] / spans[across], 0.25, 1.2)) if to_scale else 0.75 if len(names) > 1 else 0.15
     layout: Any = "compressed" if to_scale else "constrained"
-    figure = new_figure(6.4, 5.2 * ratio + 0.9, title, layout)
+    figure = new_figure(6.4, 5.2 * ratio + (0.9 if size is None or len(names) > 1 else 1.7), title, layout)
     axes = figure.subplots()
-    if size is None:
-        _rectangles(axes, boxes, across, up)
-    else:
-        _shaded(figure, axes, boxes, across, up, size)
     axes.set(xlabel=label(names[across], data.units), xlim=(low[across], high[across]), ylim=(low[up], high[up]))
     if len(names) > 1:
         axes.set_ylabel(label(names[up], data.units))
     else:
         axes.set_yticks([])
+    if size is None:
+        _rectangles(axes, boxes, across, up)
+    else:
+        _shaded(figure, axes, boxes, across, up, size)
     if to_scale:
         axes.set_aspect("equal")
     axes.spines[:].set_visible(False)
@@ -104,8 +104,10 @@ def _shaded(figure: Figure, axes: Any, boxes: np.ndarray, across: int, up: int, 
     cells = PolyCollection(_corners(boxes, across, up), edgecolors="#333333", linewidths=0.5, clip_on=False)
     cells.set(array=size, cmap=SHADES, norm=LogNorm(low / (high / low) ** 0.2, high * (high / low) ** 0.4))
     axes.add_collection(cells)
-    bar = figure.colorbar(cells, ax=axes, label="root mean square of the residual in a cell")
-    bar.ax.set_ylim(low, high)
+    is_strip = not axes.get_ylabel()
+    place = {"location": "bottom", "aspect": 45} if is_strip else {"location": "right"}
+    bar = figure.colorbar(cells, ax=axes, label="root mean square of the residual in a cell", **place)
+    (bar.ax.set_xlim if is_strip else bar.ax.set_ylim)(low, high)
 
 
 def _rectangles(axes: Any, boxes: np.ndarray, across: int, up: int) -> None:

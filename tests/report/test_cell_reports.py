@@ -162,3 +162,27 @@ def test_the_page_of_a_training_still_speaks_of_the_network(tmp_path):
     assert method(data) == "network" and "The network's relative error" in " ".join(classical_sentences(data))
     text = page_text(folder)
     assert "ended because the budget is spent" in text and "cells" not in text and "term formula points weight" in text
+
+
+@pytest.mark.parametrize(("kind", "names"), [("heat", 2), ("ode", 1)])
+def test_cells_of_a_trained_network_are_shaded_by_their_residual(tmp_path, kind, names):
+    folder = build_run(tmp_path / "run", kind, size=9)
+    grid = RunData(folder).grid
+    low, high = (np.array([axis[end] for axis in grid.axes.values()]) for end in (0, -1))
+    boxes = np.stack([np.stack([low, high], axis=1)] * 2)
+    boxes[0, 0, 1] = boxes[1, 0, 0] = (low[0] + high[0]) / 2
+    with np.load(folder / "diagnostics.npz") as stored:
+        kept = dict(stored)
+    (name,) = [key for key in kept if key.startswith("residual.grid.")]
+    first = next(iter(grid.axes.values()))
+    inside = (first > boxes[0, 0, 1]).reshape(-1, *[1] * (names - 1))
+    kept[name] = np.where(inside, 5.0, np.where(first.reshape(inside.shape) < boxes[0, 0, 1], 0.25, 1.0)) * np.ones(grid.shape)
+    np.savez(folder / "diagnostics.npz", cells=boxes, **kept)
+    with styled():
+        ((_, figure),) = cover_figures(RunData(folder))
+        axes, bar = figure.axes
+        small, large = axes.collections[0].get_array()
+    middle = boxes[0, 0, 1]
+    along = np.where(first > middle, 5.0, np.where(first < middle, 0.25, 1.0))
+    expected = [np.sqrt(np.mean(along[part] ** 2)) for part in (first <= middle, first >= middle)]
+    assert [small, large] == pytest.approx(expected) and "residual" in bar.get_xlabel() + bar.get_ylabel()
