@@ -13,6 +13,8 @@ from pinn.problem.exact import apply_exact
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, site_values
 from pinn.problem.regions import sample_region
+from pinn.problem.sides import off_the_point
+from pinn.problem.sides import off_the_point
 from pinn.problem.sites import grid_shape, tensor_points
 from pinn.problem.tree import Integral, Jet, Node
 
@@ -70,12 +72,14 @@ def worst_defect(problem: Problem) -> tuple[str, float]:
 
 def _defect(problem: Problem, residual: Residual) -> float:
     sites = sample_region(problem, residual.region, f"exact/{residual.name}", NUM_POINTS)
-    known: dict[Node, Any] = {**site_values(sites, problem.names)}
     num = len(sites.points)
     jets = [leaf for leaf in calculus.leaves(residual.tree) if isinstance(leaf, Jet)]
+    exact = [apply_exact(jet, problem.exact, problem.names) for jet in jets]
+    known: dict[Node, Any] = {**site_values(sites, problem.names)}
+    known |= off_the_point([residual.tree, *exact], sites, problem.names, problem.box)
     size = 0.0
     with np.errstate(all="ignore"):
-        for jet, value in zip(jets, Program([apply_exact(jet, problem.exact, problem.names) for jet in jets])(known), strict=True):
+        for jet, value in zip(jets, Program(exact)(known), strict=True):
             known[jet] = np.broadcast_to(value, num)
         value, *slopes = Program([residual.tree, *[calculus.partial(residual.tree, jet) for jet in jets]])(known)
         value = np.broadcast_to(value, num)

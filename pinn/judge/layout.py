@@ -55,6 +55,8 @@ class Layout:
 
     def _refuse_uncovered(self) -> None:
         names, equations = self.problem.names, len(self.problem.equations)
+        if self.problem.interfaces:
+            raise NoReference("interfaces inside the domain are not covered")
         for unknown in self.problem.unknowns:
             if unknown.depends != names:
                 missing = [name for name in names if name not in unknown.depends]

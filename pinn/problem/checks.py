@@ -15,6 +15,7 @@ from pinn.problem.problem import Piece, Problem, Residual, jet_column
 from pinn.problem.program import Program, coordinate_values, site_values
 from pinn.problem.regions import sample, sample_region
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.sides import off_the_point
 from pinn.problem.terms import make_term
 from pinn.problem.tree import Call, Integral, Jet, Node, Number
 
@@ -33,6 +34,7 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     _count(problem)
     _finite(problem)
     _coverage(problem)
+    _joined(problem)
     _level(problem)
     _twice(problem)
     _exact(problem)
@@ -53,14 +55,24 @@ def _place(problem: Problem, point: np.ndarray) -> str:
 
 
 def _count(problem: Problem) -> None:
-    have, need = len(problem.equations), len(problem.unknowns)
-    names = ", ".join(problem.unknown_names)
-    if have < need:
-        raise _about(f"{need} unknowns ({names}) need {need} equations, got {have}", "equations")
+    need, names = len(problem.unknowns), ", ".join(problem.unknown_names)
+    points, have = num_equations(problem)
+    if have.min() < need:
+        where = "" if have.min() == have.max() else f" at {_place(problem, points[int(have.argmin())])}"
+        raise _about(f"{need} unknowns ({names}) need {need} equations, got {have.min()}{where}", "equations")
     used = {jet.unknown for equation in problem.equations for jet in jets(equation.tree)}
     for unknown in problem.unknown_names:
         if unknown not in used:
             raise _about(f"unknown '{unknown}' occurs in no equation", "unknowns")
+
+
+def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Return points of the volume (points, dim) and how many equations hold at each."""
+    points = sample(problem, Piece(), "equations", NUM_SAMPLES)
+    found = np.zeros(len(points), int)
+    for equation in problem.equations:
+        found += np.any([piece.keeps(points, problem.names) for piece in equation.region], axis=0)
+    return points, found
 
 
 # values ----------------------------------------------------------------------------------------------------------------
@@ -73,7 +85,7 @@ def _finite(problem: Problem) -> None:
             if piece.cut is not None and not len(sample(problem, piece, residual.name, NUM_SAMPLES)):
                 raise _about("the selector chooses no points", *_home(residual))
         sites = sample_region(problem, residual.region, residual.name, NUM_SAMPLES)
-        values = site_values(sites, problem.names)
+        values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
         for part in _known_parts(residual.tree):
             _all_finite(problem, residual, part, sites.points, values)
 
@@ -120,7 +132,7 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
     given = [(piece, needed) for name, piece in problem.free if name == unknown and piece.outward == (axis, side)]
     for condition in problem.conditions:
         if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
-            given += [(piece, 1) for piece in condition.region if piece.outward == (axis, side)]
+            given += [(piece, 1) for piece in condition.region if piece.outward == (axis, side) and piece.is_wall]
     points = sample(problem, face, f"{axis}{side}", 256 if any(piece.cut is not None for piece, _ in given) else 1)
     found = np.zeros(len(points), int)
     for piece, count in given:
@@ -134,6 +146,26 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
                 f"order {order} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}", "conditions"
             )
         raise _about(f"no condition for {unknown} on {where}; add one, or say free: {unknown}", "conditions")
+
+
+def _joined(problem: Problem) -> None:
+    """Every interface carries as many conditions on an unknown as the order of the equations across it."""
+    for piece in problem.interfaces:
+        ((axis, value),) = piece.fixed
+        points = sample(problem, piece, f"interface/{axis}{value}", 64)
+        for unknown in problem.unknown_names:
+            needed, found = problem.order(unknown, axis), np.zeros(len(points), int)
+            for condition in problem.conditions:
+                if any(jet.unknown == unknown for jet in jets(condition.tree)):
+                    for other in condition.region:
+                        if other.fixed == piece.fixed and other.is_inner:
+                            found += other.keeps(points, problem.names)
+            if len(points) and found.min() < needed:
+                raise _about(
+                    f"order {needed} along {axis} needs {needed} conditions for {unknown} on the interface {axis} = {value:g}, "
+                    f"got {found.min()}; for instance {{at: interfaces, jump({unknown}): 0, jump({unknown}_n): 0}}",
+                    "conditions",
+                )
 
 
 def _started(problem: Problem, unknown: str, time: str, needed: int) -> None:
@@ -277,7 +309,7 @@ def _largest_part(tree: Node) -> Node:
 def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: Any) -> np.ndarray:
     term = make_term(problem, replace(residual, tree=tree), sites)
     with np.errstate(all="ignore"):
-        columns = [problem.exact_values(image.request, image.sites.points) for image in term.images]
+        columns = [problem.exact_values(image.request, image.sites.points, image.sites.side) for image in term.images]
         return np.broadcast_to(np.asarray(term.evaluate(columns), float), len(sites.points))
 
 

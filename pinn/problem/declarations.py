@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pinn.problem.bodies import with_bodies
 from pinn.problem.complex_numbers import Complex
 from pinn.problem.expand import Expander
 from pinn.problem.formula import RESERVED, FormulaError, parse
@@ -42,6 +43,7 @@ def declare(mapping: Mapping[str, Any], at: At) -> Declarations:
     namespace, scales = _unknowns(mapping, namespace, at)
     namespace = replace(namespace, definitions=_definitions(definitions, at))
     _check_names(mapping, namespace, at)
+    namespace = with_bodies(mapping, namespace, at)
     for name, tree in namespace.definitions.items():
         with at("define", name):
             try:
@@ -240,6 +242,7 @@ def _check_names(mapping: Mapping, namespace: Namespace, at: At) -> None:
         "unknowns": [*namespace.unknowns, *namespace.complex, *(v for v in namespace.vectors if v not in mapping["coordinates"])],
         "constants": list(namespace.constants),
         "define": list(namespace.definitions),
+        "shapes": [str(name) for name in mapping.get("shapes") or ()],
     }
     owner: dict[str, str] = {}
     for group, names in groups.items():

@@ -13,6 +13,7 @@ from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse
 from pinn.problem.namespace import Namespace, point_at
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.sides import is_side, seen_from
 from pinn.problem.tree import Integral, Jet, Node
 
 
@@ -87,7 +88,7 @@ def apply_exact(tree: Node, exact: Mapping[str, Node], coordinates: tuple[str, .
             if node.unknown not in exact:
                 raise FormulaError(f"'exact' is used, but no exact formula is given for {node.unknown}")
             value = total(calculus.derivative_by_index(exact[node.unknown], index, coordinates) for index in node.operator)
-            return substitute(value, dict(node.image))
+            return seen_from(value, node.image[0][0]) if is_side(node.image) else substitute(value, dict(node.image))
         if isinstance(node, Integral):
             inner = calculus.replace(node.integrand, leaf)
             return ZERO if inner == ZERO else Integral(inner, node.over, node.mean)

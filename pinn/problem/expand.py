@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeGuard
 
 from pinn.problem import calculus
-from pinn.problem.calculus import ZERO, build, multiply, substitute, total
+from pinn.problem.calculus import ZERO, build, multiply, substitute, subtract, total
 from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, pair
 from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
 from pinn.problem.namespace import Namespace, UnusableName, Value
 from pinn.problem.settings import nearest
+from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
 from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector, fold
 
 MAX_ORDER = 4
@@ -27,13 +29,15 @@ class Expander:
 
     Attributes
     ----------
-    surface : whether normals may be used (a condition on walls).
+    surface : whether normals may be used (a condition on walls or interfaces).
+    interface : whether jumps may be used (a condition on interfaces).
     """
 
     namespace: Namespace
     surface: bool = False
     bound: Mapping[str, Name] = field(default_factory=dict)
     pending: tuple[str, ...] = ()
+    interface: bool = False
 
     def scalar(self, tree: Node) -> Node:
         """Return the expanded scalar tree; a vector or a complex value is refused."""
@@ -82,6 +86,8 @@ class Expander:
         if name in space.declared:
             space.used.add(name)
             return self._declared(name)
+        if name in space.shapes:
+            raise UnusableName(f"'{name}' is a body; it stands in where({name}, a, b) and in at:", name=name)
         if name == "exact":
             raise UnusableName("'exact' stands alone as the right side of a condition", name=name)
         return self._suffixed(name)
@@ -145,7 +151,7 @@ class Expander:
         for unknown in space.unknowns:
             if name.startswith(unknown) and space.runs(name[len(unknown) :]):
                 return f"; did you mean '{unknown}_{name[len(unknown) :]}'?"
-        return nearest(name, [*space.declared, *ELEMENTARY, *OPERATORS])
+        return nearest(name, [*space.declared, *space.shapes, *ELEMENTARY, *OPERATORS])
 
     def _needs_surface(self, name: str) -> None:
         if not self.surface:
@@ -162,9 +168,10 @@ class Expander:
         return _by_component(lambda f: self._derivative(f, coordinate), value)
 
     def _derivative(self, tree: Node, coordinate: str) -> Node:
-        if _jumps_along(tree, coordinate):
+        if _jumps_along(tree, coordinate, self.namespace):
             raise FormulaError(
-                f"the derivative along {coordinate} of where(...) drops the jump; differentiate the branches instead"
+                f"the derivative along {coordinate} of where(...) drops the jump; differentiate the branches instead, or name the "
+                "body in shapes: and interfaces:"
             )
         result = calculus.derivative(tree, coordinate, self.namespace.coordinates, self.namespace.unknowns)
         for jet in calculus.jets(result):
@@ -212,11 +219,11 @@ class Expander:
         if name == "where":
             return self._where(*arguments)
         if name in (*COMPARISONS.values(), "and", "or", "not"):
-            return Call(name, tuple(self.scalar(argument) for argument in arguments))
+            return Call(name, tuple(map(self._condition, arguments)))
         return _combine(name, *(self.expand(argument) for argument in arguments))
 
     def _where(self, condition: Node, yes: Node, no: Node) -> Value:
-        test = self.scalar(condition)
+        test = self._condition(condition)
         if not (isinstance(test, Call) and test.function in ("<", "<=", ">", ">=", "and", "or", "not")):
             raise FormulaError("where(...) needs a comparison first")
         opposite = Call("not", (test,))
@@ -235,6 +242,13 @@ class Expander:
             return choose(a, b)
 
         return _combine_with(choose_scalar, *guarded)
+
+    def _condition(self, tree: Node) -> Node:
+        """Return what stands where something is true or false; a body is its points."""
+        return self.namespace.shapes[tree.name] if self._is_body(tree) else self.scalar(tree)
+
+    def _is_body(self, tree: Node) -> TypeGuard[Name]:
+        return isinstance(tree, Name) and tree.name in self.namespace.shapes
 
     def _diff_operator(self, quantity: Node, *along: Node) -> Value:
         run = []
@@ -308,8 +322,10 @@ class Expander:
     def _surface_integral_operator(self, *_: Node) -> Value:
         raise FormulaError("surface_integral is not supported yet")
 
-    def _jump_operator(self, *_: Node) -> Value:
-        raise FormulaError("jump needs interfaces, which are not supported yet")
+    def _jump_operator(self, quantity: Node) -> Value:
+        if not self.interface:
+            raise FormulaError("jump(...) stands only in conditions at interfaces")
+        return _by_component(lambda f: subtract(seen_from(f, OUTSIDE), seen_from(f, INSIDE)), self.expand(quantity))
 
     def _elsewhere(self, tree: At) -> Value:
         space = self.namespace
@@ -379,9 +395,18 @@ def _guard(tree: Node, condition: Node) -> Node:
     return build(tree.function, *arguments)
 
 
-def _jumps_along(tree: Node, coordinate: str) -> bool:
+def _jumps_along(tree: Node, coordinate: str, namespace: Namespace) -> bool:
+    """Whether a tree jumps along a coordinate elsewhere than on the problem's interfaces."""
     if not isinstance(tree, Call):
         return False
-    if tree.function == "where" and coordinate in calculus.names(tree.arguments[0]):
+    if tree.function == "where" and coordinate in calculus.names(tree.arguments[0]) and not _is_rim(tree.arguments[0], namespace):
         return True
-    return any(_jumps_along(argument, coordinate) for argument in tree.arguments)
+    return any(_jumps_along(argument, coordinate, namespace) for argument in tree.arguments)
+
+
+def _is_rim(condition: Node, namespace: Namespace) -> bool:
+    """Whether a condition changes on interfaces only."""
+    if any(condition == namespace.shapes[name] for name in namespace.rims):
+        return True
+    is_compound = isinstance(condition, Call) and condition.function in ("and", "or", "not")
+    return is_compound and all(_is_rim(part, namespace) for part in condition.arguments)

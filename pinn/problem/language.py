@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pinn.problem import checks, selectors
-from pinn.problem.calculus import has_unknowns, subtract
+from pinn.problem.calculus import has_unknowns, jets, subtract
 from pinn.problem.complex_numbers import Complex, build_scalar
 from pinn.problem.declarations import Declarations, declare, section
 from pinn.problem.exact import apply_exact, read_exact
@@ -20,6 +20,7 @@ from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
 from pinn.problem.source import caret
 from pinn.problem.text import plain, read_text
 from pinn.problem.tree import Jet, Name, Node, Number, Position
@@ -52,9 +53,7 @@ KEYS = [
 _LATER = {
     "parameters": "families of problems",
     "fields": "fields from files",
-    "shapes": "shapes other than the coordinate box",
     "domain": "domains other than the coordinate box",
-    "interfaces": "interfaces",
     "data": "observations",
     "reference": "references from files",
 }
@@ -147,6 +146,7 @@ class _Reader:
             time=self.namespace.time,
             unknowns=tuple(Unknown(u, depends, self.declarations.scales.get(u)) for u, depends in self.namespace.unknowns.items()),
             equations=tuple(self._equations()),
+            interfaces=self.namespace.interfaces,
             exact=self.exact,
             units=self._units(),
             source=self.mapping,
@@ -203,8 +203,9 @@ class _Reader:
                 raise BadInput(f"must be true or false, got {forced!r}")
         for name, text in section(self.mapping, "equations", self.at, "equations").items():
             with self.at("equations", name):
+                part = region
                 if isinstance(text, Mapping):
-                    raise BadInput("equations on a part of the domain are not supported yet; write 'name: equation'")
+                    part, text = self._part(text)
                 rows, printed = self._equation(text)
                 if not any(map(has_unknowns, rows.values())):
                     raise BadInput("the equation does not contain an unknown")
@@ -213,7 +214,14 @@ class _Reader:
                     if forced:
                         tree = subtract(tree, self._forcing(tree))
                     text = f"{printed} + forcing" if forced else printed
-                    yield Residual(f"{name}{ending}", "equation", text, tree, region, str(name))
+                    yield Residual(f"{name}{ending}", "equation", text, tree, part, str(name))
+
+    def _part(self, entry: Mapping) -> tuple[tuple[Piece, ...], Any]:
+        """Return where an equation holds, and its text."""
+        if set(entry) != {"at", "equation"}:
+            raise BadInput("an equation on a part of the domain is written {at: selector, equation: left = right}")
+        with self.at("at"), self._pointing(entry["at"]):
+            return selectors.select_volume(entry["at"], self.namespace), entry["equation"]
 
     def _forcing(self, tree: Node) -> Node:
         missing = sorted(set(self.namespace.unknowns) - set(self.exact))
@@ -313,7 +321,8 @@ class _Reader:
 
     def _condition(self, row: str, name: str, left: str, right: Any, region: tuple[Piece, ...]) -> list[Residual]:
         on_walls = all(piece.outward is not None for piece in region)
-        expander = Expander(self.namespace, surface=on_walls)
+        inner = all(piece.is_inner for piece in region)
+        expander = Expander(self.namespace, surface=on_walls, interface=inner)
         with self._pointing(left):
             left_tree = parse(left)
             value = expander.complex_scalar(left_tree)
@@ -325,7 +334,8 @@ class _Reader:
             if not has_unknowns(tree):
                 raise BadInput("the condition does not contain an unknown")
             text = f"{left_tree} = {right_tree}"
-            found.append(Residual(f"{row}{ending}", "condition", text, tree, region, name, self._determined(left_tree, ending)))
+            whole = Residual(f"{row}{ending}", "condition", text, tree, region, name, self._determined(left_tree, ending))
+            found += _from_both_sides(whole)
         return found
 
     def _exact_value(self, value: Node | Complex) -> Node | Complex:
@@ -361,6 +371,20 @@ def _listed(value: Any) -> list[str]:
     if not all(isinstance(name, str) for name in names):
         raise BadInput(f"must be a name or a list of names, got {value!r}")
     return names
+
+
+def _from_both_sides(condition: Residual) -> list[Residual]:
+    """Return a condition as it is; one that does not say from where it looks at an interface holds on both sides of it."""
+    inner = tuple(piece for piece in condition.region if piece.is_inner)
+    if not inner or all(jet.image for jet in jets(condition.tree)):
+        return [condition]
+    outer = tuple(piece for piece in condition.region if not piece.is_inner)
+    found = [replace(condition, region=outer)] if outer else []
+    for side in (INSIDE, OUTSIDE):
+        tree = seen_from(condition.tree, side)
+        text = f"{condition.text} ({side})"
+        found.append(replace(condition, name=f"{condition.name}.{side}", text=text, tree=tree, region=inner, determines=None))
+    return found
 
 
 def _real_rows(value: Node | Complex) -> dict[str, Node]:

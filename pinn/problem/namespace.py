@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinn.problem.complex_numbers import Scalar
 from pinn.problem.formula import FormulaError
 from pinn.problem.settings import BadInput
 from pinn.problem.tree import Node
+
+if TYPE_CHECKING:
+    from pinn.problem.problem import Piece
 
 Value = Scalar | tuple[Any, ...]
 """A scalar tree, a complex scalar, or a tuple of values: a vector, or a matrix as a tuple of rows."""
@@ -30,6 +33,8 @@ class Namespace:
     unknowns : the coordinates each scalar unknown depends on.
     constants : values of the constants.
     definitions : surface trees.
+    shapes : boolean trees over coordinates, of bodies by name.
+    rims : the inner planes on which a body ends, by its name, where unknowns may jump there.
     used : names that were looked up so far (grows while formulas are expanded).
     """
 
@@ -41,6 +46,8 @@ class Namespace:
     unknowns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, Value] = field(default_factory=dict)
     definitions: Mapping[str, Node] = field(default_factory=dict)
+    shapes: Mapping[str, Node] = field(default_factory=dict)
+    rims: Mapping[str, tuple[Piece, ...]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set, compare=False)
 
     @property
@@ -58,6 +65,11 @@ class Namespace:
     def declared(self) -> set[str]:
         """Every declared name."""
         return {*self.coordinates, *self.vectors, *self.complex, *self.unknowns, *self.constants, *self.definitions}
+
+    @property
+    def interfaces(self) -> tuple[Piece, ...]:
+        """The rims of all bodies across which unknowns may jump."""
+        return tuple(dict.fromkeys(piece for pieces in self.rims.values() for piece in pieces))
 
     def runs(self, letters: str, normal: bool = True) -> list[tuple[str, ...]]:
         """Return every way to cut ``letters`` into names of coordinates (and ``n``): ``thetatheta`` gives one."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.checks import prescribed_value, texts
+from pinn.problem.checks import num_equations, prescribed_value, texts
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.regions import sample, sample_region
@@ -65,7 +65,7 @@ def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> flo
 
 
 def _overdetermined(problem: Problem) -> Iterator[str]:
-    have, need = len(problem.equations), len(problem.unknowns)
+    have, need = int(num_equations(problem)[1].max()), len(problem.unknowns)
     if have > need:
         yield (
             f"{have} equations for {need} unknown{'s' if need > 1 else ''}: they are met as well as they can be together, "

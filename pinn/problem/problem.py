@@ -10,6 +10,7 @@ import numpy as np
 
 from pinn.problem import calculus
 from pinn.problem.program import Program, coordinate_values
+from pinn.problem.sides import HERE, beside, conditions_beside, nudged
 from pinn.problem.tree import Jet, Node, Operator
 
 Request = tuple[tuple[str, Operator], ...]
@@ -47,18 +48,25 @@ class Piece:
     Attributes
     ----------
     fixed : pinned coordinates, ``(("x", 0.0),)`` for a wall, ``(("t", 0.0),)`` for the start, ``()`` for the volume.
-    outward : (space coordinate, +1 or -1), the outward normal of a wall; None elsewhere.
+    outward : (space coordinate, +1 or -1), the normal of a wall or of an interface, out of the body; None elsewhere.
     cut : expanded boolean tree over coordinates; points where it is false do not belong; None keeps all.
     free : coordinates along which it extends, in the problem's order; any other coordinate does not matter here.
+    is_inner : whether it is an interface, with the domain on both sides.
     """
 
     fixed: tuple[tuple[str, float], ...] = ()
     outward: tuple[str, int] | None = None
     cut: Node | None = None
     free: tuple[str, ...] = ()
+    is_inner: bool = False
+
+    @property
+    def is_wall(self) -> bool:
+        """Whether it belongs to the boundary of space."""
+        return self.outward is not None and not self.is_inner
 
     def normal(self, coordinates: Sequence[str]) -> np.ndarray:
-        """Return the outward unit normal, (dim,); zero along time, and everywhere off walls."""
+        """Return the unit normal, (dim,); zero along time, and everywhere off walls and interfaces."""
         wall, side = self.outward or (None, 0)
         return np.array([float(side) if name == wall else 0.0 for name in coordinates])
 
@@ -102,6 +110,7 @@ class Problem:
     ----------
     periodic : space coordinates along which the solution is periodic.
     free : (unknown, wall) pairs on which nothing is imposed on purpose.
+    interfaces : pieces of inner planes across which unknowns may kink or jump.
     exact : expanded trees over coordinates by unknown; empty when no exact solution is known.
     quantities : expanded trees reported with the result.
     source : the problem as text, from which `pinn.problem.language.read_problem` makes it again.
@@ -118,6 +127,7 @@ class Problem:
     citation: str = ""
     periodic: tuple[str, ...] = ()
     free: tuple[tuple[str, Piece], ...] = ()
+    interfaces: tuple[Piece, ...] = ()
     exact: Mapping[str, Node] = field(default_factory=dict)
     quantities: Mapping[str, Node] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
@@ -145,6 +155,20 @@ class Problem:
         box = np.array([(coordinate.low, coordinate.high) for coordinate in self.coordinates])
         box.flags.writeable = False
         return box
+
+    @cached_property
+    def planes(self) -> tuple[tuple[int, float], ...]:
+        """The planes on which interfaces lie: axis and value, in order."""
+        return tuple(sorted({(self.names.index(name), value) for piece in self.interfaces for name, value in piece.fixed}))
+
+    def on_interface(self, points: np.ndarray, axis: int) -> np.ndarray:
+        """Return which points (points, dim) of planes normal to an axis lie on an interface, (points,) booleans."""
+        found = np.zeros(len(points), bool)
+        for piece in self.interfaces:
+            ((name, value),) = piece.fixed
+            if name == self.names[axis]:
+                found |= (points[:, axis] == value) & piece.keeps(points, self.names)
+        return found
 
     @property
     def unknown_names(self) -> tuple[str, ...]:
@@ -181,27 +205,33 @@ class Problem:
                     orders += [sum(index) if axis is None else index[axis] for index in jet.operator]
         return max(orders)
 
-    def exact_values(self, request: Request, points: np.ndarray) -> np.ndarray:
+    def exact_values(self, request: Request, points: np.ndarray, side: np.ndarray | None = None) -> np.ndarray:
         """Return derivatives of the exact solution, (points, len(request)).
+
+        Parameters
+        ----------
+        side : towards where to look from each point, (points, dim); it matters on interfaces.
 
         Raises
         ------
         KeyError : no exact formula is given for an unknown of the request.
         """
         out = np.empty((len(points), len(request)))
-        for column, value in enumerate(self._exact_program(request)(coordinate_values(points, self.names))):
+        places = coordinate_values(points, self.names)
+        if self.interfaces:
+            places |= beside(self.names, points if side is None else nudged(points, side, self.box), HERE)
+        for column, value in enumerate(self._exact_program(request)(places)):
             out[:, column] = value
         return out
 
     def _exact_program(self, request: Request) -> Program:
         cache = self.__dict__.setdefault("_exact_programs", {})
         if request not in cache:
-            cache[request] = Program(
-                [
-                    calculus.total(calculus.derivative_by_index(self.exact[unknown], index, self.names) for index in operator)
-                    for unknown, operator in request
-                ]
-            )
+            trees = [
+                calculus.total(calculus.derivative_by_index(self.exact[unknown], index, self.names) for index in operator)
+                for unknown, operator in request
+            ]
+            cache[request] = Program([conditions_beside(tree, HERE) for tree in trees] if self.interfaces else trees)
         return cache[request]
 
 

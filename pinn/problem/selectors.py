@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from pinn.problem.bodies import COMPARED, SWAPPED, both, comparisons, either, opposite
 from pinn.problem.calculus import leaves, names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse_selector
@@ -14,8 +16,6 @@ from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number
 
 TOLERANCE = 1e-9
 """A value counts as a face when it differs from it by less than this part of the range."""
-
-_SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
 def volume(namespace: Namespace) -> Piece:
@@ -33,6 +33,22 @@ def walls(namespace: Namespace, axes: Sequence[str] | None = None) -> tuple[Piec
     return tuple(faces)
 
 
+def select_volume(text: object, namespace: Namespace) -> tuple[Piece, ...]:
+    """Return the part of the volume chosen by the selector of an equation.
+
+    Raises
+    ------
+    FormulaError : a surface.
+    """
+    tree = parse_selector(text)
+    if any(item.function == "=" for item in comparisons(tree)):
+        raise FormulaError(f"an equation holds in a part of the volume; '{text}' is a surface")
+    kept = _restrict(volume(namespace), tree, namespace)
+    if kept is None:
+        raise FormulaError(f"the selector '{text}' chooses no part of the domain")
+    return (kept,)
+
+
 def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     """Return the pieces chosen by the selector of a condition.
 
@@ -41,7 +57,8 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     FormulaError : a name that is no surface, an inner line, a corner, nothing chosen.
     """
     tree = parse_selector(text)
-    pieces = (*walls(namespace), *(Piece((instant,), None, None, namespace.space) for instant in _instants(tree, namespace)))
+    instants = (Piece((instant,), None, None, namespace.space) for instant in _instants(tree, namespace))
+    pieces = (*walls(namespace), *namespace.interfaces, *instants)
     chosen = tuple(kept for piece in pieces if (kept := _restrict(piece, tree, namespace)) is not None)
     corner = [f"{axis}={value:g}" for axis, value in (_pinned(item, namespace) for item in _equalities(tree))]
     if not chosen and len(corner) > 1:
@@ -94,7 +111,9 @@ def _restrict(piece: Piece, tree: Node, namespace: Namespace) -> Piece | None:
     kept = _holds(tree, piece, namespace)
     if kept is False:
         return None
-    return piece if kept is True else Piece(piece.fixed, piece.outward, kept, piece.free)
+    if kept is True:
+        return piece
+    return replace(piece, cut=kept if piece.cut is None else Call("and", (piece.cut, kept)))
 
 
 def _holds(tree: Node, piece: Piece, namespace: Namespace) -> bool | Node:
@@ -104,30 +123,36 @@ def _holds(tree: Node, piece: Piece, namespace: Namespace) -> bool | Node:
     if not isinstance(tree, Call) or tree.function not in ("and", "or", "not", "=", "<", "<=", ">", ">="):
         raise FormulaError(f"'{tree}' does not choose a part of the domain; write boundary, x = 0, y > 1, and, or, not")
     if tree.function == "not":
-        inner = _holds(tree.arguments[0], piece, namespace)
-        return (not inner) if isinstance(inner, bool) else Call("not", (inner,))
+        return opposite(_holds(tree.arguments[0], piece, namespace))
     if tree.function in ("and", "or"):
-        return _combine(tree.function, *(_holds(argument, piece, namespace) for argument in tree.arguments))
+        left, right = (_holds(argument, piece, namespace) for argument in tree.arguments)
+        return both(left, right) if tree.function == "and" else either(left, right)
     if tree.function == "=":
         return _equals(tree, piece, namespace)
     return _compares(tree, piece, namespace)
 
 
-def _surface(name: str, piece: Piece, namespace: Namespace) -> bool:
+def _surface(name: str, piece: Piece, namespace: Namespace) -> bool | Node:
     if name == "boundary":
-        return piece.outward is not None
+        return piece.is_wall
     if name == "interfaces":
-        raise FormulaError("'interfaces' needs interfaces:, which are not supported yet")
-    raise FormulaError(
-        f"'{name}' is not a surface{nearest(name, ['boundary', *namespace.coordinates])}; write boundary or x = value"
-    )
+        if not namespace.rims:
+            raise FormulaError("'interfaces' needs interfaces:, a list of shapes whose rims they are")
+        return piece.is_inner
+    if name in namespace.rims and piece.is_inner:
+        return piece in namespace.rims[name]
+    if name in namespace.shapes:
+        return _holds(namespace.shapes[name], piece, namespace)
+    known = ["boundary", *namespace.coordinates, *namespace.shapes]
+    raise FormulaError(f"'{name}' is not a surface{nearest(name, known)}; write boundary or x = value")
 
 
 def _equals(tree: Call, piece: Piece, namespace: Namespace) -> bool:
     axis, value = _pinned(tree, namespace)
     low, high = namespace.box[axis]
     slack = TOLERANCE * (high - low)
-    if axis != namespace.time and min(abs(value - low), abs(value - high)) > slack:
+    inner = [pinned for plane in namespace.interfaces for name, pinned in plane.fixed if name == axis]
+    if axis != namespace.time and min(abs(value - pinned) for pinned in (low, high, *inner)) > slack:
         raise FormulaError(
             f"'{tree}' is not a face, {axis} runs from {low:g} to {high:g}; "
             f"a condition on an inner line is written without at:, as u({axis}={value:g}) = ..."
@@ -140,12 +165,7 @@ def _compares(tree: Call, piece: Piece, namespace: Namespace) -> bool | Node:
     expander = Expander(namespace)
     left, right = (substitute(expander.scalar(side), inside) for side in tree.arguments)
     if isinstance(left, Number) and isinstance(right, Number):
-        return {
-            "<": left.value < right.value,
-            "<=": left.value <= right.value,
-            ">": left.value > right.value,
-            ">=": left.value >= right.value,
-        }[tree.function]
+        return COMPARED[tree.function](left.value, right.value)
     return _within_range(Call(tree.function, (left, right)), namespace)
 
 
@@ -154,7 +174,7 @@ def _within_range(tree: Call, namespace: Namespace) -> bool | Node:
     left, right = tree.arguments
     function = tree.function
     if isinstance(right, Name):
-        left, right, function = right, left, _SWAPPED[function]
+        left, right, function = right, left, SWAPPED[function]
     if isinstance(left, Name) and isinstance(right, Number):
         low, high = namespace.box[left.name]
         if (function in ("<", "<=") and right.value >= high) or (function in (">", ">=") and right.value <= low):
@@ -162,17 +182,6 @@ def _within_range(tree: Call, namespace: Namespace) -> bool | Node:
         if (function in ("<", "<=") and right.value <= low) or (function in (">", ">=") and right.value >= high):
             return False
     return tree
-
-
-def _combine(word: str, left: bool | Node, right: bool | Node) -> bool | Node:
-    settled = word == "or"
-    if settled in (left, right) and (left is settled or right is settled):
-        return settled
-    if isinstance(left, bool):
-        return right
-    if isinstance(right, bool):
-        return left
-    return Call(word, (left, right))
 
 
 def matters(tree: Node, coordinates: Sequence[str]) -> tuple[str, ...]:

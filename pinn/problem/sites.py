@@ -20,7 +20,7 @@ class Sites(NamedTuple):
     ----------
     points : (points, dim), coordinates in the problem's order.
     normals : (points, dim) outward unit normals, zero along time; None off surfaces.
-    side : (points,) number of the cell to look from where a field may jump; None means the cell that owns the point.
+    side : (points, dim) towards where to look from each point where a field may jump; None leaves it to the field.
     columns : further data read by a formula, (points,) each.
     directions : by operator, the lines through the points along which it is estimated; all others are exact.
     """

@@ -9,15 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pinn.problem import calculus
-from pinn.problem.calculus import ZERO
 from pinn.problem.problem import Problem, Request, Residual, jet_column
 from pinn.problem.program import NUMPY, Functions, Program, coordinate_values, site_values
 from pinn.problem.settings import BadInput
+from pinn.problem.sides import HERE, conditions_beside, direction, is_side, off_the_point
 from pinn.problem.sites import Sites
 from pinn.problem.tree import Call, Integral, Jet, Name, Node
-
-LEFT, RIGHT = "left of a cut", "right of a cut"
-"""Images of a point on a cut: the same place, seen from the cell whose number the column of this name of the sites holds."""
 
 QUADRATURE_NODES = 24
 """Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""
@@ -173,7 +170,8 @@ def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float 
     """
     rows = len(sites.points)
     images = _Images()
-    known: dict[Node, Any] = {**site_values(sites, problem.names)}
+    whole_tree = residual.tree if sites.side is None else conditions_beside(residual.tree, HERE)
+    known: dict[Node, Any] = {**site_values(sites, problem.names), **off_the_point([whole_tree], sites, problem.names, problem.box)}
     outer = coordinate_values(sites.points, problem.names)
     integrals: dict[Node, Call] = {}
 
@@ -186,7 +184,7 @@ def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float 
             return name
         return node
 
-    tree = calculus.replace(residual.tree, leaf)
+    tree = calculus.replace(whole_tree, leaf)
     columns, slopes = _differentiate(tree, integrals)
     whole = [calculus.replace(part, lambda node: integrals.get(node, node)) for part in (tree, *slopes)]
     with np.errstate(all="ignore"):
@@ -219,16 +217,11 @@ def _spread(program: Program, rows: int) -> Program:
     return program.map_constants(lambda value: np.broadcast_to(value, (rows,)).copy() if np.ndim(value) == 0 else value)
 
 
-def seen_from(tree: Node, side: str) -> Node:
-    """Return a formula on a cut, `LEFT` or `RIGHT` of it."""
-    return calculus.replace(tree, lambda leaf: replace(leaf, image=((side, ZERO),)) if isinstance(leaf, Jet) else leaf)
-
-
 def _image_sites(problem: Problem, residual: Residual, sites: Sites, jet: Jet, values: Mapping[Node, Any]) -> Sites:
     if not jet.image:
-        return Sites(sites.points, directions=sites.directions)
-    if jet.image[0][0] in (LEFT, RIGHT):
-        return Sites(sites.points, side=sites.columns[jet.image[0][0]])
+        return Sites(sites.points, side=sites.side, directions=sites.directions)
+    if is_side(jet.image):
+        return Sites(sites.points, side=direction(sites, jet.image[0][0]))
     points = np.array(sites.points, dtype=float)
     names, places = zip(*jet.image, strict=True)
     for name, value in zip(names, Program(places)(values), strict=True):

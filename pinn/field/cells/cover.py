@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from pinn.problem.sides import nudged
 
 Array = np.ndarray
 
@@ -38,10 +40,12 @@ class Cover:
     ----------
     boxes : lowest and highest coordinates of the cells, (cells, dim, 2).
     periodic : axes whose two ends are joined.
+    planes : (axis, value), on which there are always faces.
     """
 
     boxes: Array
     periodic: tuple[int, ...] = ()
+    planes: tuple[tuple[int, float], ...] = ()
 
     @property
     def num_cells(self) -> int:
@@ -67,8 +71,14 @@ class Cover:
         """Return points (points, dim) in a cell's own coordinates, −1 to 1 along every axis."""
         return np.clip((points - self.centers[cell]) / self.halves[cell], -1.0, 1.0)
 
-    def owner(self, points: Array) -> Array:
-        """Return the number of the cell that owns each point (points, dim): cells own their lower faces."""
+    def owner(self, points: Array, side: Array | None = None) -> Array:
+        """Return the number of the cell that owns each point (points, dim): cells own their lower faces.
+
+        Parameters
+        ----------
+        side : towards where to look from points on faces, (points, dim).
+        """
+        points = points if side is None else nudged(points, side, self.domain)
         places = []
         for axis, edges in enumerate(self._edges):
             place = np.searchsorted(edges, points[:, axis], side="right") - 1
@@ -121,7 +131,7 @@ class Cover:
                 parts = [half for part in parts for half in _halved(part, axis)]
             boxes += parts
             parents += [cell] * len(parts)
-        return Cover(np.array(boxes), self.periodic), np.array(parents)
+        return replace(self, boxes=np.array(boxes)), np.array(parents)
 
     def siblings(self, axis: int) -> list[int | None]:
         """Return for each cell the one that was its upper half before `split` cut it along an axis; None where there is none."""
@@ -132,7 +142,7 @@ class Cover:
             width = high[cell] - low[cell]
             place = (low[cell] - self.domain[axis, 0]) / (2 * width)
             alike = (low == high[cell]) & np.isclose(high - low, width) & (self.boxes[:, others] == box[others]).all(axis=(1, 2))
-            is_lower = abs(place - round(place)) < 1e-6
+            is_lower = abs(place - round(place)) < 1e-6 and (axis, high[cell]) not in self.planes
             found.append(int(np.argmax(alike)) if is_lower and alike.any() else None)
         return found
 
@@ -140,16 +150,34 @@ class Cover:
         """Return the same cells stretched to another range along an axis that none of them is cut along."""
         boxes = self.boxes.copy()
         boxes[:, axis] = low, high
-        return Cover(boxes, self.periodic)
+        return replace(self, boxes=boxes)
 
 
-def whole(box: Array, periodic: Sequence[int] = (), cells: Sequence[int] | None = None) -> Cover:
-    """Return a box (dim, 2) cut into so many equal cells along each axis; one cell without ``cells``."""
+def whole(
+    box: Array, periodic: Sequence[int] = (), cells: Sequence[int] | None = None, planes: Sequence[tuple[int, float]] = ()
+) -> Cover:
+    """Return a box (dim, 2) cut into so many equal cells along each axis, one cell without ``cells``, and further at ``planes``.
+
+    Parameters
+    ----------
+    planes : (axis, value); what lies between two of them is cut evenly into its share of the cells, at least one.
+    """
     counts = [1] * len(box) if cells is None else list(cells)
-    axes = [np.linspace(low, high, count + 1) for (low, high), count in zip(box, counts, strict=True)]
-    places = np.stack(np.meshgrid(*[np.arange(count) for count in counts], indexing="ij"), axis=-1).reshape(-1, len(box))
+    inner = [sorted({value for axis, value in planes if axis == number}) for number in range(len(box))]
+    axes = [_cut([low, *between, high], count) for (low, high), between, count in zip(box, inner, counts, strict=True)]
+    places = np.stack(np.meshgrid(*[np.arange(len(edges) - 1) for edges in axes], indexing="ij"), axis=-1).reshape(-1, len(box))
     boxes = [[(edges[place], edges[place + 1]) for edges, place in zip(axes, row, strict=True)] for row in places]
-    return Cover(np.array(boxes, float).reshape(-1, len(box), 2), tuple(periodic))
+    return Cover(np.array(boxes, float).reshape(-1, len(box), 2), tuple(periodic), tuple(planes))
+
+
+def _cut(ends: Sequence[float], count: int) -> Array:
+    """Return the ends of about ``count`` cells on a line, equal in each part of it."""
+    length = ends[-1] - ends[0]
+    parts = [
+        np.linspace(low, high, max(1, round(count * (high - low) / length)) + 1)
+        for low, high in zip(ends[:-1], ends[1:], strict=True)
+    ]
+    return np.concatenate([parts[0][:1], *(part[1:] for part in parts)])
 
 
 def _halved(box: Array, axis: int) -> tuple[Array, Array]:

@@ -18,9 +18,10 @@ class Slab(NamedTuple):
     field: CellField
     coefficients: Array
 
-    def jets(self, points: Array, request: Request) -> Array:
-        """Return derivatives of the unknowns at points (points, dim), (points, len(request))."""
-        return self.field.jets(self.coefficients, points, request)
+    def jets(self, points: Array, request: Request, side: Array | None = None) -> Array:
+        """Return derivatives of the unknowns at points (points, dim), (points, len(request)), as seen from a side of faces."""
+        owners = None if side is None else self.field.cover.owner(points, side)
+        return self.field.jets(self.coefficients, points, request, owners)
 
 
 class Slabs:
@@ -58,17 +59,17 @@ class Slabs:
         ----------
         points : (points, dim), coordinates in the problem's order.
         request : (unknown, operator) pairs; None means the values of all unknowns.
-        side : of no effect: a point on a face belongs to the upper cell.
+        side : towards where to look from points on faces, (points, dim); otherwise they belong to the upper cell.
         """
         points = np.asarray(points, float)
         request = self.problem.values if request is None else tuple(request)
         if self.time is None or len(self.slabs) == 1:
-            return self.slabs[0].jets(points, request)
+            return self.slabs[0].jets(points, request, side)
         ends = [slab.field.cover.domain[self.time, 1] for slab in self.slabs]
         owners = np.minimum(np.searchsorted(ends, points[:, self.time]), len(ends) - 1)
         result = np.empty((len(points), len(request)))
         for number, slab in enumerate(self.slabs):
             own = owners == number
             if own.any():
-                result[own] = slab.jets(points[own], request)
+                result[own] = slab.jets(points[own], request, None if side is None else side[own])
         return result

@@ -11,6 +11,7 @@ import numpy as np
 from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
 from pinn.field.cells.cell_field import CellField
 from pinn.problem.problem import Piece, Problem, Request, Residual
+from pinn.problem.sides import nudged
 from pinn.problem.sites import Sites
 from pinn.problem.terms import Image, Slope, Term, make_term
 
@@ -107,7 +108,7 @@ def faces(problem: Problem, field: CellField, per_axis: int, weight: float) -> l
     found, modes = [], _modes(problem.dim - 1, per_axis, field.basis.features.degree)
     for face in field.cover.faces():
         request = continuous(problem, face.axis)
-        if not request:
+        if not request or problem.on_interface(face.box.mean(axis=1)[None], face.axis).any():
             continue
         points = place(face.box, per_axis)
         there = points.copy()
@@ -181,18 +182,19 @@ class Conditions:
 
     def _patches(self, term: Term, image: Image, cell: int, rows: slice) -> list[Patch]:
         """Return where the rows' points of an image lie; points of other cells become traces."""
-        cover, points = self._field.cover, image.sites.points
-        if points is term.sites.points:
+        cover, points, side = self._field.cover, image.sites.points, image.sites.side
+        if points is term.sites.points and side is None:
             return [Patch(Side(cell, cover.local(cell, points[rows])), np.arange(rows.start, rows.stop), None)]
         each = len(points) // term.num_rows
         positions = np.arange(rows.start * each, rows.stop * each)
-        inside = np.all((points[positions] >= cover.boxes[cell, :, 0]) & (points[positions] <= cover.boxes[cell, :, 1]), axis=1)
-        owners = np.where(inside, cell, cover.owner(points[positions]))
+        seen = points[positions] if side is None else nudged(points[positions], side[positions], cover.domain)
+        inside = np.all((seen >= cover.boxes[cell, :, 0]) & (seen <= cover.boxes[cell, :, 1]), axis=1)
+        owners = np.where(inside, cell, cover.owner(seen))
         found = []
         for owner in np.unique(owners):
             own = positions[owners == owner]
-            side = Side(int(owner), cover.local(int(owner), points[own]))
-            found.append(Patch(side, own, None if owner == cell else self._trace(side, image.request)))
+            there = Side(int(owner), cover.local(int(owner), points[own]))
+            found.append(Patch(there, own, None if owner == cell else self._trace(there, image.request)))
         return found
 
     def _trace(self, side: Side, request: Request) -> int:
@@ -224,25 +226,37 @@ class Interior:
 
     Attributes
     ----------
-    terms : one for each equation, rows cell by cell.
+    terms : one for each equation, rows cell by cell. holds : by equation where it holds, (cells, points), 1 or 0; 1 for everywhere.
     """
 
     def __init__(self, problem: Problem, equations: Sequence[Residual], field: CellField):
         self.field = field
-        sites = Sites(field.grid_points().reshape(-1, problem.dim))
+        points = field.grid_points()
+        inwards = field.cover.centers[:, None] - points if problem.interfaces else None
+        sites = Sites(*(each if each is None else each.reshape(-1, problem.dim) for each in (points, None, inwards)))
         self.terms = [make_term(problem, equation, sites) for equation in equations]
+        self.holds: list[Any] = [self._holds(problem, equation, sites) for equation in equations]
+
+    def _holds(self, problem: Problem, equation: Residual, sites: Sites) -> Any:
+        if any(piece.cut is None for piece in equation.region):
+            return 1.0
+        seen = sites.points if sites.side is None else nudged(sites.points, sites.side, problem.box)
+        found = np.any([piece.keeps(seen, problem.names) for piece in equation.region], axis=0)
+        return self._by_cell(found).astype(float)
 
     def linearise(self, coefficients: Array) -> list[tuple[Array, dict[tuple[int, Index], Array]]]:
         """Return for each equation the residual (cells, points) and its slopes by (unknown, index in own coordinates), the same."""
         found = []
-        for term in self.terms:
+        for term, holds in zip(self.terms, self.holds, strict=True):
             residual, slopes = term.linearise([self._jets(coefficients, term)])
-            found.append((self._by_cell(residual), self._by_index(term, slopes)))
+            by_index = {key: holds * values for key, values in self._by_index(term, slopes).items()}
+            found.append((holds * self._by_cell(residual), by_index))
         return found
 
     def residuals(self, coefficients: Array) -> list[Array]:
         """Return the residual of each equation, (cells, points)."""
-        return [self._by_cell(term.evaluate([self._jets(coefficients, term)])) for term in self.terms]
+        pairs = zip(self.terms, self.holds, strict=True)
+        return [holds * self._by_cell(term.evaluate([self._jets(coefficients, term)])) for term, holds in pairs]
 
     def _jets(self, coefficients: Array, term: Term) -> Array:
         request = term.images[0].request if term.images else ()

@@ -185,7 +185,7 @@ class March:
         periodic = [problem.names.index(name) for name in problem.periodic]
         low, high = (0.0, 1.0) if self.time is None else problem.box[self.time]
         length = float(high - low) / self._slabs
-        cover = whole(problem.box, periodic, self._cells)
+        cover = whole(problem.box, periodic, self._cells, problem.planes)
         return Progress(cover, float(low), length, np.zeros(len(problem.unknowns)))
 
     def is_done(self, progress: Progress) -> bool:

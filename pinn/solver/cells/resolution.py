@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pinn.field.cells.cell_field import CellField
@@ -80,7 +82,7 @@ def _merged(cover: Cover, axis: int, field: CellField, coefficients: Array, scal
             boxes.append(whole)
         else:
             boxes.append(cover.boxes[cell])
-    return Cover(np.array(boxes), cover.periodic)
+    return replace(cover, boxes=np.array(boxes))
 
 
 def _missing(box: Array, field: CellField, coefficients: Array, scales: Array) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,21 +88,21 @@ def record(state: State, progress: Progress) -> None:
 
 def restore(march: March, state: State) -> Progress:
     """Return the progress that `record` put into a state."""
-    kept, periodic = state.field, march.begin().cover.periodic
-    slabs = slabs_of(march.problem, march.basis, kept["slabs"], state.theta.numpy(), periodic)
+    kept, like = state.field, march.begin().cover
+    slabs = slabs_of(march.problem, march.basis, kept["slabs"], state.theta.numpy(), like)
     done = kept["num_done"]
     return Progress(
-        Cover(kept["cover"].numpy(), periodic), kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
+        replace(like, boxes=kept["cover"].numpy()), kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
         kept["in_vain"], kept["shortened"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
         kept["num_rows"],
     )  # fmt: skip
 
 
-def slabs_of(problem: Problem, basis: Basis, boxes: Sequence[Any], theta: np.ndarray, periodic: tuple[int, ...]) -> list[Slab]:
-    """Return slabs from the boxes of each and the coefficients of all."""
+def slabs_of(problem: Problem, basis: Basis, boxes: Sequence[Any], theta: np.ndarray, like: Cover) -> list[Slab]:
+    """Return slabs from the boxes of each and the coefficients of all, on covers that are otherwise ``like`` one."""
     found, start = [], 0
     for each in boxes:
-        field = CellField(Cover(each.numpy(), periodic), basis, problem.unknown_names)
+        field = CellField(replace(like, boxes=each.numpy()), basis, problem.unknown_names)
         found.append(Slab(field, theta[start : start + field.num_params].reshape(field.shape).copy()))
         start += field.num_params
     return found

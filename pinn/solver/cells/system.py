@@ -113,8 +113,8 @@ class System:
 
     def losses(self, coefficients: Array) -> dict[str, float]:
         """Return the mean square of every residual, without weights."""
-        found = zip(self.interior.terms, self.interior.residuals(coefficients), strict=True)
-        losses = {term.name: float(np.mean(values**2)) for term, values in found}
+        found = zip(self.interior.terms, self.interior.residuals(coefficients), self.interior.holds, strict=True)
+        losses = {term.name: float(np.mean(values**2) / (np.mean(holds) or 1.0)) for term, values, holds in found}
         for condition in self.conditions:
             values = condition.term.evaluate(self._jets(condition, coefficients))
             losses[condition.term.name] = float(np.mean(np.broadcast_to(values, (condition.term.num_rows,)) ** 2))

@@ -1,0 +1,89 @@
+"""Formulas on a surface seen from one side of it: unknowns and coefficients may jump there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from pinn.problem import calculus
+from pinn.problem.calculus import ZERO, build
+from pinn.problem.sites import Sites
+from pinn.problem.tree import Call, Jet, Name, Node, Number, _node
+
+INSIDE, OUTSIDE, HERE = "inside", "outside", "here"
+"""Against the normal of a surface, along it, and towards where a point itself is seen from."""
+
+SIGNS = {INSIDE: -1.0, OUTSIDE: 1.0}
+"""Of the normal, for the two images of a point on a surface."""
+
+NUDGE = 1e-9
+"""How far from a surface the side of it is looked at, in parts of the coordinates' ranges."""
+
+
+@_node
+class Beside(Node):
+    """Leaf: a coordinate a little off the point, on one side of it."""
+
+    coordinate: str
+    side: str
+
+
+def seen_from(tree: Node, side: str) -> Node:
+    """Return a formula on a surface as it is on one side: jets are those of this side, conditions hold there."""
+
+    def leaf(node: Node) -> Node:
+        return Jet(node.unknown, node.operator, ((side, ZERO),)) if isinstance(node, Jet) and not node.image else node
+
+    return calculus.replace(conditions_beside(tree, side), leaf)
+
+
+def conditions_beside(tree: Node, side: str) -> Node:
+    """Return the tree with every condition of a ``where`` asked a little off the point."""
+    memo: dict[Node, Node] = {}
+
+    def shifted(node: Node) -> Node:
+        return Beside(node.name, side) if isinstance(node, Name) else node
+
+    def walk(node: Node) -> Node:
+        if not isinstance(node, Call):
+            return node
+        if node not in memo:
+            arguments = [walk(argument) for argument in node.arguments]
+            if node.function == "where":
+                arguments[0] = calculus.replace(arguments[0], shifted)
+            memo[node] = build(node.function, *arguments)
+        return memo[node]
+
+    return walk(tree)
+
+
+def is_side(image: tuple[tuple[str, Node], ...]) -> bool:
+    """Whether the image of a jet is its own point, seen from one side."""
+    return bool(image) and image[0][0] in SIGNS
+
+
+def nudged(points: np.ndarray, direction: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return points (points, dim) moved a little along directions (points, dim), within a box (dim, 2)."""
+    return np.clip(points + NUDGE * np.ptp(box, axis=1) * direction, *box.T)
+
+
+def beside(names: Sequence[str], points: np.ndarray, side: str) -> dict[Node, np.ndarray]:
+    """Return the values of the coordinates off a point, on a side, at nudged points (points, dim)."""
+    return {Beside(name, side): points[:, axis] for axis, name in enumerate(names)}
+
+
+def off_the_point(trees: Iterable[Node], sites: Sites, names: Sequence[str], box: np.ndarray) -> dict[Node, np.ndarray]:
+    """Return the coordinates beside the points of sites, on all sides that trees speak of."""
+    found: dict[Node, np.ndarray] = {}
+    leaves = (leaf for tree in trees for leaf in calculus.leaves(tree))
+    for side in {leaf.side for leaf in leaves if isinstance(leaf, Beside)}:
+        found |= beside(names, nudged(sites.points, direction(sites, side), box), side)
+    return found
+
+
+def direction(sites: Sites, side: str) -> np.ndarray:
+    """Return towards where a side of each point lies, (points, dim)."""
+    found = sites.side if side == HERE else sites.normals
+    assert found is not None
+    return SIGNS.get(side, 1.0) * found
