@@ -20,6 +20,7 @@ OPTIONS: dict[str, str] = {
     "LocalFeatures": "pinn.field.network.local_features",
     "ModuleNetwork": "pinn.field.network.module",
     "Whole": "pinn.field.decomposition.settings",
+    "Regions": "pinn.field.decomposition.settings",
     "Windows": "pinn.field.decomposition.settings",
     "Cuts": "pinn.field.decomposition.settings",
     "Launch": "pinn.solver.launch",

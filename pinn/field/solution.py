@@ -35,7 +35,7 @@ class Solution:
         ----------
         points : (points, dim), coordinates in the problem's order.
         request : (unknown, operator) pairs; None means the values of all unknowns.
-        side : (points,) from which cell to look; of no effect without cuts.
+        side : (points, dim) towards where to look from points on cuts; of no effect without them.
         """
         points = np.asarray(points, dtype=float)
         request = self._values() if request is None else tuple(request)

@@ -32,9 +32,6 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
     BadInput : a shape that is no selector, or refers to itself; an interface that is no body, or is curved.
     """
     given = mapping.get("shapes") or {}
-    with at("shapes"):
-        if not isinstance(given, Mapping):
-            raise BadInput(f"must be a mapping of names to selectors, for instance {{left: x < 0}}, got {given!r}")
     shapes: dict[str, Node] = {}
     for name in given:
         with at("shapes", name):
@@ -44,7 +41,7 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
     rims = {}
     with at("interfaces"):
         for name in listed if isinstance(listed, list) else [listed]:
-            if name not in shapes:
+            if not isinstance(name, str) or name not in shapes:
                 raise BadInput(f"'{name}' is not a shape{nearest(str(name), shapes)}; shapes: {', '.join(shapes) or 'none'}")
             rims[name] = rim(shapes[name], namespace)
             if not rims[name]:

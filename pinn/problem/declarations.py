@@ -242,7 +242,7 @@ def _check_names(mapping: Mapping, namespace: Namespace, at: At) -> None:
         "unknowns": [*namespace.unknowns, *namespace.complex, *(v for v in namespace.vectors if v not in mapping["coordinates"])],
         "constants": list(namespace.constants),
         "define": list(namespace.definitions),
-        "shapes": [str(name) for name in mapping.get("shapes") or ()],
+        "shapes": [str(name) for name in section(mapping, "shapes", at, "selectors")],
     }
     owner: dict[str, str] = {}
     for group, names in groups.items():

@@ -11,13 +11,13 @@ from pinn.problem.calculus import ZERO
 from pinn.problem.program import Program
 from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Jet, Name, Node, Normal, Number
+from pinn.problem.tree import Call, Jet, Name, Node, Normal, Number
 
 MOST_PARTS, HIGHEST_POWER = 40, 8
 """Integrations by one derivative, and powers of what is integrated over, that are tried."""
 
-TRIALS = 3
-"""Random values of all leaves at which a formula has to vanish to count as zero."""
+TRIALS = 16
+"""Random values of all leaves, true and false of all conditions, at which a formula has to vanish to count as zero."""
 
 
 def flux(residual: Node, coordinate: str, names: tuple[str, ...]) -> Node:
@@ -88,9 +88,21 @@ def _vanishes(tree: Node) -> bool:
     """Whether a tree is zero at random values of its leaves."""
     if tree == ZERO:
         return True
+    conditions: dict[Node, Name] = {}
+
+    def undecided(node: Node) -> Node:
+        if not isinstance(node, Call):
+            return node
+        arguments = [undecided(argument) for argument in node.arguments]
+        if node.function == "where":
+            arguments[0] = conditions.setdefault(node.arguments[0], Name(f"condition {len(conditions)}"))
+        return Call(node.function, tuple(arguments))
+
+    tree = undecided(tree)
     known = sorted((leaf for leaf in calculus.leaves(tree) if isinstance(leaf, (Jet, Name, Normal))), key=str)
     drawn = generator(0, "vanishes").uniform(0.5, 1.5, (len(known), TRIALS))
     values: dict[Node, np.ndarray] = dict(zip(known, drawn, strict=True))
+    values |= {name: values[name] > 1 for name in conditions.values() if name in values}
     with np.errstate(all="ignore"):
         (result,) = Program([tree])(values)
     return bool(np.all(np.abs(result) < 1e-10))

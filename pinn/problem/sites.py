@@ -21,14 +21,12 @@ class Sites(NamedTuple):
     points : (points, dim), coordinates in the problem's order.
     normals : (points, dim) outward unit normals, zero along time; None off surfaces.
     side : (points, dim) towards where to look from each point where a field may jump; None leaves it to the field.
-    columns : further data read by a formula, (points,) each.
     directions : by operator, the lines through the points along which it is estimated; all others are exact.
     """
 
     points: np.ndarray
     normals: np.ndarray | None = None
     side: np.ndarray | None = None
-    columns: Mapping[str, np.ndarray] = {}
     directions: Mapping[Operator, Directions] = {}
 
     def take(self, chosen: np.ndarray) -> Sites:
@@ -37,7 +35,6 @@ class Sites(NamedTuple):
             self.points[chosen],
             None if self.normals is None else self.normals[chosen],
             None if self.side is None else self.side[chosen],
-            {name: column[chosen] for name, column in self.columns.items()},
             {operator: directions.take(chosen) for operator, directions in self.directions.items()},
         )
 
@@ -59,7 +56,7 @@ def grid_shape(axes: Sequence[np.ndarray]) -> tuple[int, ...]:
 
 
 def join(parts: Sequence[Sites]) -> Sites:
-    """Return the points of several sites as one, without further columns.
+    """Return the points of several sites as one.
 
     Where only some have normals the others get zeros; either all or none have sides, and directions for the same operators.
     """

@@ -20,7 +20,7 @@ from pinn.run.cell_size import on_cells, size_in_cells
 from pinn.run.configuration import in_cells, training
 from pinn.run.environment import memory_gigabytes
 from pinn.run.folder import refuse_unusable
-from pinn.run.prepare import Prepared, prepare
+from pinn.run.prepare import Prepared, prepare, remarks
 from pinn.run.progress import duration
 from pinn.run.size import BASE_MEGABYTES, OPERATIONS_PER_SECOND, Size
 from pinn.run.words import Words
@@ -187,7 +187,7 @@ def command(words: Words) -> int:
     lines = _on_training(prepared, expected) if settings is None else on_cells(settings, problem, configuration.accuracy)
     for line in lines:
         print(f"  {line}")
-    for warning in (*problem.warnings, *configuration.points.warnings(), *_on_directions(prepared)):
+    for warning in (*remarks(prepared), *_on_directions(prepared)):
         print(f"  note        {warning}")
     print("ok")
     return 0

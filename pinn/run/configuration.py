@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import pinn
-from pinn.field.decomposition.settings import Cuts, Whole, Windows
+from pinn.field.decomposition.settings import Cuts, Regions, Whole, Windows
 from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
@@ -56,7 +56,7 @@ class Configuration(Settings):
     solver: Staged | CellLeastSquares
     reference: Settings
     report: Report
-    decomposition: Whole | Windows | Cuts = Whole()
+    decomposition: Whole | Regions | Windows | Cuts = Regions()
     launch: Launch = Launch()
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["float64", "float32"] = "float64"
@@ -188,10 +188,10 @@ def _check_cells(configuration: Configuration) -> None:
                 got = value if isinstance(value, str) else ", ".join(value)
                 raise BadInput(f"must be {wanted or 'empty'} with solver=least_squares, got {got}", name)
     if not isinstance(configuration.decomposition, Whole):
-        _check_decomposition(configuration)
+        _check_members(configuration)
 
 
-def _check_decomposition(configuration: Configuration) -> None:
+def _check_members(configuration: Configuration) -> None:
     """Refuse settings that do not go with a network in every cell."""
     network = configuration.network
     if isinstance(configuration.solver, CellLeastSquares):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pinn.field.decomposition.settings import Cuts, Regions, Whole
 from pinn.problem.problem import Problem
+from pinn.problem.settings import BadInput
 from pinn.run.build import TARGET, build
 from pinn.run.compose import Source, compose
 from pinn.run.configuration import Configuration, in_cells
@@ -42,6 +45,16 @@ def decided(settings: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
     option = compose(ANY_PROBLEM, [f"solver={choice.solver}"])
     network = settings["network"] if wishes else option["network"]
     return {**settings, "solver": option["solver"], "network": network, "chosen": f"solver={choice.solver}: {choice.why}"}
+
+
+def with_regions(configuration: Configuration, problem: Problem) -> Configuration:
+    """Return settings with a network in every region that interfaces make, where that is left open and can be had."""
+    if not isinstance(configuration.decomposition, Regions):
+        return configuration
+    if problem.interfaces:
+        with contextlib.suppress(BadInput):
+            return replace(configuration, decomposition=Cuts(cells=1))
+    return replace(configuration, decomposition=Whole())
 
 
 def instead(configuration: Configuration, failure: str) -> Configuration | None:

@@ -16,7 +16,7 @@ from pinn.run import folder as folders
 from pinn.run.check import megabytes_on_disk, refuse_too_large
 from pinn.run.configuration import changes, in_cells, record
 from pinn.run.folder import RunFolder
-from pinn.run.prepare import Prepared, prepare_settings
+from pinn.run.prepare import Prepared, prepare_settings, remarks
 from pinn.run.progress import Progress, duration
 from pinn.run.ranks import joined
 from pinn.run.signals import Interruption, terminable
@@ -227,7 +227,7 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     if configuration.chosen:
         progress.say(configuration.chosen)
         folder.log(configuration.chosen)
-    for warning in _warnings(setup.prepared):
+    for warning in remarks(setup.prepared):
         progress.say(f"note: {warning}")
         folder.log(f"note: {warning}")
     folder.set_status("running", "setup")
@@ -242,18 +242,13 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     return _conclude(setup, folder, state, judge, seconds, progress)
 
 
-def _warnings(prepared: Prepared) -> list[str]:
-    own_points = in_cells(prepared.configuration) is not None
-    return [*prepared.problem.warnings, *([] if own_points else prepared.configuration.points.warnings())]
-
-
 def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds: dict, progress: Progress) -> Outcome:
     """Judge the solution, write all numbers, then draw."""
     configuration = setup.prepared.configuration
     folder.set_status("running", "judge", state.total)
     progress.doing("measuring the error")
     metrics = judge.conclude(folder, state, seconds)
-    metrics["warnings"] = _warnings(setup.prepared)
+    metrics["warnings"] = remarks(setup.prepared)
     atomic.write_json(folder / "metrics.json", metrics)
     metrics["classical"] = judge.compare_with_classical(metrics, seconds["setup"] + seconds["solve"])
     atomic.write_json(folder / "metrics.json", metrics)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinn.field.decomposition.settings import Whole
+from pinn.field.decomposition.settings import Cuts, Whole
 from pinn.problem.directions import estimated, nonlinear_in
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
@@ -17,7 +17,7 @@ from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, in_cells, read_configuration
-from pinn.run.decide import decided, is_open
+from pinn.run.decide import decided, is_open, with_regions
 from pinn.run.sources import Given, read_source
 
 
@@ -48,6 +48,7 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
         settings = decided(settings, problem)
     configuration = read_configuration(settings)
     problem = problem or read_problem(configuration.problem, configuration.name, where)
+    configuration = with_regions(configuration, problem)
     check_names(configuration, problem)
     check_cells(configuration, problem)
     check_decomposition(configuration, problem)
@@ -97,6 +98,17 @@ def check_names(configuration: Configuration, problem: Problem) -> None:
     known = list(dict.fromkeys([*terms, *conditions, *faces, "equations", "conditions", "interfaces"]))
     _refuse_unknown("weights", "term", configuration.weights, known)
     _refuse_unknown("hard", "condition", configuration.hard, conditions)
+
+
+def remarks(prepared: Prepared) -> list[str]:
+    """Return what a person should know before a run, one line each."""
+    configuration, problem = prepared
+    if in_cells(configuration) is not None:
+        return list(problem.warnings)
+    found = [*problem.warnings, *configuration.points.warnings()]
+    if problem.interfaces and not isinstance(configuration.decomposition, Cuts):
+        found.append("this field is smooth and cannot have the kinks that interfaces allow; take decomposition=regions or cuts")
+    return found
 
 
 def check_cells(configuration: Configuration, problem: Problem) -> None:

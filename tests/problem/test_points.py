@@ -151,12 +151,11 @@ def test_choosing_needs_candidates():
 
 def test_chosen_points_keep_what_belongs_to_them():
     pool = join([draw(face, WAVE.coordinates, 20, "uniform", generator(0, "face")) for face in (LEFT, RIGHT)])
-    pool = pool._replace(columns={"number": np.arange(40.0)}, side=np.arange(40))
+    pool = pool._replace(side=np.arange(80.0).reshape(40, 2))
     chosen = pool.take(np.array([3, 17, 39]))
     np.testing.assert_array_equal(chosen.points, pool.points[[3, 17, 39]])
     np.testing.assert_array_equal(chosen.normals, pool.normals[[3, 17, 39]])
-    np.testing.assert_array_equal(chosen.columns["number"], [3, 17, 39])
-    np.testing.assert_array_equal(chosen.side, [3, 17, 39])
+    np.testing.assert_array_equal(chosen.side, pool.side[[3, 17, 39]])
 
 
 def test_points_of_the_equations_gather_where_the_residual_is_large():

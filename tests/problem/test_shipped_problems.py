@@ -49,7 +49,7 @@ def test_the_exact_solution_has_no_residual(problem, sites):
     inside = sites[problem.equations[0].name].points
     for residual in problem.residuals:
         term = make_term(problem, residual, sites[residual.name])
-        columns = [problem.exact_values(image.request, image.sites.points) for image in term.images]
+        columns = [problem.exact_values(image.request, image.sites.points, image.sites.side) for image in term.images]
         size = max(np.abs(problem.exact_values(image.request, inside)).max() for image in term.images)
         defect = np.abs(term.evaluate(columns)).max()
         assert defect <= 1e-10 * size, (residual.name, defect, size)
@@ -62,7 +62,7 @@ def test_a_wrong_solution_has_a_residual_in_every_equation(problem, sites):
     noise = np.random.default_rng(0)
     for residual in problem.equations:
         term = make_term(problem, residual, sites[residual.name])
-        columns = [problem.exact_values(image.request, image.sites.points) for image in term.images]
+        columns = [problem.exact_values(image.request, image.sites.points, image.sites.side) for image in term.images]
         bent = [column * (1 + 0.1 * noise.standard_normal(column.shape)) for column in columns]
         assert np.abs(term.evaluate(bent)).max() > 1e-3 * max(np.abs(column).max() for column in columns)
 

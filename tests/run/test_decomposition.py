@@ -73,6 +73,21 @@ def test_impossible_settings(words, message, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "cells", "smooth"),
+    [([], 2, False), (["decomposition=cuts", "decomposition.cells={y: 2}"], 4, False), (["decomposition=none"], None, True),
+     (["decomposition=windows", "decomposition.cells=2"], 4, True), (["derivatives=autograd"], None, True)],
+)  # fmt: skip
+def test_regions_get_networks_of_their_own_by_default(words, cells, smooth, tmp_path):
+    few = ["solver=adam_lbfgs", "solver.stages.adam.steps=3", "solver.stages.adam.warm_up=1", "solver.stages.lbfgs.steps=2"]
+    small = [*few, "points.interior=64", "points.surface=32", "network.width=5", "network.depth=1", "report=none"]
+    assert main(["run", "two_materials", *small, *words, f"folder={tmp_path / 'run'}"]) in (0, 3, 4)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics.get("cells") == (cells and {"in_all": cells})
+    assert any("smooth and cannot have the kinks" in warning for warning in metrics["warnings"]) == smooth
+    assert ("pinn.Regions" in (tmp_path / "run" / "config.yaml").read_text()) is False
+
+
 def test_a_check_tells_how_many_networks_there_are(capsys):
     assert main(["check", "heat_1d", "decomposition=windows", "network.width=8", "network.depth=2"]) == 0
     assert "in each of 16 cells, 3.1 of which see a point on average" in capsys.readouterr().out

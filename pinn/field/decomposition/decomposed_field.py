@@ -12,7 +12,7 @@ from torch import Tensor
 from pinn.field.block import Block
 from pinn.field.cells.cover import Cover
 from pinn.field.constraint import Constraint
-from pinn.field.decomposition.interfaces import draw_interfaces
+from pinn.field.decomposition.interfaces import draw_interfaces, matched_faces
 from pinn.field.decomposition.partition import Pairs, Partition, of_channels
 from pinn.field.device import choose_device
 from pinn.field.field import Field, check_dependence
@@ -52,11 +52,10 @@ class Level(NamedTuple):
     place: slice
 
     def pairs(self, points: np.ndarray, side: np.ndarray | None) -> Pairs:
-        """Return which members see which points (points, dim); ``side`` says from which cell to look across a cut."""
+        """Return which members see which points (points, dim); on a cut those towards ``side`` (points, dim)."""
         if self.partition is not None:
             return self.partition.pairs(points)
-        owners = self.cover.owner(points) if side is None else np.asarray(side)
-        return Pairs(np.arange(len(points)), owners, points)
+        return Pairs(np.arange(len(points)), self.cover.owner(points, side), points)
 
 
 class DecomposedLayout:
@@ -152,7 +151,8 @@ class DecomposedField(Field):
         """Return the points of every residual on the faces between cells by name."""
         if not self.interfaces:
             return {}
-        return draw_interfaces(self.interfaces, self.levels[0].cover, points.surface, points.rule, seed, epoch)
+        faces = matched_faces(self.problem, self.levels[0].cover)
+        return draw_interfaces(self.interfaces, faces, points.surface, points.rule, seed, epoch)
 
     def fuse(self, families: Sequence[Any]) -> None:
         """Return None: residuals of sums of networks are not compiled as a whole."""

@@ -15,35 +15,44 @@ from pinn.problem.problem import Problem, Residual
 from pinn.problem.randomness import generator
 from pinn.problem.regions import Rule, unit_points
 from pinn.problem.settings import BadInput
+from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
 from pinn.problem.sites import Sites, join
-from pinn.problem.terms import LEFT, RIGHT, seen_from
 from pinn.problem.tree import Jet, Node
 
 Match = Literal["slopes", "flux", "residual"]
 """What is continuous beyond the values: derivatives along the normal below the equation's order; the equation's own flux in place
 of the highest of them; or the residuals of the equations and nothing else."""
 
+INNER = 1e-9
+"""How far points on a face keep from its rim, in parts of its width."""
+
 CONDITION = "interfaces"
 """Name of the condition that these residuals belong to."""
 
 
 def interface_residuals(problem: Problem, cover: Cover, match: Match) -> dict[Residual, int]:
-    """Return residuals on the faces of a cover, each with the axis that its faces cut.
+    """Return residuals on the faces of a cover, each with the axis that its faces cut; where the problem has interfaces it says itself
+    what holds there.
 
     Raises
     ------
     BadInput : an equation without a flux.
     """
-    cut = sorted({face.axis for face in cover.faces()})
+    cut = sorted({face.axis for face in matched_faces(problem, cover)})
     several = len(cut) > 1
     found: dict[Residual, int] = {}
     for axis in cut:
         coordinate = problem.names[axis]
         for name, tree in _continuous(problem, coordinate, match).items():
             full = f"{CONDITION}.{name}" + (f" at {coordinate}" if several else "")
-            jump = calculus.subtract(seen_from(tree, LEFT), seen_from(tree, RIGHT))
+            jump = calculus.subtract(seen_from(tree, INSIDE), seen_from(tree, OUTSIDE))
             found[Residual(full, "interface", f"[{name}] = 0", jump, (), CONDITION)] = axis
     return found
+
+
+def matched_faces(problem: Problem, cover: Cover) -> list[Face]:
+    """Return the faces of a cover that lie on no interface of the problem."""
+    return [face for face in cover.faces() if not problem.on_interface(face.box.mean(axis=1)[None], face.axis).any()]
 
 
 def _continuous(problem: Problem, coordinate: str, match: Match) -> dict[str, Node]:
@@ -73,16 +82,19 @@ def _matched(equation: Residual, coordinate: str, match: Match, problem: Problem
 
 
 def draw_interfaces(
-    residuals: Mapping[Residual, int], cover: Cover, num: int, rule: Rule, seed: int, epoch: int
+    residuals: Mapping[Residual, int], faces: Sequence[Face], num: int, rule: Rule, seed: int, epoch: int
 ) -> dict[str, Sites]:
-    """Return points on the faces for each residual; ``num`` in all for each axis, divided by area, at least one on each face."""
+    """Return points on faces for each residual; ``num`` in all for each axis, divided by area, at least one on each face.
+
+    Normals point up along the axis.
+    """
     by_axis: dict[int, Sites] = {}
     for axis in sorted(set(residuals.values())):
-        faces = [face for face in cover.faces() if face.axis == axis]
-        areas = [float(np.prod(np.delete(np.ptp(face.box, axis=1), axis))) for face in faces]
-        counts = divide(num, areas, [len(face.box) == 1 for face in faces])
+        across = [face for face in faces if face.axis == axis]
+        areas = [float(np.prod(np.delete(np.ptp(face.box, axis=1), axis))) for face in across]
+        counts = divide(num, areas, [len(face.box) == 1 for face in across])
         rng = generator(seed, f"{CONDITION}/{axis}", epoch)
-        by_axis[axis] = join_faces([_on_face(face, count, rule, rng) for face, count in zip(faces, counts, strict=True)])
+        by_axis[axis] = join([_on_face(face, count, rule, rng) for face, count in zip(across, counts, strict=True)])
     return {residual.name: by_axis[axis] for residual, axis in residuals.items()}
 
 
@@ -92,12 +104,7 @@ def _on_face(face: Face, num: int, rule: Rule, rng: np.random.Generator) -> Site
     if free:
         unit = unit_points(rule, num, len(free), rng)
         points = np.repeat(face.box[:, :1].T, len(unit), axis=0)
-        points[:, free] += unit * np.ptp(face.box[free], axis=1)
-    cells = {LEFT: np.full(len(points), face.left), RIGHT: np.full(len(points), face.right)}
-    return Sites(points, columns=cells)
-
-
-def join_faces(parts: Sequence[Sites]) -> Sites:
-    """Return the points of several faces as one, with the cells on both sides."""
-    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in (LEFT, RIGHT)}
-    return join(parts)._replace(columns=columns)
+        points[:, free] += np.clip(unit, INNER, 1 - INNER) * np.ptp(face.box[free], axis=1)
+    normals = np.zeros_like(points)
+    normals[:, face.axis] = 1.0
+    return Sites(points, normals)

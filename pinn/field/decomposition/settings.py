@@ -57,6 +57,11 @@ class Whole(Settings):
 
 
 @dataclass(frozen=True)
+class Regions(Whole):
+    """One network, or one in every region where the problem has interfaces; a run records which."""
+
+
+@dataclass(frozen=True)
 class Windows(Settings):
     """A network in every cell under a smooth window; windows overlap and sum to 1, so that the field is smooth.
 
@@ -151,7 +156,7 @@ class Cuts(Settings):
 
     Parameters
     ----------
-    cells, boxes : as for `Windows`.
+    cells, boxes : as for `Windows`; cells also end at the problem's interfaces, on which its own conditions hold.
     match : what is continuous beyond the values; see `pinn.field.decomposition.interfaces.Match`.
     """
 
@@ -163,7 +168,12 @@ class Cuts(Settings):
         """Return the one cover; see `Decomposition.covers`."""
         from pinn.field.cells.cover import Cover, whole
 
-        cover = boxed(self.boxes, problem) if self.boxes else whole(problem.box, (), counts(self.cells, problem).tolist())
+        if not self.boxes:
+            return [whole(problem.box, (), counts(self.cells, problem).tolist(), problem.planes)]
+        cover = boxed(self.boxes, problem)
+        for axis, value in problem.planes:
+            if ((cover.boxes[:, axis, 0] < value) & (value < cover.boxes[:, axis, 1])).any():
+                raise BadInput(f"a box crosses the interface {problem.names[axis]} = {value:g}; end it there", "decomposition.boxes")
         return [Cover(cover.boxes)]
 
     def partition(self, cover: Cover, problem: Problem) -> None:

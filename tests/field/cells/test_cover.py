@@ -140,3 +140,21 @@ def test_cells_are_stretched_to_another_range():
 
 def test_cuts_keep_what_is_periodic():
     assert cut(2, 0, periodic=(1,)).periodic == (1,)
+
+
+def test_cells_end_at_planes_and_are_not_put_together_across_them():
+    box = np.array([[0.0, 1.0]])
+    cover = whole(box, cells=[2], planes=[(0, 0.5)])
+    assert cover.siblings(0) == [None, None] and whole(box, cells=[2]).siblings(0) == [1, None]
+    finer, _ = cover.split({0: [0], 1: [0]})
+    assert finer.siblings(0) == [1, None, 3, None]
+    shared = whole(BOX[:2], cells=[5, 2], planes=[(0, BOX[0, 0] + 0.2 * np.ptp(BOX[0]))])
+    np.testing.assert_allclose(np.diff(shared._edges[0]) / np.ptp(BOX[0]), [0.2] * 5)
+    assert shared.num_cells == 10
+
+
+def test_on_a_face_the_owner_is_the_cell_towards_which_one_looks():
+    cover = whole(BOX[:2], cells=[2, 3])
+    middle, low = cover._edges[0][1], cover._edges[1][0]
+    points = np.array([[middle, low + 1e-3]] * 3)
+    assert cover.owner(points, np.array([[-1.0, 0], [1.0, 0], [0, 1.0]])).tolist() == [0, 3, 3]
