@@ -21,6 +21,7 @@ OPTIONS: dict[str, str] = {
     "ModuleNetwork": "pinn.field.network.module",
     "Whole": "pinn.field.decomposition.settings",
     "Regions": "pinn.field.decomposition.settings",
+    "Adaptive": "pinn.field.decomposition.settings",
     "Windows": "pinn.field.decomposition.settings",
     "Cuts": "pinn.field.decomposition.settings",
     "Launch": "pinn.solver.launch",

@@ -14,7 +14,6 @@ from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, site_values
 from pinn.problem.regions import sample_region
 from pinn.problem.sides import off_the_point
-from pinn.problem.sides import off_the_point
 from pinn.problem.sites import grid_shape, tensor_points
 from pinn.problem.tree import Integral, Jet, Node
 

@@ -408,5 +408,6 @@ def _is_rim(condition: Node, namespace: Namespace) -> bool:
     """Whether a condition changes on interfaces only."""
     if any(condition == namespace.shapes[name] for name in namespace.rims):
         return True
-    is_compound = isinstance(condition, Call) and condition.function in ("and", "or", "not")
-    return is_compound and all(_is_rim(part, namespace) for part in condition.arguments)
+    if not isinstance(condition, Call) or condition.function not in ("and", "or", "not"):
+        return False
+    return all(_is_rim(part, namespace) for part in condition.arguments)

@@ -203,7 +203,7 @@ class _Reader:
                 raise BadInput(f"must be true or false, got {forced!r}")
         for name, text in section(self.mapping, "equations", self.at, "equations").items():
             with self.at("equations", name):
-                part = region
+                part: tuple[Piece, ...] = region
                 if isinstance(text, Mapping):
                     part, text = self._part(text)
                 rows, printed = self._equation(text)

@@ -9,7 +9,7 @@ import numpy as np
 from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Jet, Name, Node, Number, _node
+from pinn.problem.tree import Call, Jet, Name, Node, _node
 
 INSIDE, OUTSIDE, HERE = "inside", "outside", "here"
 """Against the normal of a surface, along it, and towards where a point itself is seen from."""

@@ -84,11 +84,13 @@ def _pictures(data: RunData) -> list[Path]:
 def _header(data: RunData) -> Html:
     citation = data.problem.get("citation")
     facts = [data.metric("problem"), data.metric("solver"), f"seed {data.config['seed']}" if "seed" in data.config else None]
-    why = str(data.config.get("chosen") or "").partition(": ")[2]
+    chosen = str(data.config.get("chosen") or "")
+    if chosen.startswith("solver="):
+        chosen = f"{data.metric('solver')} was chosen: {chosen.partition(': ')[2]}"
     return element(
         "header", element("h1", data.title), element("p", citation, class_="citation") if citation else None,
         element("p", " · ".join(dict.fromkeys(str(fact) for fact in [*facts, data.folder.name] if fact)), class_="facts"),
-        element("p", f"{data.metric('solver')} was chosen: {why}", class_="facts") if why and data.metrics else None,
+        element("p", chosen, class_="facts") if chosen and data.metrics else None,
     )  # fmt: skip
 
 

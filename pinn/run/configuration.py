@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import pinn
-from pinn.field.decomposition.settings import Cuts, Regions, Whole, Windows
+from pinn.field.decomposition.settings import Adaptive, Cuts, Regions, Whole, Windows
 from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
@@ -56,7 +56,7 @@ class Configuration(Settings):
     solver: Staged | CellLeastSquares
     reference: Settings
     report: Report
-    decomposition: Whole | Regions | Windows | Cuts = Regions()
+    decomposition: Whole | Regions | Windows | Cuts | Adaptive = Regions()
     launch: Launch = Launch()
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["float64", "float32"] = "float64"

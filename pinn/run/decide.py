@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pinn.field.decomposition.settings import Cuts, Regions, Whole
+from pinn.field.decomposition.settings import Adaptive, Cuts, Regions, Whole
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.run.build import TARGET, build
@@ -47,9 +48,23 @@ def decided(settings: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
     return {**settings, "solver": option["solver"], "network": network, "chosen": f"solver={choice.solver}: {choice.why}"}
 
 
-def with_regions(configuration: Configuration, problem: Problem) -> Configuration:
-    """Return settings with a network in every region that interfaces make, where that is left open and can be had."""
-    if not isinstance(configuration.decomposition, Regions):
+def with_cells(configuration: Configuration, problem: Problem) -> Configuration:
+    """Return settings in which the cells of networks are said: those of interfaces, or those that suit the solution.
+
+    Raises
+    ------
+    BadInput : no solution to suit.
+    """
+    decomposition = configuration.decomposition
+    if isinstance(decomposition, Adaptive):
+        from pinn.solver.cells.covering import adapted
+
+        start = time.perf_counter()
+        boxes = adapted(problem, decomposition.cells)
+        found = f"decomposition=adaptive: {len(boxes)} cells found by least squares in {time.perf_counter() - start:.1f} s"
+        chosen = "; ".join(filter(None, (configuration.chosen, found)))
+        return replace(configuration, decomposition=decomposition.joined(boxes, problem.names), chosen=chosen)
+    if not isinstance(decomposition, Regions):
         return configuration
     if problem.interfaces:
         with contextlib.suppress(BadInput):

@@ -14,7 +14,7 @@ from pinn.problem.text import plain
 from pinn.run import atomic, checkpoint
 from pinn.run import folder as folders
 from pinn.run.check import megabytes_on_disk, refuse_too_large
-from pinn.run.configuration import changes, in_cells, record
+from pinn.run.configuration import changes, record
 from pinn.run.folder import RunFolder
 from pinn.run.prepare import Prepared, prepare_settings, remarks
 from pinn.run.progress import Progress, duration

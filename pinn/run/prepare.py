@@ -17,7 +17,7 @@ from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, in_cells, read_configuration
-from pinn.run.decide import decided, is_open, with_regions
+from pinn.run.decide import decided, is_open, with_cells
 from pinn.run.sources import Given, read_source
 
 
@@ -48,7 +48,7 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
         settings = decided(settings, problem)
     configuration = read_configuration(settings)
     problem = problem or read_problem(configuration.problem, configuration.name, where)
-    configuration = with_regions(configuration, problem)
+    configuration = with_cells(configuration, problem)
     check_names(configuration, problem)
     check_cells(configuration, problem)
     check_decomposition(configuration, problem)

@@ -15,6 +15,9 @@ FINEST = 1e-14
 TOLERANCES = {1: 1e-13, 2: 1e-11, 3: 1e-8, 4: 1e-6, 5: 1e-6}
 """By number of coordinates, where none is asked for."""
 
+LOOSEST = 1e-5
+"""Of tolerances that follow from a wanted accuracy; with larger ones residuals are large, and slabs of time short and many."""
+
 SHARE = 0.01
 """Of the wanted accuracy: what may be missing in a cell."""
 
@@ -31,8 +34,8 @@ class CellLeastSquares(Settings):
 
     Parameters
     ----------
-    tolerance : part of the solution, relative L2, that may be missing in a cell; None means 0.01 of the wanted accuracy, or
-        1e-13, 1e-11, 1e-8, 1e-6, 1e-6 in 1, 2, 3, 4, 5 coordinates.
+    tolerance : part of the solution, relative L2, that may be missing in a cell; None means 0.01 of the wanted accuracy, at most
+        1e-5, or 1e-13, 1e-11, 1e-8, 1e-6, 1e-6 in 1, 2, 3, 4, 5 coordinates.
     cells : equal cells along a coordinate to begin with, by its name; 1 where it is not named.
     most_cells : of one slab; where more would be needed the result is what so many give.
     steps : of Gauss-Newton on one cover.
@@ -74,7 +77,7 @@ class CellLeastSquares(Settings):
             return TOLERANCES.get(problem.dim, max(TOLERANCES.values()))
         if SHARE * accuracy < FINEST:
             raise BadInput(f"must be at least {FINEST / SHARE:.0g}, which is what float64 allows, got {accuracy:g}", "accuracy")
-        return min(SHARE * accuracy, 1e-2)
+        return min(SHARE * accuracy, LOOSEST)
 
     def most_cells_for(self, coefficients: int, shared: int, gigabytes: float) -> int:
         """Return how many cells fit into memory: each keeps a triangle of its coefficients and their coupling to its faces."""

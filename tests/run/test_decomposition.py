@@ -88,6 +88,18 @@ def test_regions_get_networks_of_their_own_by_default(words, cells, smooth, tmp_
     assert ("pinn.Regions" in (tmp_path / "run" / "config.yaml").read_text()) is False
 
 
+def test_adaptive_cells_are_found_once_and_recorded(tmp_path):
+    few = ["solver=extreme_learning", "network.width=20", "points.interior=512", "points.surface=64", "report=none"]
+    words = ["decomposition=adaptive", "decomposition.cells=5", "decomposition.join=slopes"]
+    first = pinn.solve("composite_rod", *few, *words, folder=tmp_path / "first", quiet=True)
+    assert first.metrics["cells"] == {"in_all": 5}
+    record = (tmp_path / "first" / "config.yaml").read_text()
+    assert "pinn.Cuts" in record and record.count("boxes") == 1 and "5 cells found by least squares" in record
+    assert main(["run", str(tmp_path / "first" / "config.yaml"), f"folder={tmp_path / 'second'}"]) in (0, 4)
+    pages = [np.load(tmp_path / name / "diagnostics.npz")["cells"] for name in ("first", "second")]
+    np.testing.assert_array_equal(*pages)
+
+
 def test_a_check_tells_how_many_networks_there_are(capsys):
     assert main(["check", "heat_1d", "decomposition=windows", "network.width=8", "network.depth=2"]) == 0
     assert "in each of 16 cells, 3.1 of which see a point on average" in capsys.readouterr().out

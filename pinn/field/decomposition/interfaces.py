@@ -31,8 +31,9 @@ CONDITION = "interfaces"
 
 
 def interface_residuals(problem: Problem, cover: Cover, match: Match) -> dict[Residual, int]:
-    """Return residuals on the faces of a cover, each with the axis that its faces cut; where the problem has interfaces it says itself
-    what holds there.
+    """Return residuals on the faces of a cover, each with the axis that its faces cut.
+
+    On the problem's own interfaces there are none: it says itself what holds there.
 
     Raises
     ------

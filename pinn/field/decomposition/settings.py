@@ -57,6 +57,28 @@ class Whole(Settings):
 
 
 @dataclass(frozen=True)
+class Adaptive(Whole):
+    """Cells that are small where the solution changes, found once before training by least squares; a run records their boxes.
+
+    Parameters
+    ----------
+    cells : how many, about. join : by ``windows``, or by cuts across which ``slopes``, the ``flux`` or the ``residual`` match.
+    reach : of windows, see `Windows`.
+    """
+
+    cells: int = setting(16, at_least=1, at_most=1000)
+    join: Literal["windows", "slopes", "flux", "residual"] = "windows"
+    reach: float = setting(0.5, above=0)
+
+    def joined(self, boxes: np.ndarray, names: Sequence[str]) -> Windows | Cuts:
+        """Return the decomposition into boxes (cells, dim, 2) of coordinates with these names."""
+        by_name = tuple({name: [float(end) for end in ends] for name, ends in zip(names, box, strict=True)} for box in boxes)
+        if self.join == "windows":
+            return Windows(boxes=by_name, reach=self.reach)
+        return Cuts(boxes=by_name, match=self.join)
+
+
+@dataclass(frozen=True)
 class Regions(Whole):
     """One network, or one in every region where the problem has interfaces; a run records which."""
 
@@ -173,7 +195,9 @@ class Cuts(Settings):
         cover = boxed(self.boxes, problem)
         for axis, value in problem.planes:
             if ((cover.boxes[:, axis, 0] < value) & (value < cover.boxes[:, axis, 1])).any():
-                raise BadInput(f"a box crosses the interface {problem.names[axis]} = {value:g}; end it there", "decomposition.boxes")
+                raise BadInput(
+                    f"a box crosses the interface {problem.names[axis]} = {value:g}; end it there", "decomposition.boxes"
+                )
         return [Cover(cover.boxes)]
 
     def partition(self, cover: Cover, problem: Problem) -> None:

@@ -232,8 +232,8 @@ class Interior:
     def __init__(self, problem: Problem, equations: Sequence[Residual], field: CellField):
         self.field = field
         points = field.grid_points()
-        inwards = field.cover.centers[:, None] - points if problem.interfaces else None
-        sites = Sites(*(each if each is None else each.reshape(-1, problem.dim) for each in (points, None, inwards)))
+        inwards = (field.cover.centers[:, None] - points).reshape(-1, problem.dim)
+        sites = Sites(points.reshape(-1, problem.dim), side=inwards if problem.interfaces else None)
         self.terms = [make_term(problem, equation, sites) for equation in equations]
         self.holds: list[Any] = [self._holds(problem, equation, sites) for equation in equations]
 

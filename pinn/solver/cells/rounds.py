@@ -91,8 +91,9 @@ def restore(march: March, state: State) -> Progress:
     kept, like = state.field, march.begin().cover
     slabs = slabs_of(march.problem, march.basis, kept["slabs"], state.theta.numpy(), like)
     done = kept["num_done"]
+    cover = replace(like, boxes=kept["cover"].numpy())
     return Progress(
-        replace(like, boxes=kept["cover"].numpy()), kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
+        cover, kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
         kept["in_vain"], kept["shortened"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
         kept["num_rows"],
     )  # fmt: skip
