@@ -121,6 +121,10 @@ class Field:
     boxes: np.ndarray | None = None
     cuts: np.ndarray = np.empty((0, 0, 2))
 
+    def windows(self, points: np.ndarray) -> np.ndarray | None:
+        """Return None: a single network has no windows."""
+        return None
+
     def draw_interfaces(self, points: Points, seed: int, epoch: int) -> dict[str, Sites]:
         """Return nothing: a single network has no faces."""
         return {}

@@ -48,6 +48,10 @@ class Solution:
                 out[part] = self.field.at(sites, request).jets(self.theta).cpu().double().numpy()
         return out
 
+    def windows(self, points: np.ndarray) -> np.ndarray | None:
+        """Return the windows of the finest cover at points (points, dim), (cells, points); None where there are none."""
+        return self.field.windows(points)
+
     def _values(self) -> Request:
         value = ((0,) * len(self.field.problem.coordinates),)
         return tuple((name, value) for name in self.field.unknown_names)

@@ -35,6 +35,8 @@ CAPTIONS = {
     "history": "Mean square of the residual by term after each step or round, and the errors that were checked.",
     "points": "Collocation points of the last step.",
     "cover": "Cells, in each of which the solution is a sum of features of its own; they were found while solving.",
+    "jumps": "What the solution jumps by across the faces between cells, in units of its size.",
+    "windows": "Windows along each coordinate through the middle cell; networks count by them, and they sum to 1.",
     "frontier": "Error against time of finite differences on this machine, and of this run; further down and left is better.",
     "animation": "The solution in time.",
 }

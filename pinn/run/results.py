@@ -16,6 +16,7 @@ from pinn.report.export import write_nc
 from pinn.run import atomic
 from pinn.run.configuration import in_cells
 from pinn.run.folder import RunFolder
+from pinn.run.jumps import jumps, windows
 from pinn.run.prepare import Prepared
 
 SHOWN_POINTS = 20_000
@@ -56,8 +57,8 @@ def write_diagnostics(
 ) -> None:
     """Write points and residuals of the named terms, and the residuals of the equations on the evaluation grid; all exact.
 
-    Cells are written where there are some; in place of points by least squares, which has points of its own. ``points`` says
-    which epoch of drawn points it is, and what was chosen in it.
+    Cells are written where there are some, with what the solution jumps by between them or the windows that join them; in place of
+    points by least squares, which has points of its own. ``points`` says which epoch of drawn points it is, and what was chosen in it.
     """
     cells = getattr(solution, "boxes", None)
     configuration, problem = prepared
@@ -69,15 +70,17 @@ def write_diagnostics(
             stored[f"points.{residual.name}"] = sites.points[:SHOWN_POINTS]
         stored[f"residual.{residual.name}"] = residual_values(problem, residual, sites, solution)[:SHOWN_POINTS]
     if cells is not None:
-        stored["cells"] = cells
+        stored |= {"cells": cells, **jumps(problem, solution), **windows(problem, solution)}
     grid = Sites(tensor_points(tuple(axes)))
     for residual in problem.equations:
-        stored[f"residual.grid.{residual.name}"] = residual_values(problem, residual, grid, solution).reshape(grid_shape(axes))
+        values = residual_values(problem, residual, grid, solution)
+        holds = np.any([piece.keeps(grid.points, problem.names) for piece in residual.region], axis=0)
+        stored[f"residual.grid.{residual.name}"] = np.where(holds, values, np.nan).reshape(grid_shape(axes))
     atomic.write_npz(folder / "diagnostics.npz", stored)
 
 
 def residual_values(problem: Problem, residual: Residual, sites: Sites, solution: Any) -> np.ndarray:
     """Return a residual (rows,) of a solution at sites."""
     term = make_term(problem, residual, sites)
-    jets = [solution(image.sites.points, image.request) for image in term.images]
+    jets = [solution(image.sites.points, image.request, image.sites.side) for image in term.images]
     return np.broadcast_to(term.evaluate(jets), (term.num_rows,))

@@ -38,6 +38,12 @@ def test_a_run_leaves_cells_and_interfaces_behind(kind, tmp_path):
     assert {metrics["weights"][name] for name in metrics["interfaces"]} <= {100.0}
     stored = np.load(tmp_path / "run" / "diagnostics.npz")
     assert stored["cells"].shape == (4, 2, 2) and stored["points.heat"].shape == (64, 2)
+    if kind == "windows":
+        places, *values = stored["windows.x"]
+        assert "faces" not in stored and (places[0], places[-1]) == (0, 1) and len(values) == 2
+        np.testing.assert_allclose(np.sum(values, axis=0), 1, atol=1e-12)
+    else:
+        assert stored["faces"].shape == (4, 2, 2) and (stored["jump.u"] > 0).all() and "windows.x" not in stored
     assert metrics["estimate"]["why"] == ("the field has cuts" if faces else metrics["estimate"]["why"])
 
 

@@ -52,6 +52,9 @@ class Slabs:
         """Number of all coefficients."""
         return sum(slab.field.num_params for slab in self.slabs)
 
+    def windows(self, points: Array) -> None:
+        """Return None: cells are cut."""
+
     def __call__(self, points: Array, request: Request | None = None, side: Array | None = None) -> Array:
         """Return derivatives of the unknowns, (points, len(request)).
 

@@ -154,6 +154,16 @@ class DecomposedField(Field):
         faces = matched_faces(self.problem, self.levels[0].cover)
         return draw_interfaces(self.interfaces, faces, points.surface, points.rule, seed, epoch)
 
+    def windows(self, points: np.ndarray) -> np.ndarray | None:
+        """Return the windows of the first level at points (points, dim), (cells, points); None where it is cut."""
+        partition = self.levels[0].partition
+        if partition is None:
+            return None
+        pairs, value = partition.pairs(points), (0,) * points.shape[1]
+        found = np.zeros((len(self.boxes), len(points)))
+        np.add.at(found, (pairs.cells, pairs.points), partition.jets(pairs, {value})[value])
+        return found
+
     def fuse(self, families: Sequence[Any]) -> None:
         """Return None: residuals of sums of networks are not compiled as a whole."""
 
