@@ -60,7 +60,7 @@ def windows(problem: Problem, solution: Any) -> dict[str, np.ndarray]:
     middle = middles[np.argmin((np.square(middles - problem.box.mean(axis=1)) / np.ptp(problem.box, axis=1) ** 2).sum(axis=1))]
     for axis, name in enumerate(problem.names):
         points = np.repeat(middle[None], PLACES, axis=0)
-        points[:, axis] = np.linspace(*problem.box[axis], PLACES)
+        points[:, axis] = np.linspace(problem.box[axis, 0], problem.box[axis, 1], PLACES)
         values = solution.windows(points)
         if values is None:
             return {}

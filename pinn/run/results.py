@@ -58,7 +58,8 @@ def write_diagnostics(
     """Write points and residuals of the named terms, and the residuals of the equations on the evaluation grid; all exact.
 
     Cells are written where there are some, with what the solution jumps by between them or the windows that join them; in place of
-    points by least squares, which has points of its own. ``points`` says which epoch of drawn points it is, and what was chosen in it.
+    points by least squares, which has points of its own. ``points`` says which epoch of drawn points it is, and what was chosen
+    in it.
     """
     cells = getattr(solution, "boxes", None)
     configuration, problem = prepared

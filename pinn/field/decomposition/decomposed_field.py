@@ -160,7 +160,7 @@ class DecomposedField(Field):
         if partition is None:
             return None
         pairs, value = partition.pairs(points), (0,) * points.shape[1]
-        found = np.zeros((len(self.boxes), len(points)))
+        found = np.zeros((self.levels[0].cover.num_cells, len(points)))
         np.add.at(found, (pairs.cells, pairs.points), partition.jets(pairs, {value})[value])
         return found
 
