@@ -14,6 +14,7 @@ from pinn.report.folder import RunData
 from pinn.report.frontier import frontier_figures
 from pinn.report.history import history_figures
 from pinn.report.points_figure import points_figures
+from pinn.report.processes_figure import processes_figures
 from pinn.report.residual import residual_figures
 from pinn.report.settings import Report
 from pinn.report.solution_figure import quantity_figures, solution_figures
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 MAKERS: dict[str, Callable[[RunData], Iterator[tuple[str, Figure]]]] = {
     "solution": solution_figures, "cuts": cut_figures, "quantities": quantity_figures, "estimate": estimate_figures,
     "residual": residual_figures, "history": history_figures, "points": points_figures, "cover": cover_figures,
-    "frontier": frontier_figures,
+    "frontier": frontier_figures, "processes": processes_figures,
 }  # fmt: skip
 """By kind of figure, in the order of the report."""
 

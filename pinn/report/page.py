@@ -36,6 +36,7 @@ CAPTIONS = {
     "points": "Collocation points of the last step.",
     "cover": "Cells, in each of which the solution is a sum of features of its own; they were found while solving.",
     "frontier": "Error against time of finite differences on this machine, and of this run; further down and left is better.",
+    "processes": "Time of the evaluations in each process, and what it owns; a cell counts wherever its network is evaluated.",
     "animation": "The solution in time.",
 }
 """What is written below a figure, by its kind; figures stand in this order."""

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pinn.problem.settings import Settings, setting
 
-FigureName = Literal["solution", "cuts", "quantities", "residual", "history", "points", "cover", "frontier", "estimate"]
+FigureName = Literal[
+    "solution", "cuts", "quantities", "residual", "history", "points", "cover", "frontier", "estimate", "processes"
+]
 """Kinds of figures; each is a file or several in ``figures/`` whose names begin with this word."""
 
 
@@ -36,7 +38,7 @@ class Report(Settings):
     """
 
     figures: tuple[FigureName, ...] = (
-        "solution", "cuts", "quantities", "residual", "history", "points", "cover", "frontier", "estimate",
+        "solution", "cuts", "quantities", "residual", "history", "points", "cover", "frontier", "estimate", "processes",
     )  # fmt: skip
     animation: bool = True
     html: bool = True

@@ -227,7 +227,7 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     if configuration.chosen:
         progress.say(configuration.chosen)
         folder.log(configuration.chosen)
-    for warning in _warnings(setup.prepared):
+    for warning in _warnings(setup):
         progress.say(f"note: {warning}")
         folder.log(f"note: {warning}")
     folder.set_status("running", "setup")
@@ -242,9 +242,10 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     return _conclude(setup, folder, state, judge, seconds, progress)
 
 
-def _warnings(prepared: Prepared) -> list[str]:
-    own_points = in_cells(prepared.configuration) is not None
-    return [*prepared.problem.warnings, *([] if own_points else prepared.configuration.points.warnings())]
+def _warnings(setup: Setup) -> list[str]:
+    configuration, problem = setup.prepared
+    own_points = in_cells(configuration) is not None
+    return [*problem.warnings, *([] if own_points else configuration.points.warnings()), *setup.remarks()]
 
 
 def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds: dict, progress: Progress) -> Outcome:
@@ -253,7 +254,7 @@ def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds
     folder.set_status("running", "judge", state.total)
     progress.doing("measuring the error")
     metrics = judge.conclude(folder, state, seconds)
-    metrics["warnings"] = _warnings(setup.prepared)
+    metrics["warnings"] = _warnings(setup)
     atomic.write_json(folder / "metrics.json", metrics)
     metrics["classical"] = judge.compare_with_classical(metrics, seconds["setup"] + seconds["solve"])
     atomic.write_json(folder / "metrics.json", metrics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from pinn.judge.second_solution import Neighbours
     from pinn.problem.problem import Residual
     from pinn.problem.sites import Sites
+    from pinn.problem.terms import Term
     from pinn.solver.cells.march import March
+    from pinn.solver.division import Division
     from pinn.solver.ranks import Ranks
     from pinn.solver.rows import Rows
     from pinn.solver.state import State
@@ -52,11 +55,11 @@ class Drawer:
 
     Attributes
     ----------
-    names : of the terms.
+    names : of the terms. theta : where training begins.
     """
 
     def __init__(self, prepared: Prepared, field: Field, chunk: int | None, ranks: Ranks | None = None):
-        self._prepared, self._field, self._chunk, self._ranks = prepared, field, chunk, ranks
+        self._prepared, self._field, self._chunk, self.ranks = prepared, field, chunk, ranks
         self._residuals = [*_kept(prepared.problem, field), *field.interfaces]
         self.names = tuple(row.name for row in self._residuals)
         self.theta = field.initial(prepared.configuration.seed)
@@ -70,27 +73,40 @@ class Drawer:
         return self._last[1]
 
     def _drawn(self, points: Mapping[str, Any]) -> Any:
-        if self._ranks is None:
+        if self.ranks is None:
             return self._rows(self._sites(points))
         from pinn.solver.ranks import DRAW, SharedRows, order
 
-        order(self._ranks, DRAW, self.theta)
-        self._ranks.share(points)
-        return SharedRows(self.own(points), lambda: self._rows(self._sites(points)), self.names, self._ranks)
+        order(self.ranks, DRAW, self.theta)
+        self.ranks.share(points)
+        return SharedRows(self.own(points), lambda: self._rows(self._sites(points)), self.names, self.ranks)
 
     def own(self, points: Mapping[str, Any]) -> Rows | None:
         """Return this process' share of the rows at some points; None if it has none."""
-        assert self._ranks is not None
-        rank, size = self._ranks.rank, self._ranks.size
+        from pinn.solver.division import Load, load
+
+        assert self.ranks is not None
+        every = self._sites(points)
+        rows = self._divide(self._terms(every))
         shares: dict[int, Sites] = {}
-        counts, found = {}, {}
-        for name, sites in self._sites(points).items():
-            num = len(sites.points)
-            mine = np.arange(num * rank // size, num * (rank + 1) // size)
-            counts[name] = num
+        found = {}
+        for name, by_process in rows.items():
+            mine, sites = by_process[self.ranks.rank], every[name]
             if len(mine):
                 found[name] = shares.setdefault(id(sites), sites.take(mine))
-        return self._rows(found, counts) if any(name in found for name in self.names) else None
+        if not found:
+            self.ranks.load = Load()
+            return None
+        own = self._rows(found, {name: sum(map(len, by_process)) for name, by_process in rows.items()})
+        self.ranks.load = load(self._field, own.terms)
+        return own
+
+    @cached_property
+    def _divide(self) -> Division:
+        from pinn.solver.division import Division
+
+        assert self.ranks is not None
+        return Division(self._field, self.ranks.size)
 
     def _sites(self, points: Mapping[str, Any]) -> dict[str, Sites]:
         """Return the points of all residuals by name."""
@@ -116,12 +132,15 @@ class Drawer:
         """Return the rows of the residuals that have sites and do not hold by construction; ``counts`` of all processes."""
         from pinn.solver.rows import Rows
 
-        configuration, problem = self._prepared
-        kept = [row for row in self._residuals if row.name in sites]
-        terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in kept]
+        terms = self._terms(sites)
         if counts is not None:
             terms = [replace(term, count=counts[term.name]) for term in terms]
         return Rows(self._field, terms, chunk=self._chunk)
+
+    def _terms(self, sites: Mapping[str, Sites]) -> list[Term]:
+        configuration, problem = self._prepared
+        kept = [row for row in self._residuals if row.name in sites]
+        return [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in kept]
 
 
 @dataclass(frozen=True)
@@ -187,7 +206,15 @@ class NetworkSetup:
         return {
             "num_parameters": self.field.num_params, "num_rows": rows.num_rows,
             "weights": {term.name: term.weight for term in rows.terms}, **self._cells(),
+            **({} if self.draw.ranks is None else {"processes": self.draw.ranks.description()}),
         }  # fmt: skip
+
+    def remarks(self) -> list[str]:
+        """Return what a person should know of the setup before it is solved."""
+        ranks, boxes = self.draw.ranks, self.field.boxes
+        if ranks is None or boxes is None or ranks.size <= len(boxes):
+            return []
+        return [f"{ranks.size} processes have parts of {len(boxes)} cells: cells that several see cost more than they would in one"]
 
     def _cells(self) -> dict[str, Any]:
         """Return what is to be said of cells: nothing of a single network."""
@@ -264,6 +291,10 @@ class CellSetup:
             return Neighbours(*rounds.repeated(self.march, self.other(MORE_DEGREES), state), worse)
         except (FloatingPointError, MemoryError) as error:
             return str(error) or type(error).__name__
+
+    def remarks(self) -> list[str]:
+        """Return nothing: there is one process."""
+        return []
 
     def description(self, state: State) -> dict[str, Any]:
         """Return what metrics.json says about the solve beyond what its state does."""

@@ -71,6 +71,11 @@ def bisection(centers: Array) -> Tree:
     return tree(np.arange(len(centers)))
 
 
+def leaves(tree: Tree) -> list[int]:
+    """Return the numbers in a tree from its first leaf to its last."""
+    return [tree] if isinstance(tree, int) else [number for half in tree for number in leaves(half)]
+
+
 def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree) -> list[Eliminated]:
     """Eliminate every block that some rows touch, from the leaves of a tree over the rows to its root.
 
