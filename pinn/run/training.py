@@ -33,7 +33,8 @@ def torch_settings(threads: int, device: str) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(strict)
+        if device != "cpu":  # the call imports torch's compiler, which takes seconds
+            torch.use_deterministic_algorithms(strict)
 
 
 def trained_settings(configuration: Configuration) -> dict[str, Any]:
