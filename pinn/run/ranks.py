@@ -16,6 +16,7 @@ from pinn.problem.settings import BadInput
 from pinn.run.atomic import to_yaml
 from pinn.run.configuration import Configuration, record
 from pinn.run.prepare import Prepared
+from pinn.run.signals import ENDING
 
 if TYPE_CHECKING:
     from pinn.solver.ranks import Ranks
@@ -96,7 +97,7 @@ def work(prepared: Prepared) -> int:
 
     here = place()
     assert here is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDING):
         signal.signal(number, signal.SIG_IGN)  # the first process decides when to stop
     _meet_in_slurm()
     with torch_settings(prepared.configuration.threads, prepared.configuration.device):

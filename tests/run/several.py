@@ -12,7 +12,23 @@ from pinn.run.prepare import prepare
 from pinn.run.ranks import joined, meeting
 from pinn.solver.division import by_points
 
-PRELOADED = ["hydra._internal.core_plugins.basic_launcher", "hydra._internal.core_plugins.basic_sweeper", "pinn.run.compose", "pinn.run.execute", "pinn.run.judging", "pinn.run.setup", "pinn.run.training", "pinn.solver.ranks", "pinn.solver.division", "pinn.field.decomposition.decomposed_field", "scipy.stats.qmc", "torch._dynamo", "torch.fx.experimental.symbolic_shapes", "pinn.solver.staged", "torch.optim"]
+PRELOADED = [
+    "hydra._internal.core_plugins.basic_launcher",
+    "hydra._internal.core_plugins.basic_sweeper",
+    "pinn.run.compose",
+    "pinn.run.execute",
+    "pinn.run.judging",
+    "pinn.run.setup",
+    "pinn.run.training",
+    "pinn.solver.ranks",
+    "pinn.solver.division",
+    "pinn.field.decomposition.decomposed_field",
+    "scipy.stats.qmc",
+    "torch._dynamo",
+    "torch.fx.experimental.symbolic_shapes",
+    "pinn.solver.staged",
+    "torch.optim",
+]
 
 
 def enter(rank, environment, said, job, words):

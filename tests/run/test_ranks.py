@@ -39,7 +39,10 @@ SMALL = [
 ]  # fmt: skip
 WAYS = {
     "whole": ["points.candidates=3"],
-    "windows": ["decomposition=windows", "decomposition.boxes=[{x: [0, 0.3]}, {x: [0.3, 1], t: [0, 0.6]}, {x: [0.3, 1], t: [0.6, 1]}]"],
+    "windows": [
+        "decomposition=windows",
+        "decomposition.boxes=[{x: [0, 0.3]}, {x: [0.3, 1], t: [0, 0.6]}, {x: [0.3, 1], t: [0.6, 1]}]",
+    ],
     "levels": ["decomposition=windows", "decomposition.cells={x: 3, t: 2}", "decomposition.levels=2", "points.candidates=3"],
     "cuts": ["decomposition=cuts", "decomposition.cells={x: 3}"],
     "residual": ["decomposition=xpinn", "decomposition.cells={x: 2, t: 2}"],
@@ -56,7 +59,9 @@ def mine(tmp_path):
 def history(folder):
     """Losses of all steps, in total and by term, (steps, terms + 1)."""
     with (folder / "history.csv").open() as file:
-        rows = [[float(value) for name, value in row.items() if name not in ("stage", "error", "step")] for row in csv.DictReader(file)]
+        rows = [
+            [float(value) for name, value in row.items() if name not in ("stage", "error", "step")] for row in csv.DictReader(file)
+        ]
     return np.array(rows)
 
 
@@ -102,7 +107,13 @@ def test_gradients_are_those_of_one_process(mine, tmp_path, way, sizes):
         ("cuts", "null", 4),
         *(
             pytest.param(way, redraw, size, marks=pytest.mark.slow)
-            for way, redraw, size in [("whole", 16, 3), ("windows", "null", 4), ("levels", 16, 3), ("cuts", 16, 2), ("residual", 16, 4)]
+            for way, redraw, size in [
+                ("whole", 16, 3),
+                ("windows", "null", 4),
+                ("levels", 16, 3),
+                ("cuts", 16, 2),
+                ("residual", 16, 4),
+            ]
         ),
     ],
 )
