@@ -33,7 +33,7 @@ PRELOADED = [
 
 def enter(rank, environment, said, job, words):
     """What a process does: its place in the environment, what it says in a file, ``job(rank, words)`` as exit code."""
-    os.environ.update(environment, RANK=str(rank))
+    os.environ.update(environment, **{"SLURM_PROCID" if "SLURM_NTASKS" in environment else "RANK": str(rank)})
     with open(said, "w") as file, contextlib.redirect_stderr(file), contextlib.redirect_stdout(file):
         raise SystemExit(job(rank, words))
 
@@ -43,12 +43,15 @@ def command(rank, words):
 
 
 class Together:
-    """``size`` processes that run the same command; one alone is not told of others."""
+    """``size`` processes that run the same command; one alone is not told of others.
 
-    def __init__(self, size, words, folder, job=command):
+    ``environment`` replaces what ``torchrun`` would say.
+    """
+
+    def __init__(self, size, words, folder, job=command, environment=None):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
-        environment = meeting(size) if size > 1 else {"WORLD_SIZE": "1"}
+        environment = environment or (meeting(size) if size > 1 else {"WORLD_SIZE": "1"})
         self.said = [folder / f"said{rank}of{size}.txt" for rank in range(size)]
         self.processes = [
             context.Process(target=enter, args=(rank, environment, self.said[rank], job, words)) for rank in range(size)

@@ -270,6 +270,15 @@ def test_processes_that_somebody_else_has_started_meet(mine, tmp_path):
     assert said[1][0] == "" and len(history(tmp_path / "run")) == 100
 
 
+def test_processes_that_srun_has_started_meet(mine, tmp_path):
+    """Their number and their place are Slurm's variables; the port follows from the number of the job."""
+    environment = {key: value for key, value in meeting(2).items() if key == "GLOO_SOCKET_IFNAME"}
+    environment |= {"SLURM_NTASKS": "2", "SLURM_JOB_ID": str(os.getpid()), "SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1"}
+    short = ["solver.stages.adam.steps=5", "solver.stages.broyden.steps=2"]
+    run(2, [mine, *SMALL, *short], tmp_path / "run", environment=environment)
+    assert len(history(tmp_path / "run")) == 7
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
