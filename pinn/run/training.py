@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pinn.run import checkpoint
 from pinn.run.atomic import to_yaml
+from pinn.run.cell_setup import Judging
 from pinn.run.configuration import Configuration, record
 from pinn.run.folder import RunFolder
 from pinn.run.history import Table
 from pinn.run.progress import Known, Progress
-from pinn.run.setup import Judging, Setup
+from pinn.run.setup import Setup
 from pinn.run.signals import Interruption
 
 if TYPE_CHECKING:

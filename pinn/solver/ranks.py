@@ -105,6 +105,13 @@ class Ranks:
             dist.reduce(tensor, 0)
         return tensor
 
+    def gather(self, content: Any) -> list[Any]:
+        """Return every process' object, made of plain values and arrays, in the first one; an empty list in the others."""
+        found = [None] * self.size if self.rank == 0 else None
+        with self._answered():
+            dist.gather_object(content, found)
+        return found or []
+
     def share(self, content: Any) -> Any:
         """Return the first process' object, made of plain values and tensors, in all of them."""
         box = [content]

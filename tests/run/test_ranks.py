@@ -270,6 +270,40 @@ def test_processes_that_somebody_else_has_started_meet(mine, tmp_path):
     assert said[1][0] == "" and len(history(tmp_path / "run")) == 100
 
 
+IN_CELLS = """\
+coordinates: {x: [0, 1], y: [0, 1]}
+unknowns: [u]
+equations:
+  poisson: u_xx + u_yy = 5*u**2 - 5*(sin(x)*exp(y))**2 + u(x=1) - sin(1)*exp(y)
+conditions:
+  walls: {at: boundary, u: exact}
+exact: sin(x)*exp(y)
+"""
+CELLS = ["solver=least_squares", "solver.cells={x: 3, y: 2}", "network.degree=7", "accuracy=1e-5", "threads=1", "report=none",
+         "reference=none"]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [2, 5, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+def test_least_squares_in_cells_are_those_of_one_process(tmp_path, size):
+    (tmp_path / "mine.yaml").write_text(IN_CELLS)
+    words = [str(tmp_path / "mine.yaml"), *CELLS]
+    one, several = run(1, words, tmp_path / "one"), run(size, words, tmp_path / "several")
+    assert float((theta(several) - theta(one)).norm() / theta(one).norm()) < 1e-12
+    metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (one, several)]
+    assert metrics[0]["cells"] == metrics[1]["cells"] and metrics[0]["evaluations"] == metrics[1]["evaluations"] > 3
+    each = metrics[1]["processes"]["each"]
+    assert len(each) == size and sum(owned["cells"] for owned in each) >= 6 and all(owned["seconds"] > 0 for owned in each)
+
+
+def test_what_fails_in_one_of_the_processes_ends_the_run_as_it_does_on_one(tmp_path):
+    """Where the solve begins, at u = 0, the root is not finite in cells at the right end, which the last process owns."""
+    text = IN_CELLS.replace("u(x=1)", "sqrt(0.9 - x + u)").replace("exact: sin(x)*exp(y)\n", "").replace("exact", "sin(x)*exp(y)")
+    (tmp_path / "mine.yaml").write_text(text)
+    for size in (1, 3):
+        together = Together(size, ["run", str(tmp_path / "mine.yaml"), *CELLS, f"folder={tmp_path / str(size)}"], tmp_path)
+        assert together.join() == [3] + [0] * (size - 1) and "is not finite where the solve begins" in together.words()
+
+
 def test_processes_that_srun_has_started_meet(mine, tmp_path):
     """Their number and their place are Slurm's variables; the port follows from the number of the job."""
     environment = {key: value for key, value in meeting(2).items() if key == "GLOO_SOCKET_IFNAME"}
@@ -309,7 +343,6 @@ def test_another_number_than_was_started(mine, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["solver=least_squares"], "launch.processes must be 1 with solver=least_squares"),
         (["launch.processes=0"], "launch.processes must be at least 1, got 0"),
     ],
 )
