@@ -304,6 +304,19 @@ def test_what_fails_in_one_of_the_processes_ends_the_run_as_it_does_on_one(tmp_p
         assert together.join() == [3] + [0] * (size - 1) and "is not finite where the solve begins" in together.words()
 
 
+@pytest.mark.slow
+def test_least_squares_go_on_after_a_process_was_killed(tmp_path):
+    folder, words = tmp_path / "run", ["run", "burgers", "solver=least_squares", "threads=1", "report=none", "reference=none"]
+    together = Together(3, [*words, f"folder={folder}"], tmp_path)
+    wait_for(folder, 2, together.processes[0])
+    together.processes[1].kill()
+    assert together.join() == [130, -signal.SIGKILL, 1] and "another process of this run has ended" in together.words()
+    again = Together(2, ["resume", str(folder)], tmp_path)
+    assert again.join() == [0, 0] and "resume at cells step" in again.words()
+    whole = run(1, words[1:], tmp_path / "whole")
+    assert float((theta(folder) - theta(whole)).norm() / theta(whole).norm()) < 1e-10
+
+
 def test_processes_that_srun_has_started_meet(mine, tmp_path):
     """Their number and their place are Slurm's variables; the port follows from the number of the job."""
     environment = {key: value for key, value in meeting(2).items() if key == "GLOO_SOCKET_IFNAME"}

@@ -104,7 +104,7 @@ def step(system: System, ranks: Ranks, coefficients: Array) -> Step | None:
     total = left.condensed.total if left.condensed else 0.0
     each = ranks.gather((left.rows, total, left.failure))
     failure = next((why for _, _, why in each if why), "") if each else ""
-    known = ranks.share(None if failure or not each else _shared(system, [rows for rows, _, _ in each]))
+    known = ranks.share(None if failure or not each else between(system, [rows for rows, _, _ in each]))
     if known is None:
         if failure:
             raise FloatingPointError(failure)
@@ -142,7 +142,7 @@ def eliminated(system: System, coefficients: Array, cells: Array) -> Left:
     return Left(condensed, done, rows)
 
 
-def _shared(system: System, rows: list[Rows]) -> dict[int, Array]:
+def between(system: System, rows: list[Rows]) -> dict[int, Array]:
     """Return the traces that cells of several processes touch."""
     tree = bisection(np.arange(len(rows), dtype=float)[:, None])
     return substitute(eliminate(rows, system.sizes, tree), system.sizes)

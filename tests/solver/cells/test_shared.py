@@ -10,7 +10,7 @@ from pinn.field.cells.cover import whole
 from pinn.field.network.local_features import LocalFeatures
 from pinn.problem.language import read_problem
 from pinn.solver.cells.elimination import bisection, leaves, substitute
-from pinn.solver.cells.shared import _shared, eliminated, owned
+from pinn.solver.cells.shared import between, eliminated, owned
 from pinn.solver.cells.system import System
 
 PROBLEMS = {
@@ -50,7 +50,7 @@ def test_a_step_in_parts_is_the_step(name, cells, size):
     assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(math.prod(cells)))
     lefts = [eliminated(system, start, part) for part in parts]
     assert all(left.failure == "" for left in lefts)
-    known = _shared(system, [left.rows for left in lefts])
+    known = between(system, [left.rows for left in lefts])
     pairs = [(left, part) for left, part in zip(lefts, parts, strict=True) if len(part)]
     moves = [left.condensed.move(substitute(left.done, system.sizes, known)) for left, _ in pairs]
     move = np.empty((math.prod(cells), moves[0].shape[1]))
@@ -63,11 +63,11 @@ def test_a_process_sends_what_others_touch_and_no_more():
     """Of 8 by 8 cells each of two halves shares the traces of 8 faces; rows are one more than these have numbers."""
     system, start = made("nonlinear", (8, 8))
     lefts = [eliminated(system, start, owned(system, rank, 2)) for rank in range(2)]
-    between = [
+    common = [
         number for number, trace in enumerate(system.traces) if len({side.cell in owned(system, 0, 2) for side in trace.sides}) == 2
     ]
-    assert len(between) == 8
+    assert len(common) == 8
     for left in lefts:
-        assert sorted(left.rows.blocks) == between
-        num = sum(system.sizes[block] for block in between)
+        assert sorted(left.rows.blocks) == common
+        num = sum(system.sizes[block] for block in common)
         assert left.rows.matrix.shape == (num + 1, num)
