@@ -15,6 +15,7 @@ from pinn.report.frontier import frontier_figures
 from pinn.report.history import history_figures
 from pinn.report.jumps_figure import jumps_figures, windows_figures
 from pinn.report.points_figure import points_figures
+from pinn.report.processes_figure import processes_figures
 from pinn.report.residual import residual_figures
 from pinn.report.settings import Report
 from pinn.report.solution_figure import quantity_figures, solution_figures
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MAKERS: dict[str, Callable[[RunData], Iterator[tuple[str, Figure]]]] = {
     "solution": solution_figures, "cuts": cut_figures, "quantities": quantity_figures, "estimate": estimate_figures,
     "residual": residual_figures, "history": history_figures, "points": points_figures, "cover": cover_figures,
-    "jumps": jumps_figures, "windows": windows_figures, "frontier": frontier_figures,
+    "jumps": jumps_figures, "windows": windows_figures, "frontier": frontier_figures, "processes": processes_figures,
 }  # fmt: skip
 """By kind of figure, in the order of the report."""
 

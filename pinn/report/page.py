@@ -38,6 +38,7 @@ CAPTIONS = {
     "jumps": "What the solution jumps by across the faces between cells, in units of its size.",
     "windows": "Windows along each coordinate through the middle cell; networks count by them, and they sum to 1.",
     "frontier": "Error against time of finite differences on this machine, and of this run; further down and left is better.",
+    "processes": "Time of the evaluations in each process, and what it owns; a cell counts wherever its network is evaluated.",
     "animation": "The solution in time.",
 }
 """What is written below a figure, by its kind; figures stand in this order."""

@@ -8,7 +8,18 @@ from typing import Literal
 from pinn.problem.settings import Settings, setting
 
 FigureName = Literal[
-    "solution", "cuts", "quantities", "residual", "history", "points", "cover", "jumps", "windows", "frontier", "estimate"
+    "solution",
+    "cuts",
+    "quantities",
+    "residual",
+    "history",
+    "points",
+    "cover",
+    "jumps",
+    "windows",
+    "frontier",
+    "estimate",
+    "processes",
 ]
 """Kinds of figures; each is a file or several in ``figures/`` whose names begin with this word."""
 
@@ -39,7 +50,7 @@ class Report(Settings):
 
     figures: tuple[FigureName, ...] = (
         "solution", "cuts", "quantities", "residual", "history", "points", "cover", "jumps", "windows",
-        "frontier", "estimate",
+        "frontier", "estimate", "processes",
     )  # fmt: skip
     animation: bool = True
     html: bool = True

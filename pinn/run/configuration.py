@@ -13,6 +13,7 @@ from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
 from pinn.problem.points import Points
+from pinn.problem.problem import Residual
 from pinn.problem.settings import BadInput, Settings, setting
 from pinn.report.settings import Report
 from pinn.run.build import build, make, plain
@@ -180,8 +181,6 @@ def _check_cells(configuration: Configuration) -> None:
         other = "local_features" if in_cells else "another network, such as mlp; local_features are for solver=least_squares"
         raise BadInput(f"must be {other}", "network")
     if in_cells:
-        if configuration.launch.processes > 1:
-            raise BadInput("must be 1 with solver=least_squares", "launch.processes")
         for name, wanted in (("precision", "float64"), ("device", "cpu"), ("hard", ())):
             value = getattr(configuration, name)
             if value != wanted and (name, value) != ("device", "auto"):
@@ -212,3 +211,12 @@ def _check_device(device: str, precision: str) -> None:
         raise BadInput(f"must be cpu, cuda, cuda:1, mps or auto, got {device!r}", "device")
     if kind == "mps" and precision == "float64":
         raise BadInput("is not supported on mps; use precision=float32", "precision=float64")
+
+
+def weight_of(configuration: Configuration, row: Residual) -> float:
+    """Return the weight of a term: by its name, else by its condition, else by its kind, else 1."""
+    kind = {"equation": "equations", "interface": "interfaces"}.get(row.kind, "conditions")
+    for name in (row.name, row.condition, kind):
+        if name in configuration.weights:
+            return float(configuration.weights[name])
+    return 1.0

@@ -20,7 +20,7 @@ ANY_PROBLEM = Source(name="heat_1d")
 """What defaults are composed with; they are the same for every problem."""
 
 WISHES = ("decomposition", "network", "points", "precision", "device", "derivatives", "hard", "launch")
-"""Settings that only training follows."""
+"""Settings for whose sake a network is trained; most of them only training follows."""
 
 FALLBACK = "adam_broyden"
 """The solver that takes over where the one that was chosen fails."""

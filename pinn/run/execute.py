@@ -227,7 +227,7 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     if configuration.chosen:
         progress.say(configuration.chosen)
         folder.log(configuration.chosen)
-    for warning in remarks(setup.prepared):
+    for warning in _warnings(setup):
         progress.say(f"note: {warning}")
         folder.log(f"note: {warning}")
     folder.set_status("running", "setup")
@@ -242,13 +242,17 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     return _conclude(setup, folder, state, judge, seconds, progress)
 
 
+def _warnings(setup: Setup) -> list[str]:
+    return [*remarks(setup.prepared), *setup.remarks()]
+
+
 def _conclude(setup: Setup, folder: RunFolder, state: State, judge: Any, seconds: dict, progress: Progress) -> Outcome:
     """Judge the solution, write all numbers, then draw."""
     configuration = setup.prepared.configuration
     folder.set_status("running", "judge", state.total)
     progress.doing("measuring the error")
     metrics = judge.conclude(folder, state, seconds)
-    metrics["warnings"] = remarks(setup.prepared)
+    metrics["warnings"] = _warnings(setup)
     atomic.write_json(folder / "metrics.json", metrics)
     metrics["classical"] = judge.compare_with_classical(metrics, seconds["setup"] + seconds["solve"])
     atomic.write_json(folder / "metrics.json", metrics)

@@ -23,6 +23,9 @@ OPTIONAL = ("experiment",)
 REPLACED = re.compile(r"problem\.(conditions|equations|unknowns|coordinates|constants|define)\.\w+$")
 TEXTS = ("folder", "name")
 """Settings that may hold any text, also what looks like a bracket left open."""
+EXTRAS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit"}
+"""Launchers that are not installed by default, and the extras that bring them."""
+
 LAUNCHING = re.compile(r"hydra[./](launcher|sweeper)([./]|$)")
 WORD = re.compile(r"(?P<sign>\+\+|\+|~)?(?P<key>[A-Za-z_][\w/.@ -]*?)(=(?P<value>.*))?$", re.DOTALL)
 
@@ -114,8 +117,8 @@ def _check_choice(override: Override, options: Sequence[str], several: bool) -> 
 def unknown_option(group: str, choice: str, options: Sequence[str]) -> str:
     """Return the message about a choice that a group does not have."""
     word = group.rpartition("/")[2]
-    if (group, choice) == ("hydra/launcher", "joblib"):
-        return "the launcher joblib is not installed; pip install 'pinn[joblib]' brings it"
+    if group == "hydra/launcher" and choice in EXTRAS:
+        return f"the launcher {choice} is not installed; pip install 'pinn[{EXTRAS[choice]}]' brings it"
     return f"unknown {word} '{choice}'{nearest(choice, options) or ';'} available: {', '.join(options)}"
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pinn.problem.settings import BadInput
 from pinn.run.atomic import to_yaml
-from pinn.run.configuration import Configuration, record
+from pinn.run.configuration import Configuration, in_cells, record
 from pinn.run.prepare import Prepared
+from pinn.run.signals import ENDING
 
 if TYPE_CHECKING:
     from pinn.solver.ranks import Ranks
@@ -89,27 +90,39 @@ def work(prepared: Prepared) -> int:
     """Evaluate this process' share of a run until the first process ends it; return the exit code."""
     import signal
 
-    from pinn.run.setup import set_up_share
     from pinn.run.training import torch_settings
-    from pinn.solver.ranks import Ranks, serve
+    from pinn.solver.ranks import Ranks
     from pinn.solver.stage import ProcessLost
 
     here = place()
     assert here is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDING):
         signal.signal(number, signal.SIG_IGN)  # the first process decides when to stop
     _meet_in_slurm()
     with torch_settings(prepared.configuration.threads, prepared.configuration.device):
         ranks = Ranks(here.rank, here.size)
         try:
-            share = set_up_share(prepared, ranks)
-            serve(ranks, share.own, share.theta, share.names)
+            _serve(prepared, ranks)
         except ProcessLost as problem:
             print(f"pinn: process {here.rank} of {here.size} ends: {problem}", file=sys.stderr)
             return 1
         finally:
             ranks.close()
     return 0
+
+
+def _serve(prepared: Prepared, ranks: Ranks) -> None:
+    """Do what the first process asks for, until it asks for nothing more."""
+    if in_cells(prepared.configuration) is not None:
+        from pinn.solver.cells.shared import serve as serve_cells
+
+        serve_cells(ranks)
+        return
+    from pinn.run.setup import set_up_share
+    from pinn.solver.ranks import serve
+
+    share = set_up_share(prepared, ranks)
+    serve(ranks, share.own, share.theta, share.names)
 
 
 def _meet_in_slurm() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,35 +12,27 @@ import numpy as np
 from pinn.field.decomposition.settings import Whole
 from pinn.field.network.module import ModuleNetwork
 from pinn.problem.terms import make_term
-from pinn.run.cell_size import most_cells
+from pinn.run.cell_setup import CellSetup, Judging, cell_setup
 from pinn.run.check import size
-from pinn.run.configuration import Configuration, InCells, in_cells, training
+from pinn.run.configuration import in_cells, training, weight_of
 from pinn.run.prepare import Prepared
 
 if TYPE_CHECKING:
     import torch
 
-    from pinn.field.cells.slabs import Slabs
     from pinn.field.field import Field
-    from pinn.field.network.local_features import LocalFeatures
     from pinn.field.solution import Solution
-    from pinn.judge.second_solution import Neighbours
     from pinn.problem.problem import Residual
     from pinn.problem.sites import Sites
-    from pinn.solver.cells.march import March
+    from pinn.problem.terms import Term
+    from pinn.solver.division import Division
     from pinn.solver.ranks import Ranks
     from pinn.solver.rows import Rows
     from pinn.solver.state import State
 
 
-MORE_DEGREES = 2
-"""By how much the degrees of two solutions for comparison, in the same cells, are higher and lower."""
-
 WORTH_COMPILING = 2.0
 """Seconds of training, as foreseen, from which it pays to wait about one for the C compiler."""
-
-Judging = Callable[[Any], float | None]
-"""The error of θ (params,), None when it is withheld."""
 
 
 class Drawer:
@@ -52,11 +45,11 @@ class Drawer:
 
     Attributes
     ----------
-    names : of the terms.
+    names : of the terms. theta : where training begins.
     """
 
     def __init__(self, prepared: Prepared, field: Field, chunk: int | None, ranks: Ranks | None = None):
-        self._prepared, self._field, self._chunk, self._ranks = prepared, field, chunk, ranks
+        self._prepared, self._field, self._chunk, self.ranks = prepared, field, chunk, ranks
         self._residuals = [*_kept(prepared.problem, field), *field.interfaces]
         self.names = tuple(row.name for row in self._residuals)
         self.theta = field.initial(prepared.configuration.seed)
@@ -70,27 +63,40 @@ class Drawer:
         return self._last[1]
 
     def _drawn(self, points: Mapping[str, Any]) -> Any:
-        if self._ranks is None:
+        if self.ranks is None:
             return self._rows(self._sites(points))
         from pinn.solver.ranks import DRAW, SharedRows, order
 
-        order(self._ranks, DRAW, self.theta)
-        self._ranks.share(points)
-        return SharedRows(self.own(points), lambda: self._rows(self._sites(points)), self.names, self._ranks)
+        order(self.ranks, DRAW, self.theta)
+        self.ranks.share(points)
+        return SharedRows(self.own(points), lambda: self._rows(self._sites(points)), self.names, self.ranks)
 
     def own(self, points: Mapping[str, Any]) -> Rows | None:
         """Return this process' share of the rows at some points; None if it has none."""
-        assert self._ranks is not None
-        rank, size = self._ranks.rank, self._ranks.size
+        from pinn.solver.division import Load, load
+
+        assert self.ranks is not None
+        every = self._sites(points)
+        rows = self._divide(self._terms(every))
         shares: dict[int, Sites] = {}
-        counts, found = {}, {}
-        for name, sites in self._sites(points).items():
-            num = len(sites.points)
-            mine = np.arange(num * rank // size, num * (rank + 1) // size)
-            counts[name] = num
+        found = {}
+        for name, by_process in rows.items():
+            mine, sites = by_process[self.ranks.rank], every[name]
             if len(mine):
                 found[name] = shares.setdefault(id(sites), sites.take(mine))
-        return self._rows(found, counts) if any(name in found for name in self.names) else None
+        if not found:
+            self.ranks.load = Load()
+            return None
+        own = self._rows(found, {name: sum(map(len, by_process)) for name, by_process in rows.items()})
+        self.ranks.load = load(self._field, own.terms)
+        return own
+
+    @cached_property
+    def _divide(self) -> Division:
+        from pinn.solver.division import Division
+
+        assert self.ranks is not None
+        return Division(self._field, self.ranks.size)
 
     def _sites(self, points: Mapping[str, Any]) -> dict[str, Sites]:
         """Return the points of all residuals by name."""
@@ -116,12 +122,15 @@ class Drawer:
         """Return the rows of the residuals that have sites and do not hold by construction; ``counts`` of all processes."""
         from pinn.solver.rows import Rows
 
-        configuration, problem = self._prepared
-        kept = [row for row in self._residuals if row.name in sites]
-        terms = [make_term(problem, row, sites[row.name], _weight(configuration, row)) for row in kept]
+        terms = self._terms(sites)
         if counts is not None:
             terms = [replace(term, count=counts[term.name]) for term in terms]
         return Rows(self._field, terms, chunk=self._chunk)
+
+    def _terms(self, sites: Mapping[str, Sites]) -> list[Term]:
+        configuration, problem = self._prepared
+        kept = [row for row in self._residuals if row.name in sites]
+        return [make_term(problem, row, sites[row.name], weight_of(configuration, row)) for row in kept]
 
 
 @dataclass(frozen=True)
@@ -187,89 +196,21 @@ class NetworkSetup:
         return {
             "num_parameters": self.field.num_params, "num_rows": rows.num_rows,
             "weights": {term.name: term.weight for term in rows.terms}, **self._cells(),
+            **({} if self.draw.ranks is None else {"processes": self.draw.ranks.description()}),
         }  # fmt: skip
+
+    def remarks(self) -> list[str]:
+        """Return what a person should know of the setup before it is solved."""
+        ranks, boxes = self.draw.ranks, self.field.boxes
+        if ranks is None or boxes is None or ranks.size <= len(boxes):
+            return []
+        return [f"{ranks.size} processes have parts of {len(boxes)} cells: cells that several see cost more than they would in one"]
 
     def _cells(self) -> dict[str, Any]:
         """Return what is to be said of cells: nothing of a single network."""
         if self.field.boxes is None:
             return {}
         return {"cells": {"in_all": len(self.field.boxes)}, "interfaces": {row.name: row.text for row in self.field.interfaces}}
-
-
-@dataclass(frozen=True)
-class CellSetup:
-    """A field in cells to be solved for.
-
-    Attributes
-    ----------
-    other : makes a march whose features have a degree that is higher by a number.
-    room : cells with more features that this machine's memory has room for at once.
-    decisions : ``most_cells``, how many cells this machine's memory has room for. seconds : that the solve may take.
-    """
-
-    prepared: Prepared
-    march: March
-    other: Callable[[int], March]
-    room: int
-    decisions: Mapping[str, Any]
-    seconds: float | None = None
-    compiling_before: float = 0.0
-    device: str = "cpu"
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Names of the terms, in the order of the history's columns."""
-        return tuple(row.name for row in self.march.rows)
-
-    def first_state(self) -> State:
-        """Return where the solve begins."""
-        from pinn.solver.cells import rounds
-
-        state = rounds.first_state(self.march)
-        state.decisions = dict(self.decisions)
-        return state
-
-    def states(self, state: State, judge: Judging | None) -> Iterator[State]:
-        """Go on from ``state`` and yield it after each round."""
-        from pinn.solver.cells import rounds
-
-        return rounds.solve(self.march, state, self.seconds)
-
-    def steps_of(self, stage: str) -> int:
-        """Return 0: nobody knows how many rounds it takes."""
-        return 0
-
-    def solution(self, state: State) -> Slabs:
-        """Return the field that a state holds."""
-        from pinn.solver.cells import rounds
-
-        return rounds.solution(self.march, state)
-
-    def error_of(self, error: Callable[[Any], float | None]) -> None:
-        """Return None: before the end the solution is not there at all times."""
-
-    def neighbours(self, state: State) -> Callable[[], Neighbours | str]:
-        """Return how to solve with more and with fewer features on the same covers."""
-        return lambda: self._neighbours(state)
-
-    def _neighbours(self, state: State) -> Neighbours | str:
-        from pinn.judge.second_solution import Neighbours
-        from pinn.solver.cells import rounds
-
-        at_once = self.description(state)["cells"]["at_once"]
-        if at_once > self.room:
-            return f"more features in {at_once} cells at once need more memory than there is"
-        try:
-            worse, _ = rounds.repeated(self.march, self.other(-MORE_DEGREES), state)
-            return Neighbours(*rounds.repeated(self.march, self.other(MORE_DEGREES), state), worse)
-        except (FloatingPointError, MemoryError) as error:
-            return str(error) or type(error).__name__
-
-    def description(self, state: State) -> dict[str, Any]:
-        """Return what metrics.json says about the solve beyond what its state does."""
-        from pinn.solver.cells import rounds
-
-        return rounds.description(self.march, state)
 
 
 Setup = NetworkSetup | CellSetup
@@ -291,7 +232,7 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks
 
     settings = in_cells(prepared.configuration)
     if settings is not None:
-        return _cells(settings, prepared, decisions)
+        return cell_setup(settings, prepared, decisions, ranks)
     before = compiler.seconds_spent()
     field = _field(prepared, _compiled(prepared, decisions))
     draw = Drawer(prepared, field, (decisions or {}).get("chunk"))
@@ -320,26 +261,6 @@ def _field(prepared: Prepared, compiled: bool | None) -> Field:
     return DecomposedField(network, problem, configuration.decomposition, *options)
 
 
-def _cells(settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] | None) -> CellSetup:
-    """Return the setup of a field in cells; their number is limited by half of the machine's memory."""
-    from pinn.solver.cells.march import Limits, March
-
-    configuration, problem = prepared
-    solver, network = settings
-    made = dict(decisions or {"most_cells": most_cells(settings, problem)})
-    limits = Limits(solver.tolerance_for(problem, configuration.accuracy), made["most_cells"], solver.steps)
-    weights = {row.name: _weight(configuration, row) for row in problem.residuals}
-
-    def march(network: LocalFeatures) -> March:
-        return March(problem, network.basis(problem, configuration.seed), limits, solver.cells, weights)
-
-    def changed(change: int) -> LocalFeatures:
-        return replace(network, degree=max(2, network.degree_for(problem) + change))
-
-    room = most_cells(InCells(solver, changed(MORE_DEGREES)), problem)
-    return CellSetup(prepared, march(network), lambda change: march(changed(change)), room, made, solver.seconds)
-
-
 def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool | None:
     """Return whether the field must, or must not, use compiled code; None leaves it to the field.
 
@@ -352,15 +273,6 @@ def _compiled(prepared: Prepared, decisions: Mapping[str, Any] | None) -> bool |
         return wanted and compiler.is_available()
     expected = size(prepared)
     return None if expected.steps * expected.seconds_per_step > WORTH_COMPILING else False
-
-
-def _weight(configuration: Configuration, row: Residual) -> float:
-    """Return the weight of a term: by its name, else by its condition, else by its kind, else 1."""
-    kind = {"equation": "equations", "interface": "interfaces"}.get(row.kind, "conditions")
-    for name in (row.name, row.condition, kind):
-        if name in configuration.weights:
-            return float(configuration.weights[name])
-    return 1.0
 
 
 def _kept(problem: Any, field: Field) -> list[Any]:

@@ -20,6 +20,7 @@ from pinn.run.folder import create, refuse_unusable
 from pinn.run.overrides import read
 from pinn.run.prepare import prepare_settings
 from pinn.run.progress import Progress
+from pinn.run.ranks import place, work
 from pinn.run.sources import read_source
 
 WORST_FIRST = (1, 2, 130, 3, 4, 0)
@@ -34,8 +35,10 @@ def sweep(name: str | None, words: Sequence[str], line: str) -> int:
 
     Raises
     ------
-    BadInput : in any of the jobs, before the first one starts.
+    BadInput : in any of the jobs, before the first one starts; several processes, which would all start the same jobs.
     """
+    if place() is not None:
+        raise BadInput("a sweep is started by one process; hydra/launcher and launch.processes say what its jobs run on")
     source = read_source(name).source
     words, folder = _without_folder(words)
     if folder is not None:
@@ -81,9 +84,9 @@ def _validate_all(source: Source, words: Sequence[str]) -> None:
 
 
 def _workers(words: Sequence[str]) -> int:
-    """Return how many jobs run at the same time."""
+    """Return how many jobs share this machine at the same time; those of Slurm have cores of their own."""
     given = dict(word.split("=", 1) for word in words if word.startswith("hydra"))
-    if given.get("hydra/launcher", "basic") == "basic":
+    if given.get("hydra/launcher", "basic") in ("basic", "submitit_slurm"):
         return 1
     wanted = given.get("hydra.launcher.n_jobs", "-1")
     cores = os.cpu_count() or 1
@@ -116,11 +119,18 @@ class Work:
     threads: int | None
 
     def __call__(self, settings: dict[str, Any], folder: Path) -> float:
-        """Run the job and return its error, the objective of sweepers that search; failures of this job stay in its folder."""
+        """Run the job and return its error, the objective of sweepers that search; failures of this job stay in its folder.
+
+        Where a launcher starts several processes for a job (``tasks_per_node`` of submitit on Slurm), all but the first help it.
+        """
         from pinn.run.execute import largest_error, start
 
         if self.threads is not None:
             settings = {**settings, "threads": min(self.threads, settings["threads"])}
+        here = place()
+        if here is not None and here.rank > 0:
+            work(prepare_settings(settings))
+            return float("inf")
         progress = Progress(prefix=f"[{folder.name}] ")
         try:
             outcome = start(prepare_settings(settings), f"{self.line} #{folder.name}", progress, _relative(folder))

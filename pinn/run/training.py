@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pinn.run import checkpoint
 from pinn.run.atomic import to_yaml
+from pinn.run.cell_setup import Judging
 from pinn.run.configuration import Configuration, record
 from pinn.run.folder import RunFolder
 from pinn.run.history import Table
 from pinn.run.progress import Known, Progress
-from pinn.run.setup import Judging, Setup
+from pinn.run.setup import Setup
 from pinn.run.signals import Interruption
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def torch_settings(threads: int, device: str) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(strict)
+        if device != "cpu":  # the call imports torch's compiler, which takes seconds
+            torch.use_deterministic_algorithms(strict)
 
 
 def trained_settings(configuration: Configuration) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pinn.problem.settings import Settings, setting
 
 @dataclass(frozen=True)
 class Launch(Settings):
-    """On how many processes the residuals are evaluated; the stages themselves, and all that is written, stay with the first.
+    """On how many processes residuals are evaluated, or cells eliminated; stages, and all that is written, stay with the first.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ place, so that nothing has to be agreed on, and a state does not depend on how m
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,11 +18,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from pinn.solver.division import Load
 from pinn.solver.rows import Rows
 from pinn.solver.stage import ProcessLost, Value
 
-STOP, DRAW, EVALUATE = range(3)
-"""What the others are told to do: end, take the points that follow, evaluate at the θ that follows."""
+STOP, DRAW, EVALUATE, REPORT = range(4)
+"""What the others are told to do: end, take the points that follow, evaluate at the θ that follows, say what they have done."""
 
 PATIENCE = datetime.timedelta(days=7)
 """How long a process waits for the next word; that one has died is noticed at once, since its connections close."""
@@ -37,11 +39,16 @@ class Ranks:
     Attributes
     ----------
     like : a tensor like θ, once the others wait for orders.
+    load : what this process owns.
+    evaluating, together : seconds that this process has spent on its share, and that all have until the last one was ready.
+    evaluations : of all rows.
     """
 
     def __init__(self, rank: int, size: int, backend: str = "gloo"):
         self.rank, self.size = rank, size
         self.like: Tensor | None = None
+        self.load = Load()
+        self.evaluating, self.together, self.evaluations = 0.0, 0.0, 0
         dist.init_process_group(backend, rank=rank, world_size=size, timeout=PATIENCE)
 
     def close(self) -> None:
@@ -53,6 +60,29 @@ class Ranks:
         if self.like is not None:
             order(self, STOP, self.like)
             self.like = None
+
+    def evaluate(self, rows: Rows | None, theta: Tensor, names: Sequence[str]) -> Tensor:
+        """Return the sum of what all processes find, in the first one; each evaluates its own rows meanwhile."""
+        begin = time.perf_counter()
+        found = packed(rows, theta, names)
+        self.evaluating += time.perf_counter() - begin
+        return self.collect(found)
+
+    def report(self) -> Tensor:
+        """Return what each process owns and has done, (size, points, cells, pairs and seconds), in the first one."""
+        found = torch.zeros(self.size, len(self.load) + 1, dtype=torch.float64)
+        found[self.rank] = torch.tensor([*self.load, self.evaluating], dtype=torch.float64)
+        return self.collect(found)
+
+    def description(self) -> dict[str, Any]:
+        """Return what the first process says of all in results; the clock runs since this run began or went on."""
+        assert self.like is not None
+        order(self, REPORT, self.like)
+        each = [
+            {**dict(zip(Load._fields, map(int, owned), strict=True)), "seconds": round(seconds, 6)}
+            for *owned, seconds in self.report().tolist()
+        ]
+        return {"number": self.size, "evaluations": self.evaluations, "seconds": round(self.together, 6), "each": each}
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
@@ -74,6 +104,13 @@ class Ranks:
         with self._answered():
             dist.reduce(tensor, 0)
         return tensor
+
+    def gather(self, content: Any) -> list[Any]:
+        """Return every process' object, made of plain values and arrays, in the first one; an empty list in the others."""
+        found = [None] * self.size if self.rank == 0 else None
+        with self._answered():
+            dist.gather_object(content, found)
+        return found or []
 
     def share(self, content: Any) -> Any:
         """Return the first process' object, made of plain values and tensors, in all of them."""
@@ -105,8 +142,11 @@ class SharedRows:
 
     def evaluate(self, theta: Tensor) -> Value:
         """Return what `pinn.solver.rows.Rows.evaluate` does."""
+        begin = time.perf_counter()
         order(self._ranks, EVALUATE, theta)
-        found = self._ranks.collect(packed(self._own, theta, self.names))
+        found = self._ranks.evaluate(self._own, theta, self.names)
+        self._ranks.together += time.perf_counter() - begin
+        self._ranks.evaluations += 1
         return Value(found[0], found[1 : 1 + len(theta)].clone(), found[1 + len(theta) :].clone())
 
 
@@ -146,5 +186,7 @@ def serve(ranks: Ranks, draw: Callable[[Mapping[str, Any]], Rows | None], like: 
             return
         if word == DRAW:
             rows = draw(ranks.share(None))
+        elif word == REPORT:
+            ranks.report()
         else:
-            ranks.collect(packed(rows, buffer[1:].clone(), names))
+            ranks.evaluate(rows, buffer[1:].clone(), names)

@@ -16,6 +16,7 @@ from pinn.report.frontier import by_order
 from pinn.report.history import _rows, running_steps
 from pinn.report.panels import smooth
 from pinn.report.points_figure import MOST_DRAWN, points_figures
+from pinn.report.processes_figure import processes_figures
 from pinn.report.residual import residual_figures
 from pinn.report.settings import Report
 from pinn.report.solution_figure import solution_figures
@@ -117,6 +118,21 @@ def test_without_a_reference_the_estimate_is_shown_and_without_both_the_solution
         assert len(images_of(second)) == 1
         assert "error not known" in second.get_suptitle() and "estimated" in first.get_suptitle()
         assert list(estimate_figures(with_estimate)) == []
+
+
+@pytest.mark.parametrize("size", [1, 3, 200])
+def test_bars_of_processes_are_what_was_measured(tmp_path, size):
+    each = [{"points": 10 * k, "cells": 1, "pairs": 2000, "seconds": 1.0 + k / size} for k in range(size)]
+    found = {"number": size, "evaluations": 1234, "seconds": 2.5, "each": each}
+    data = RunData(build_run(tmp_path / "run", "heat", size=9, processes=found))
+    with styled():
+        ((_, figure),) = processes_figures(data)
+    (axes,) = figure.axes
+    busy, waiting = (np.array([bar.get_width() for bar in bars]) for bars in axes.containers)
+    assert np.allclose(busy, [one["seconds"] for one in each]) and np.allclose(busy + waiting, 2.5)
+    assert "1,234 evaluations" in figure.get_suptitle()
+    said = [text.get_text() for text in axes.texts]
+    assert said == ([] if size == 200 else [f"{10 * k} points, 1 cell, 2,000 pairs" for k in range(size)])
 
 
 def test_points_outside_the_domain_stay_empty(tmp_path):

@@ -137,7 +137,7 @@ def test_every_top_level_setting_is_in_the_file():
 
 def test_weights_go_by_term_then_condition_then_kind():
     from pinn.problem.language import read_problem
-    from pinn.run.setup import _weight
+    from pinn.run.configuration import weight_of
 
     problem = read_problem(
         {
@@ -148,6 +148,6 @@ def test_weights_go_by_term_then_condition_then_kind():
         }
     )
     chosen = configuration("weights.initial=7", "weights.equations=3", "weights.walls=5")
-    found = {row.name: _weight(chosen, row) for row in problem.residuals}
+    found = {row.name: weight_of(chosen, row) for row in problem.residuals}
     assert found == {"wave": 3, "initial.u": 7, "initial.u_t": 7, "walls": 5}
-    assert _weight(configuration(), problem.conditions[0]) == 100
+    assert weight_of(configuration(), problem.conditions[0]) == 100

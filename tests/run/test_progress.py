@@ -8,7 +8,7 @@ import pytest
 
 from pinn.run.history import Table
 from pinn.run.progress import Progress, duration, line, shorten
-from pinn.run.signals import Interruption
+from pinn.run.signals import Interruption, terminable
 
 
 class Terminal(io.StringIO):
@@ -89,6 +89,20 @@ def test_the_first_signal_asks_and_the_second_stops():
             os.kill(os.getpid(), signal.SIGINT)
             signal.sigtimedwait([], 1)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="the system has no SIGUSR1")
+def test_a_warning_interrupts_and_may_come_again():
+    before = signal.getsignal(signal.SIGUSR1)
+    with terminable(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    with Interruption() as interruption:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        assert interruption.requested == "SIGUSR1"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGUSR1) is before
 
 
 def test_an_estimate_that_is_withheld_now_replaces_the_one_before(here, small, monkeypatch):

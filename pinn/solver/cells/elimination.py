@@ -8,6 +8,7 @@ normal equations are never formed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -71,6 +72,11 @@ def bisection(centers: Array) -> Tree:
     return tree(np.arange(len(centers)))
 
 
+def leaves(tree: Tree) -> list[int]:
+    """Return the numbers in a tree from its first leaf to its last."""
+    return [tree] if isinstance(tree, int) else [number for half in tree for number in leaves(half)]
+
+
 def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree) -> list[Eliminated]:
     """Eliminate every block that some rows touch, from the leaves of a tree over the rows to its root.
 
@@ -78,11 +84,17 @@ def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree) -> lis
     ----------
     sizes : number of unknowns of every block.
     """
-    left = dict.fromkeys(sizes, 0)
-    for each in rows:
-        for block in each.blocks:
-            left[block] += 1
-    done: list[Eliminated] = []
+    return reduce(rows, sizes, tree, Counter(block for each in rows for block in each.blocks))[0]
+
+
+def reduce(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree, touched: Mapping[int, int]) -> tuple[list[Eliminated], Rows]:
+    """Eliminate every block that no rows but these touch, and return what is left to say of the others.
+
+    Parameters
+    ----------
+    touched : by how many sets of rows each block is touched, also of those that are not here.
+    """
+    left, done = dict(touched), []
 
     def reduced(node: Tree) -> Rows:
         parts = [rows[node]] if isinstance(node, int) else [reduced(half) for half in node]
@@ -98,13 +110,12 @@ def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree) -> lis
             done.append(found)
         return rest
 
-    reduced(tree)
-    return done
+    return done, reduced(tree)
 
 
-def substitute(done: Iterable[Eliminated], sizes: Mapping[int, int]) -> dict[int, Array]:
-    """Return the unknowns of all blocks."""
-    known: dict[int, Array] = {}
+def substitute(done: Iterable[Eliminated], sizes: Mapping[int, int], known: Mapping[int, Array] | None = None) -> dict[int, Array]:
+    """Return the unknowns of all blocks, of which some are ``known`` before."""
+    known = dict(known or {})
     for each in reversed(list(done)):
         ends = np.cumsum([sizes[block] for block in each.blocks])[:-1]
         known.update(zip(each.blocks, np.split(each.solve(known), ends), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -161,13 +161,20 @@ class March:
     ----------
     cells : equal cells along each coordinate to begin with; along time, slabs. weights : of mean squares,
         by residual; `System` has those that are not named.
+    system : makes the system of a cover.
     """
 
     def __init__(
-        self, problem: Problem, basis: Basis, limits: Limits, cells: Mapping[str, int], weights: Mapping[str, float] | None = None
+        self,
+        problem: Problem,
+        basis: Basis,
+        limits: Limits,
+        cells: Mapping[str, int],
+        weights: Mapping[str, float] | None = None,
+        system: Callable[..., System] = System,
     ):
         self.problem, self.basis, self.limits, self.marching = problem, basis, limits, Marching(problem)
-        self.weights = dict(weights or {})
+        self.weights, self._system = dict(weights or {}), system
         self.time = self.marching.axis
         self.space = tuple(axis for axis in range(problem.dim) if axis != self.time)
         self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
@@ -248,7 +255,7 @@ class March:
         if progress.slabs and self.time is not None:
             rows, before = self.marching.always, progress.slabs[-1]
             known = given(self.problem, field, self.time, before.jets, WEIGHT)
-        system = System(self.problem, field, rows, known, self.weights)
+        system = self._system(self.problem, field, rows, known, self.weights)
 
         def missing(coefficients: Array) -> Array:
             scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from pinn.problem.calculus import jets, leaves
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.tree import Integral, Operator
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
-from pinn.solver.cells.elimination import Rows, bisection, condense, eliminate, substitute
+from pinn.solver.cells.elimination import Eliminated, Rows, bisection, condense, eliminate, substitute
 
 Array = np.ndarray
 
@@ -35,6 +36,25 @@ OWN = -1
 """Number of the block of a cell's own coefficients; traces are the others."""
 
 
+class Condensed(NamedTuple):
+    """Cells whose own coefficients have been eliminated.
+
+    Attributes
+    ----------
+    cells : the coefficients of each in terms of traces. left : what each says about these. total : sum of its squares before.
+    touched : by how many cells each trace is touched, of all that there are.
+    """
+
+    cells: list[Eliminated]
+    left: list[Rows]
+    total: float
+    touched: Mapping[int, int]
+
+    def move(self, known: Mapping[int, Array]) -> Array:
+        """Return the coefficients of the cells, (cells, unknowns · features), for known traces."""
+        return np.stack([each.solve(known) for each in self.cells])
+
+
 class System:
     """The rows r(c) of a problem on a cover.
 
@@ -45,6 +65,10 @@ class System:
     ----------
     field : cover and features. residuals : equations and conditions that hold here, without periodic ones, which the cover knows.
     known : further values to take. weights : of squares, by residual; without it conditions have `WEIGHT`².
+
+    Attributes
+    ----------
+    sizes : number of unknowns of a cell, under `OWN`, and of every trace under its number.
     """
 
     def __init__(
@@ -69,7 +93,7 @@ class System:
         for number, trace in enumerate(self.traces):
             for side in trace.sides:
                 self._sides[side.cell].append((number, self._matrix(side, trace, trace.modes)))
-        self._sizes = {OWN: field.shape[1] * field.shape[2], **{number: trace.size for number, trace in enumerate(self.traces)}}
+        self.sizes = {OWN: field.shape[1] * field.shape[2], **{number: trace.size for number, trace in enumerate(self.traces)}}
         self._weights: list[Array] = []
         self._factors: list[Array] = []
 
@@ -82,23 +106,31 @@ class System:
 
     def step(self, coefficients: Array) -> Step:
         """Return the step that makes the linearised rows least."""
+        found = self.condensed(coefficients, np.arange(self.field.cover.num_cells))
+        done = eliminate(found.left, self.sizes, bisection(self.field.cover.centers))
+        return Step(found.move(substitute(done, self.sizes)).reshape(coefficients.shape), math.sqrt(found.total))
+
+    def condensed(self, coefficients: Array, cells: Array) -> Condensed:
+        """Return some cells' own coefficients in terms of the traces, and what their linearised rows say about these."""
         with np.errstate(all="ignore"):
-            triangles, traces = self._equations(coefficients), self._values(coefficients)
-        lines = self._lines(coefficients, traces)
+            triangles, traces = self._equations(coefficients, cells), self._values(coefficients)
+        lines = self._lines(coefficients, traces, cells)
         if not np.isfinite(triangles).all():
             raise FloatingPointError("an equation or its slope is not finite where the solve begins or has come to")
-        cells, left, total = [], [], 0.0
-        for triangle, others in zip(triangles, lines, strict=True):
-            own = [Rows((OWN,), triangle[:, :-1], triangle[:, -1]), *others]
+        eliminated, left, total = [], [], 0.0
+        for triangle, cell in zip(triangles, cells, strict=True):
+            own = [Rows((OWN,), triangle[:, :-1], triangle[:, -1]), *lines[cell]]
             total += sum(float(each.right @ each.right) for each in own)
             touched = tuple(dict.fromkeys(block for each in own for block in each.blocks if block != OWN))
-            found, rest = condense((OWN,), self._sizes, touched, own)
-            cells.append(found)
+            found, rest = condense((OWN,), self.sizes, touched, own)
+            eliminated.append(found)
             left.append(rest)
-        done = eliminate(left, self._sizes, bisection(self.field.cover.centers))
-        known = substitute(done, self._sizes)
-        move = np.stack([each.solve(known) for each in cells]).reshape(coefficients.shape)
-        return Step(move, math.sqrt(total))
+        touched_by = Counter(block for cell, rows in enumerate(lines) for block in self._touched(cell, rows))
+        return Condensed(eliminated, left, total, touched_by)
+
+    def _touched(self, cell: int, rows: Sequence[Rows]) -> set[int]:
+        """Return the traces that rows of a cell touch."""
+        return {number for number, _ in self._sides[cell]} | {block for each in rows for block in each.blocks if block != OWN}
 
     def norm(self, coefficients: Array) -> float:
         """Return |r| with the weights of the last step."""
@@ -142,32 +174,32 @@ class System:
                 found[number] += matrix @ coefficients[cell].ravel() / len(self.traces[number].sides)
         return found
 
-    def _equations(self, coefficients: Array) -> Array:
-        """Return triangular factors of the equations' rows with their right sides, (cells, n + 1, n + 1)."""
+    def _equations(self, coefficients: Array, cells: Array) -> Array:
+        """Return triangular factors of the rows of some cells' equations with their right sides, (cells, n + 1, n + 1)."""
         equations = self.interior.linearise(coefficients)
         self._weights = [
             self._given_weights[term.name] * _inverse(sum(np.abs(values) for values in slopes.values()).max(axis=1))
             for term, (_, slopes) in zip(self.interior.terms, equations, strict=True)
         ]
-        num_cells, unknowns, size = self.field.shape
+        _, unknowns, size = self.field.shape
         points, width = len(self.field.basis.points), unknowns * size + 1
         height = len(equations) * points
-        result = np.zeros((num_cells, min(height, width), width))
+        result = np.zeros((len(cells), min(height, width), width))
         at_once = max(1, NUMBERS_AT_ONCE // max(height * width, 1))
-        for start in range(0, num_cells if height else 0, at_once):
-            part = slice(start, min(start + at_once, num_cells))
-            rows = np.zeros((part.stop - start, height, width))
+        for start in range(0, len(cells) if height else 0, at_once):
+            part = cells[start : start + at_once]
+            rows = np.zeros((len(part), height, width))
             for number, ((residual, slopes), weight) in enumerate(zip(equations, self._weights, strict=True)):
                 target = rows[:, number * points : (number + 1) * points]
                 for (unknown, index), values in slopes.items():
                     weighted = (weight[part, None] * values[part])[:, :, None]
                     target[:, :, unknown * size : (unknown + 1) * size] += weighted * self.field.basis.table(index)
                 target[:, :, -1] = -weight[part, None] * residual[part]
-            result[part] = np.linalg.qr(rows, mode="r")
+            result[start : start + at_once] = np.linalg.qr(rows, mode="r")
         return result
 
-    def _lines(self, coefficients: Array, traces: Sequence[Array]) -> list[list[Rows]]:
-        """Return all other rows by cell."""
+    def _lines(self, coefficients: Array, traces: Sequence[Array], cells: Array) -> list[list[Rows]]:
+        """Return all other rows by cell, those that hold a cell to its traces for some cells only."""
         found: list[list[Rows]] = [[] for _ in range(self.field.cover.num_cells)]
         self._factors = []
         for condition in self.conditions:
@@ -181,8 +213,8 @@ class System:
             self._factors.append(factors)
         for cell, matrix, right in self._given:
             found[cell].append(Rows((OWN,), matrix, right - matrix @ coefficients[cell].ravel()))
-        for cell, sides in enumerate(self._sides):
-            for number, matrix in sides:
+        for cell in cells:
+            for number, matrix in self._sides[cell]:
                 right = traces[number] - matrix @ coefficients[cell].ravel()
                 found[cell].append(Rows((OWN, number), np.hstack([matrix, -np.eye(len(right))]), right))
         return found
