@@ -121,6 +121,15 @@ class Field:
     boxes: np.ndarray | None = None
     cuts: np.ndarray = np.empty((0, 0, 2))
 
+    @property
+    def places(self) -> list[slice]:
+        """Where the parameters of each network lie in θ."""
+        return [slice(0, self.num_params)]
+
+    def seen(self, points: np.ndarray, side: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
+        return np.arange(len(points)), np.zeros(len(points), int)
+
     def draw_interfaces(self, points: Points, seed: int, epoch: int) -> dict[str, Sites]:
         """Return nothing: a single network has no faces."""
         return {}

@@ -20,7 +20,7 @@ from pinn.run.cell_size import on_cells, size_in_cells
 from pinn.run.configuration import in_cells, training
 from pinn.run.environment import memory_gigabytes
 from pinn.run.folder import refuse_unusable
-from pinn.run.prepare import Prepared, prepare
+from pinn.run.prepare import Prepared, prepare, turns
 from pinn.run.progress import duration
 from pinn.run.size import BASE_MEGABYTES, OPERATIONS_PER_SECOND, Size
 from pinn.run.words import Words
@@ -54,13 +54,13 @@ def size(prepared: Prepared) -> Size:
     bytes_per_number = 8 if configuration.precision == "float64" else 4
     varying = 1 + (len(carried) if problem.periodic or points.directions else len(carried) / SMALLEST_CHUNK)
     held = sum(rows) * varying * (problem.dim + 2) * bytes_per_number * 2
-    stages = list(solver.stages.values())
-    memory = max(numbers_of(stage, params, sum(rows)) for stage in stages) * bytes_per_number * 1.5
+    stages, (most, mean, num_turns) = list(solver.stages.values()), _at_once(prepared)
+    memory = max(numbers_of(stage, round(most * params), round(most * sum(rows))) for stage in stages) * bytes_per_number * 1.5
     together = max(CHUNK_NUMBERS // (len(carried) * network.width * getattr(network, "depth", 1)), SMALLEST_CHUNK)
     chunk = network.memory(problem, min(sum(rows), CHUNK_POINTS, together), carried, configuration.precision)
-    operations = 6.0 * sum(rows) * len(carried) * active
+    operations = 6.0 * sum(rows) * len(carried) * active * mean
     return Size(
-        sum(rows), sum(rows), params, sum(stage.steps for stage in stages),
+        sum(rows), sum(rows), params, sum(stage.steps for stage in stages) * num_turns,
         BASE_MEGABYTES / 1e3 + (held + memory + chunk) / 1e9,
         1e-3 + operations / (OPERATIONS_PER_SECOND * configuration.threads),
     )  # fmt: skip
@@ -75,6 +75,12 @@ def _parameters(prepared: Prepared) -> tuple[int, float]:
         return params, params
     found = members(decomposition, network, problem)
     return found.num_params, found.seen * found.num_params / found.num_cells
+
+
+def _at_once(prepared: Prepared) -> tuple[float, float, int]:
+    """Return the share of the networks that are trained at a time, at most and on average, and in how many turns."""
+    shares = [float(turn.unknown.mean()) for turn in turns(*prepared)] or [1.0]
+    return max(shares), sum(shares) / len(shares), len(shares)
 
 
 def _channels(prepared: Prepared) -> tuple:
@@ -149,7 +155,8 @@ def megabytes_on_disk(prepared: Prepared) -> float:
     if in_cells(prepared.configuration):
         return 20.0
     stages = training(prepared.configuration).solver.stages.values()
-    saved = max(numbers_of(stage, expected.num_parameters, 0) for stage in stages) * 8 * 3
+    params = round(_at_once(prepared)[0] * expected.num_parameters)
+    saved = (expected.num_parameters + max(numbers_of(stage, params, 0) for stage in stages)) * 8 * 3
     return 10.0 + (saved + expected.steps * 200.0) / 1e6
 
 
@@ -209,7 +216,9 @@ def _on_training(prepared: Prepared, expected: Size) -> Iterator[str]:
     yield f"points      {expected.num_points}"
     yield f"channels    {len(_channels(prepared))} carried through the network for the equations"
     yield f"parameters  {expected.num_parameters} ({type(configuration.network).__name__}{_count(prepared)})"
-    yield f"solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}"
+    num_turns = len(turns(*prepared))
+    together = f", in each of {num_turns} turns" if num_turns else ""
+    yield f"solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}{together}"
     yield f"memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB"
     longest = duration(expected.steps * expected.seconds_per_step)
     yield f"training    at most about {longest} with {configuration.threads} threads"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinn.field.decomposition.settings import Whole
+from pinn.field.decomposition.settings import Whole, supports
 from pinn.problem.directions import estimated, nonlinear_in
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
@@ -19,6 +19,8 @@ from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, in_cells, read_configuration
 from pinn.run.decide import decided, is_open
 from pinn.run.sources import Given, read_source
+from pinn.solver.staged import Staged
+from pinn.solver.sweep import Turn
 
 
 class Prepared(NamedTuple):
@@ -51,6 +53,7 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
     check_names(configuration, problem)
     check_cells(configuration, problem)
     check_decomposition(configuration, problem)
+    turns(configuration, problem)
     check_directions(configuration, problem)
     check_quantities(problem, where)
     return Prepared(configuration, problem)
@@ -117,6 +120,21 @@ def check_decomposition(configuration: Configuration, problem: Problem) -> None:
     if not isinstance(decomposition, Whole):
         for cover in decomposition.covers(problem):
             decomposition.partition(cover, problem)
+
+
+def turns(configuration: Configuration, problem: Problem) -> list[Turn]:
+    """Return in which turns networks are trained, none where all of them are trained together.
+
+    Raises
+    ------
+    BadInput : a sweep of a single network, or one that the cells have no turns for.
+    """
+    solver, decomposition = configuration.solver, configuration.decomposition
+    if not isinstance(solver, Staged) or solver.sweep is None:
+        return []
+    if isinstance(decomposition, Whole):
+        raise BadInput("needs a network in every cell: take a decomposition, such as cuts", "solver.sweep")
+    return solver.sweep.turns(supports(decomposition, problem), problem.names)
 
 
 def check_directions(configuration: Configuration, problem: Problem) -> None:

@@ -144,6 +144,19 @@ class DecomposedField(Field):
         self.constraint = Constraint(problem, hard)
         self.satisfied = self.constraint.satisfied + self._periodic()
 
+    @property
+    def places(self) -> list[slice]:
+        """Where the parameters of each network lie in θ, level by level."""
+        each = [(level.place.start, level.stack.part(member)) for level in self.levels for member in range(level.stack.count)]
+        return [slice(start + part.start, start + part.stop) for start, part in each]
+
+    def seen(self, points: np.ndarray, side: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
+        found = [level.pairs(points, side) for level in self.levels]
+        firsts = np.cumsum([0, *(level.cover.num_cells for level in self.levels)])
+        cells = [first + pairs.cells for first, pairs in zip(firsts, found, strict=False)]
+        return np.concatenate([pairs.points for pairs in found]), np.concatenate(cells)
+
     def initial(self, seed: int) -> Tensor:
         """Return θ (params,) at the start, one member after the other, level by level."""
         return torch.cat([level.stack.initial(seed, number) for number, level in enumerate(self.levels)])

@@ -130,15 +130,20 @@ def members(decomposition: Decomposition, network: Network, problem: Problem) ->
     """Return how large a field with a network in every cell is."""
     from pinn.field.layout import Layout
 
-    covers = decomposition.covers(problem)
-    count = sum(cover.num_cells for cover in covers)
+    levels = supports(decomposition, problem)
+    count = sum(cover.num_cells for cover, _ in levels)
     each = Layout(network.shapes((1,) * problem.dim, len(problem.unknowns))).num_params
-    return Members(count, count * each, sum(_seen(decomposition.partition(cover, problem), cover) for cover in covers))
+    return Members(count, count * each, sum(_seen(boxes, cover) for cover, boxes in levels))
 
 
-def _seen(partition: Partition | None, cover: Cover) -> float:
+def supports(decomposition: Decomposition, problem: Problem) -> list[tuple[Cover, np.ndarray]]:
+    """Return the covers, each with the boxes that its networks see, (cells, dim, 2)."""
+    found = [(cover, decomposition.partition(cover, problem)) for cover in decomposition.covers(problem)]
+    return [(cover, cover.boxes if partition is None else partition.supports) for cover, partition in found]
+
+
+def _seen(supports: np.ndarray, cover: Cover) -> float:
     """Return the volume of all supports in that of the domain."""
-    supports = cover.boxes if partition is None else partition.supports
     return float(np.prod(np.ptp(supports, axis=2), axis=1).sum() / np.prod(np.ptp(cover.domain, axis=1)))
 
 
