@@ -126,6 +126,11 @@ class Field:
         """Where the parameters of each network lie in θ."""
         return [slice(0, self.num_params)]
 
+    @property
+    def kinds(self) -> np.ndarray:
+        """Equal numbers for networks with equal settings, (networks,)."""
+        return np.zeros(1, int)
+
     def seen(self, points: np.ndarray, side: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
         return np.arange(len(points)), np.zeros(len(points), int)

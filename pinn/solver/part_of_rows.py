@@ -27,7 +27,7 @@ def part_of(turn: Turn, field: Field) -> Part:
     def positions(networks: np.ndarray) -> np.ndarray:
         return np.concatenate([np.arange(0), *(np.arange(field.places[k].start, field.places[k].stop) for k in networks)])
 
-    moved = np.flatnonzero(turn.guess != np.arange(len(turn.guess)))
+    moved = np.flatnonzero((turn.guess != np.arange(len(turn.guess))) & (field.kinds == field.kinds[turn.guess]))
     silent = np.intersect1d(positions(np.flatnonzero(turn.silent)), field.layout.parts["linear"])
     places = positions(np.flatnonzero(turn.unknown)), positions(moved), positions(turn.guess[moved]), silent
     return Part(turn.name, *(torch.as_tensor(each, device=field.device) for each in places))
