@@ -66,6 +66,10 @@ def values(name: str, *found: object) -> list[str]:
 ACTIVATIONS = ["tanh", "sin", "gelu", "swish", "softplus", "sigmoid"]
 RULES = ["sobol", "latin_hypercube", "uniform", "grid", "chebyshev"]
 CUTS = ["network.degree=20 solver.most_cells=1", "solver.cells={}", "solver.cells={x:4}", "network.degree=6 solver.cells={x:4}"]
+SHORT = "solver.stages.adam.steps=100 solver.stages.broyden.steps=300"
+SLABS = f"solver=adam_broyden decomposition=time_slabs network.width=12 network.depth=2 {SHORT}"
+SWEEPS = ["solver.sweep=null", "solver.stages.adam.steps=800 solver.stages.broyden.steps=2400", "solver.sweep=t"]
+"""Eight slabs at once with as many steps as each has in turn, then with as many as all have in turn, and in turn."""
 CANDIDATES = ["points.candidates=1", "points.candidates=4", "points.candidates=8 points.power=2"]
 JOINS = [
     "decomposition=none",
@@ -95,6 +99,7 @@ ABLATIONS = [
     Ablation("redraw", EASY, TRAINED, values("points.redraw", "null", 50, 200), "points.redraw=200"),
     Ablation("candidates", FRONTS, f"{TRAINED[:-4]}3000", CANDIDATES, CANDIDATES[0]),
     Ablation("decomposition", FRONTS, JOINED, JOINS, JOINS[0]),
+    Ablation("sweep", "convection allen_cahn", SLABS, SWEEPS, SWEEPS[0]),
     Ablation("hard", EASY, TRAINED, values("hard", "[]", "[walls]"), "hard=[]"),
     Ablation("precision", EASY, TRAINED, values("precision", "float64", "float32"), "precision=float64"),
     Ablation("solvers", EASY, TIMED, SOLVERS, SOLVERS[0]),

@@ -125,6 +125,20 @@ class Field:
         """Return None: a single network has no windows."""
         return None
 
+    @property
+    def places(self) -> list[slice]:
+        """Where the parameters of each network lie in θ."""
+        return [slice(0, self.num_params)]
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """Equal numbers for networks with equal settings, (networks,)."""
+        return np.zeros(1, int)
+
+    def seen(self, points: np.ndarray, side: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
+        return np.arange(len(points)), np.zeros(len(points), int)
+
     def draw_interfaces(self, points: Points, seed: int, epoch: int) -> dict[str, Sites]:
         """Return nothing: a single network has no faces."""
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -69,15 +70,16 @@ class Stack:
         may_compile = self.device.type == "cpu" and compiler.is_available()
         self.compiled = may_compile and (network.width <= WIDEST_COMPILED if compiled is None else compiled)
 
-    def initial(self, seed: int, number: int = 0) -> Tensor:
-        """Return θ at the start; every member is drawn on its own, and the first ones stay when members are added.
+    def initial(self, seed: int, number: int = 0, names: Sequence[int] | None = None) -> Tensor:
+        """Return θ at the start; every member is drawn on its own, by its name, whatever others there are.
 
         Parameters
         ----------
         number : of this stack among several.
+        names : whole numbers, (members,); 0 … members − 1 by default.
         """
         name = f"network/{number}" if number else "network"
-        drawn = [self.network.draw(self.layout.shapes, generator(seed, name, k)) for k in range(self.count)]
+        drawn = [self.network.draw(self.layout.shapes, generator(seed, name, k)) for k in names or range(self.count)]
         return self.tensor(np.concatenate([self.layout.pack(values) for values in drawn]))
 
     def part(self, member: int) -> slice:

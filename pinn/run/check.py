@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-from pinn.field.decomposition.settings import Whole, members
+from pinn.field.decomposition.networks import Members, members
+from pinn.field.decomposition.settings import Whole
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
 from pinn.problem.calculus import jets
@@ -20,7 +21,7 @@ from pinn.run.cell_size import on_cells, size_in_cells
 from pinn.run.configuration import in_cells, training
 from pinn.run.environment import memory_gigabytes
 from pinn.run.folder import refuse_unusable
-from pinn.run.prepare import Prepared, prepare, remarks
+from pinn.run.prepare import Prepared, prepare, remarks, turns
 from pinn.run.progress import duration
 from pinn.run.size import BASE_MEGABYTES, OPERATIONS_PER_SECOND, Size
 from pinn.run.words import Words
@@ -47,34 +48,62 @@ def size(prepared: Prepared) -> Size:
     settings = in_cells(configuration)
     if settings is not None:
         return size_in_cells(settings, problem)
-    points, (solver, network) = configuration.points, training(configuration)
+    points, solver = configuration.points, training(configuration).solver
     rows = [points.interior if row.kind == "equation" else points.surface for row in problem.residuals]
     carried = _channels(prepared)
     params, active = _parameters(prepared)
     bytes_per_number = 8 if configuration.precision == "float64" else 4
     varying = 1 + (len(carried) if problem.periodic or points.directions else len(carried) / SMALLEST_CHUNK)
     held = sum(rows) * varying * (problem.dim + 2) * bytes_per_number * 2
-    stages = list(solver.stages.values())
-    memory = max(numbers_of(stage, params, sum(rows)) for stage in stages) * bytes_per_number * 1.5
-    together = max(CHUNK_NUMBERS // (len(carried) * network.width * getattr(network, "depth", 1)), SMALLEST_CHUNK)
-    chunk = network.memory(problem, min(sum(rows), CHUNK_POINTS, together), carried, configuration.precision)
-    operations = 6.0 * sum(rows) * len(carried) * active
+    stages, (most, mean, num_turns) = list(solver.stages.values()), _at_once(prepared)
+    memory = max(numbers_of(stage, round(most * params), round(most * sum(rows))) for stage in stages) * bytes_per_number * 1.5
+    chunk = max(_memory(network, prepared, sum(rows), carried) for network in _networks(prepared))
+    operations = 6.0 * sum(rows) * len(carried) * active * mean
     return Size(
-        sum(rows), sum(rows), params, sum(stage.steps for stage in stages),
+        sum(rows), sum(rows), params, sum(stage.steps for stage in stages) * num_turns,
         BASE_MEGABYTES / 1e3 + (held + memory + chunk) / 1e9,
         1e-3 + operations / (OPERATIONS_PER_SECOND * configuration.threads),
     )  # fmt: skip
 
 
+def _networks(prepared: Prepared) -> Sequence[Network | ModuleNetwork]:
+    """Return all different networks."""
+    found = _members(prepared)
+    return [training(prepared.configuration).network] if found is None else found.networks
+
+
+def _memory(network: Network | ModuleNetwork, prepared: Prepared, num_rows: int, carried: tuple) -> int:
+    """Return about how many bytes one evaluation of a network holds at once."""
+    together = max(CHUNK_NUMBERS // (len(carried) * network.width * getattr(network, "depth", 1)), SMALLEST_CHUNK)
+    num_points = min(num_rows, CHUNK_POINTS, together)
+    return network.memory(prepared.problem, num_points, carried, prepared.configuration.precision)
+
+
 def _parameters(prepared: Prepared) -> tuple[int, float]:
     """Return the number of parameters, and of those that take part at a point."""
-    configuration, problem = prepared
-    network, decomposition = training(configuration).network, configuration.decomposition
-    if isinstance(decomposition, Whole) or isinstance(network, ModuleNetwork):
-        params = network.num_parameters(problem)
+    found = _members(prepared)
+    if found is None:
+        params = training(prepared.configuration).network.num_parameters(prepared.problem)
         return params, params
-    found = members(decomposition, network, problem)
-    return found.num_params, found.seen * found.num_params / found.num_cells
+    return int(found.num_params.sum()), found.active
+
+
+def _members(prepared: Prepared) -> Members | None:
+    """Return how large the networks in cells are; None where there is just one network."""
+    configuration, problem = prepared
+    network, decomposition = configuration.network, configuration.decomposition
+    if isinstance(decomposition, Whole) or not isinstance(network, Network):
+        return None
+    return members(decomposition, network, problem)
+
+
+def _at_once(prepared: Prepared) -> tuple[float, float, int]:
+    """Return the share of the parameters that are trained at a time, at most and on average, and in how many turns."""
+    found = _members(prepared)
+    if found is None or not turns(*prepared):
+        return 1.0, 1.0, 1
+    shares = [float(found.num_params[turn.unknown].sum() / found.num_params.sum()) for turn in turns(*prepared)]
+    return max(shares), sum(shares) / len(shares), len(shares)
 
 
 def _channels(prepared: Prepared) -> tuple:
@@ -149,7 +178,8 @@ def megabytes_on_disk(prepared: Prepared) -> float:
     if in_cells(prepared.configuration):
         return 20.0
     stages = training(prepared.configuration).solver.stages.values()
-    saved = max(numbers_of(stage, expected.num_parameters, 0) for stage in stages) * 8 * 3
+    params = round(_at_once(prepared)[0] * expected.num_parameters)
+    saved = (expected.num_parameters + max(numbers_of(stage, params, 0) for stage in stages)) * 8 * 3
     return 10.0 + (saved + expected.steps * 200.0) / 1e6
 
 
@@ -195,12 +225,11 @@ def command(words: Words) -> int:
 
 def _count(prepared: Prepared) -> str:
     """Return how many networks there are, where there is one in every cell."""
-    configuration, problem = prepared
-    network, decomposition = configuration.network, configuration.decomposition
-    if isinstance(decomposition, Whole) or not isinstance(network, Network):
+    found = _members(prepared)
+    if found is None:
         return ""
-    found = members(decomposition, network, problem)
-    return f" in each of {found.num_cells} cells, {found.seen:.1f} of which see a point on average"
+    different = f" with {len(found.networks)} different settings" if len(found.networks) > 1 else ""
+    return f" in each of {len(found.num_params)} cells{different}, {found.seen:.1f} of which see a point on average"
 
 
 def _on_training(prepared: Prepared, expected: Size) -> Iterator[str]:
@@ -208,8 +237,11 @@ def _on_training(prepared: Prepared, expected: Size) -> Iterator[str]:
     stages = training(configuration).solver.stages.items()
     yield f"points      {expected.num_points}"
     yield f"channels    {len(_channels(prepared))} carried through the network for the equations"
-    yield f"parameters  {expected.num_parameters} ({type(configuration.network).__name__}{_count(prepared)})"
-    yield f"solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}"
+    names = dict.fromkeys(type(network).__name__ for network in _networks(prepared))
+    yield f"parameters  {expected.num_parameters} ({' or '.join(names)}{_count(prepared)})"
+    num_turns = len(turns(*prepared))
+    together = f", in each of {num_turns} turns" if num_turns else ""
+    yield f"solver      {', '.join(f'{name} {stage.steps} steps' for name, stage in stages)}{together}"
     yield f"memory      about {expected.gigabytes:.1f} GB of {memory_gigabytes():.0f} GB"
     longest = duration(expected.steps * expected.seconds_per_step)
     yield f"training    at most about {longest} with {configuration.threads} threads"

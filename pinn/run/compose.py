@@ -38,7 +38,7 @@ from pinn.run.overrides import paths, prepare, quoted, read, unknown_option, unk
 
 SPOKEN_OF = {
     "least_squares": ("solver.tolerance", "solver.cells", "solver.most_cells", "solver.steps", "solver.seconds", "network.degree"),
-    "adam_broyden": ("solver.stages", "solver.until", "solver/until", "stage@solver.stages", "network", "points"),
+    "adam_broyden": ("solver.stages", "solver.until", "solver.sweep", "solver/until", "stage@solver.stages", "network", "points"),
 }
 """Solvers, and the settings that speak of one when none is chosen."""
 

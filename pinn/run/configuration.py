@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import pinn
+from pinn.field.decomposition.networks import networks
 from pinn.field.decomposition.settings import Adaptive, Cuts, Regions, Whole, Windows
 from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
@@ -199,6 +200,8 @@ def _check_members(configuration: Configuration) -> None:
         raise BadInput("must be none with a module of one's own", "decomposition")
     if isinstance(network, Network) and network.factorisation.mean is not None:
         raise BadInput("must be null with a decomposition", "network.factorisation.mean")
+    if isinstance(network, Network) and not isinstance(configuration.decomposition, Whole):
+        networks(configuration.decomposition.boxes, network)
     if configuration.derivatives != "taylor":
         raise BadInput("must be taylor with a decomposition", "derivatives")
     if configuration.points.directions is not None:

@@ -139,10 +139,14 @@ def _finished(folder: RunFolder, status: Mapping[str, Any]) -> Outcome:
 def _go_on(setup: Setup, folder: RunFolder, content: dict | None, notice: str, progress: Progress, begin: float) -> Outcome:
     if notice:
         progress.say(notice)
-    stage = f"{content['state']['stage']} step {content['state']['step']}" if content else "the beginning"
+    stage = f"{_label(content['state'])} step {content['state']['step']}" if content else "the beginning"
     folder.log(f"resume at {stage} {notice}".rstrip())
     progress.say(f"resume at {stage}")
     return _try_twice(setup, folder, content, progress, begin)
+
+
+def _label(state: Mapping[str, Any]) -> str:
+    return f"{state['stage']} {state.get('part', '')}".rstrip()
 
 
 def _refuse_changes(prepared: Prepared, saved: str) -> None:
@@ -236,7 +240,7 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     with Interruption() as interruption:
         state = train(setup, folder, saved, setup.error_of(judge.quick), interruption, progress, judge.label)
         if interruption.requested:
-            message = f"interrupted at {state.stage} step {state.step}, saved; go on with pinn resume {folder.path}"
+            message = f"interrupted at {state.label} step {state.step}, saved; go on with pinn resume {folder.path}"
             return Outcome(folder, INTERRUPTED, message, {})
     seconds["solve"] = state.seconds
     return _conclude(setup, folder, state, judge, seconds, progress)

@@ -79,11 +79,11 @@ class Judge:
         configuration, problem = self.setup.prepared.configuration, self.problem
         return {
             "problem": problem.name, "name": problem.title, "solver": configuration.solver.title,
-            **self.setup.description(state),
             "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
             "loss": state.loss, "terms": dict(state.losses),
             "equations": {row.name: row.text for row in problem.equations},
             "conditions": {row.name: row.text for row in problem.conditions},
+            **self.setup.description(state),
         }  # fmt: skip
 
     def compare_with_classical(self, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinn.field.decomposition.settings import Cuts, Whole
+from pinn.field.decomposition.settings import NETWORK, Cuts, Whole, supports
 from pinn.problem.directions import estimated, nonlinear_in
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
@@ -17,8 +17,12 @@ from pinn.problem.text import Document
 from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, in_cells, read_configuration
-from pinn.run.decide import decided, is_open, with_cells
+from pinn.run.decide import ANY_PROBLEM, decided, is_open, with_cells
+from pinn.run.options import groups
+from pinn.run.overrides import unknown_option
 from pinn.run.sources import Given, read_source
+from pinn.solver.staged import Staged
+from pinn.solver.sweep import Turn
 
 
 class Prepared(NamedTuple):
@@ -46,15 +50,39 @@ def prepare_settings(settings: Mapping[str, Any], given: Given | None = None) ->
     if is_open(settings):
         problem = read_problem(settings["problem"], settings["name"], where)
         settings = decided(settings, problem)
-    configuration = read_configuration(settings)
+    configuration = read_configuration(with_networks(settings))
     problem = problem or read_problem(configuration.problem, configuration.name, where)
     configuration = with_cells(configuration, problem)
     check_names(configuration, problem)
     check_cells(configuration, problem)
     check_decomposition(configuration, problem)
+    turns(configuration, problem)
     check_directions(configuration, problem)
     check_quantities(problem, where)
     return Prepared(configuration, problem)
+
+
+def with_networks(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in which boxes whose network is the name of an option have its settings.
+
+    Raises
+    ------
+    BadInput : an option that does not exist.
+    """
+    decomposition = settings.get("decomposition")
+    boxes = decomposition.get("boxes") if isinstance(decomposition, Mapping) else None
+    if not isinstance(decomposition, Mapping) or not isinstance(boxes, (list, tuple)):
+        return dict(settings)
+    found = []
+    for number, box in enumerate(boxes):
+        name = box.get(NETWORK) if isinstance(box, Mapping) else None
+        if isinstance(name, str):
+            options = groups()[NETWORK]
+            if name not in options:
+                raise BadInput(f"decomposition.boxes[{number}]: {unknown_option(NETWORK, name, options)}")
+            box = {**box, NETWORK: compose(ANY_PROBLEM, [f"network={name}"])[NETWORK]}
+        found.append(box)
+    return {**settings, "decomposition": {**decomposition, "boxes": found}}
 
 
 def _where(document: Document, problem: Mapping[str, Any]) -> Where:
@@ -129,6 +157,21 @@ def check_decomposition(configuration: Configuration, problem: Problem) -> None:
     if not isinstance(decomposition, Whole):
         for cover in decomposition.covers(problem):
             decomposition.partition(cover, problem)
+
+
+def turns(configuration: Configuration, problem: Problem) -> list[Turn]:
+    """Return in which turns networks are trained, none where all of them are trained together.
+
+    Raises
+    ------
+    BadInput : a sweep of a single network, or one that the cells have no turns for.
+    """
+    solver, decomposition = configuration.solver, configuration.decomposition
+    if not isinstance(solver, Staged) or solver.sweep is None:
+        return []
+    if isinstance(decomposition, Whole):
+        raise BadInput("needs a network in every cell: take a decomposition, such as cuts", "solver.sweep")
+    return solver.sweep.turns(supports(decomposition, problem), problem.names)
 
 
 def check_directions(configuration: Configuration, problem: Problem) -> None:

@@ -15,7 +15,9 @@ from pinn.problem.terms import make_term
 from pinn.run.cell_setup import CellSetup, Judging, cell_setup
 from pinn.run.check import size
 from pinn.run.configuration import in_cells, training, weight_of
-from pinn.run.prepare import Prepared
+from pinn.run.prepare import Prepared, turns
+from pinn.run.turns import evened, numbers_in, parts, sites_in
+from pinn.solver.part import Part
 
 if TYPE_CHECKING:
     import torch
@@ -45,21 +47,22 @@ class Drawer:
 
     Attributes
     ----------
-    names : of the terms. theta : where training begins.
+    names : of the terms. theta : where training begins. turns : in which networks are trained, by name.
     """
 
     def __init__(self, prepared: Prepared, field: Field, chunk: int | None, ranks: Ranks | None = None):
-        self._prepared, self._field, self._chunk, self.ranks = prepared, field, chunk, ranks
+        self._prepared, self._field, self.chunk, self.ranks = prepared, field, chunk, ranks
         self._residuals = [*_kept(prepared.problem, field), *field.interfaces]
         self.names = tuple(row.name for row in self._residuals)
         self.theta = field.initial(prepared.configuration.seed)
-        self._last: tuple[int, Rows] | None = None
+        self.turns = {turn.name: turn for turn in turns(*prepared)}
+        self._last: tuple[tuple[int, str], Rows] | None = None
 
-    def __call__(self, epoch: int, chosen: Mapping[str, torch.Tensor] | None = None) -> Rows:
-        """Return the rows at the points of an epoch."""
-        if self._last is None or self._last[0] != epoch:
+    def __call__(self, epoch: int, chosen: Mapping[str, torch.Tensor] | None = None, part: str = "") -> Rows:
+        """Return the rows at the points of an epoch, in a sweep those of a part, else all."""
+        if self._last is None or self._last[0] != (epoch, part):
             self._last = None
-            self._last = epoch, self._drawn({"epoch": epoch, "chosen": chosen})
+            self._last = (epoch, part), self._drawn({"epoch": epoch, "chosen": chosen, "part": part})
         return self._last[1]
 
     def _drawn(self, points: Mapping[str, Any]) -> Any:
@@ -69,7 +72,9 @@ class Drawer:
 
         order(self.ranks, DRAW, self.theta)
         self.ranks.share(points)
-        return SharedRows(self.own(points), lambda: self._rows(self._sites(points)), self.names, self.ranks)
+        sites = self._sites(points)
+        present = [name for name in self.names if name in sites]
+        return SharedRows(self.own(points), lambda: self._rows(self._sites(points)), self.names, self.ranks, present)
 
     def own(self, points: Mapping[str, Any]) -> Rows | None:
         """Return this process' share of the rows at some points; None if it has none."""
@@ -99,12 +104,14 @@ class Drawer:
         return Division(self._field, self.ranks.size)
 
     def _sites(self, points: Mapping[str, Any]) -> dict[str, Sites]:
-        """Return the points of all residuals by name."""
+        """Return the points of all residuals by name, in a sweep those of the rows of a part."""
         configuration, problem = self._prepared
-        sites = configuration.points.draw(problem, configuration.seed, **points)
-        return sites | self._field.draw_interfaces(configuration.points, configuration.seed, points["epoch"])
+        sites = configuration.points.draw(problem, configuration.seed, points["epoch"], points["chosen"])
+        sites |= self._field.draw_interfaces(configuration.points, configuration.seed, points["epoch"])
+        turn = self.turns.get(points["part"])
+        return sites if turn is None else sites_in(turn, self._field, self._residuals, sites)
 
-    def choose(self, epoch: int, theta: torch.Tensor) -> dict[str, torch.Tensor]:
+    def choose(self, epoch: int, theta: torch.Tensor, part: str = "") -> dict[str, torch.Tensor]:
         """Return which candidates of an epoch become points at θ, where the weighted residuals are large."""
         import torch
 
@@ -113,7 +120,10 @@ class Drawer:
         def score(equations: Sequence[Residual], sites: Sites) -> np.ndarray:
             rows = self._rows(dict.fromkeys((row.name for row in equations), sites))
             with torch.no_grad():
-                return rows.residual(theta).reshape(len(equations), -1).norm(dim=0).cpu().numpy()
+                sizes = rows.residual(theta).reshape(len(equations), -1).norm(dim=0).cpu().numpy()
+            if not part:
+                return sizes
+            return evened(sizes, numbers_in(self.turns[part], self._field, equations[0], sites), configuration.points.power)
 
         chosen = configuration.points.choose(problem, configuration.seed, epoch, score)
         return {name: torch.as_tensor(numbers) for name, numbers in chosen.items()}
@@ -125,7 +135,7 @@ class Drawer:
         terms = self._terms(sites)
         if counts is not None:
             terms = [replace(term, count=counts[term.name]) for term in terms]
-        return Rows(self._field, terms, chunk=self._chunk)
+        return Rows(self._field, terms, chunk=self.chunk)
 
     def _terms(self, sites: Mapping[str, Sites]) -> list[Term]:
         configuration, problem = self._prepared
@@ -149,6 +159,7 @@ class NetworkSetup:
     theta: torch.Tensor
     decisions: Mapping[str, Any]
     compiling_before: float = 0.0
+    parts: Sequence[Part] = (Part(),)
 
     @property
     def device(self) -> Any:
@@ -162,9 +173,11 @@ class NetworkSetup:
 
     def first_state(self) -> State:
         """Return where the solve begins."""
-        from pinn.solver.state import State
+        from pinn.solver.staged import first_state
 
-        return State(next(iter(training(self.prepared.configuration).solver.stages)), self.theta, decisions=dict(self.decisions))
+        state = first_state(training(self.prepared.configuration).solver, self.theta, self.parts)
+        state.decisions = dict(self.decisions)
+        return state
 
     def states(self, state: State, judge: Judging | None) -> Iterator[State]:
         """Go on from ``state`` and yield it after each step."""
@@ -173,7 +186,7 @@ class NetworkSetup:
         configuration = self.prepared.configuration
         points, solver = configuration.points, training(configuration).solver
         choose = self.draw.choose if points.candidates > 1 else None
-        return solve(solver, self.draw, self.theta, points.redraw, judge, state, choose)
+        return solve(solver, self.draw, self.theta, points.redraw, judge, state, choose, self.parts)
 
     def steps_of(self, stage: str) -> int:
         """Return how many steps a stage has at most; 0 when nobody knows."""
@@ -195,7 +208,7 @@ class NetworkSetup:
         rows = self.draw(**state.points)
         return {
             "num_parameters": self.field.num_params, "num_rows": rows.num_rows,
-            "weights": {term.name: term.weight for term in rows.terms}, **self._cells(),
+            "weights": {term.name: term.weight for term in rows.terms}, **self._cells(), **self._of_all(rows, state.theta),
             **({} if self.draw.ranks is None else {"processes": self.draw.ranks.description()}),
         }  # fmt: skip
 
@@ -205,6 +218,13 @@ class NetworkSetup:
         if ranks is None or boxes is None or ranks.size <= len(boxes):
             return []
         return [f"{ranks.size} processes have parts of {len(boxes)} cells: cells that several see cost more than they would in one"]
+
+    def _of_all(self, rows: Rows, theta: torch.Tensor) -> dict[str, Any]:
+        """Return loss and terms of all rows after a sweep, whose last state knows those of its last part alone."""
+        if len(self.parts) == 1:
+            return {}
+        value = rows.evaluate(theta)
+        return {"loss": float(value.loss), "terms": dict(zip(rows.names, value.losses.tolist(), strict=True))}
 
     def _cells(self) -> dict[str, Any]:
         """Return what is to be said of cells: nothing of a single network."""
@@ -237,10 +257,11 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks
     field = _field(prepared, _compiled(prepared, decisions))
     draw = Drawer(prepared, field, (decisions or {}).get("chunk"))
     made = {"compiled": field.compiled, "chunk": draw(0).chunk}
+    draw.chunk = made["chunk"]
     if ranks is not None:
         ranks.share(made)
         draw, ranks.like = Drawer(prepared, field, made["chunk"], ranks), draw.theta
-    return NetworkSetup(prepared, field, draw, draw.theta, made, before)
+    return NetworkSetup(prepared, field, draw, draw.theta, made, before, parts(list(draw.turns.values()), field))
 
 
 def set_up_share(prepared: Prepared, ranks: Ranks) -> Drawer:

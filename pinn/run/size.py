@@ -20,7 +20,7 @@ class Size:
     num_points : points of all terms together, those that terms share counted once for each.
     num_rows : residuals.
     num_parameters : parameters of the network.
-    steps : most steps of all stages.
+    steps : most steps of all stages, in all turns of a sweep.
     gigabytes : memory at the peak.
     seconds_per_step : time of one step.
     """

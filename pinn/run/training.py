@@ -76,7 +76,7 @@ def train(
             keeper.write(last)
             _show(last, progress, setup.steps_of(last.stage), keeper.known(label))
             if last.reason:
-                folder.log(f"{last.stage}: {last.step} steps, loss {last.loss:.3e}: {last.reason}")
+                folder.log(f"{last.label}: {last.step} steps, loss {last.loss:.3e}: {last.reason}")
             if last.reason or interruption.requested or keeper.schedule.due():
                 keeper.save(last)
             if interruption.requested:
@@ -94,7 +94,7 @@ def train(
 
 def _show(state: State, progress: Progress, steps: int, known: Known | None) -> None:
     """Show where the solve is, of how many steps of the stage."""
-    progress.step(state.stage, state.step, steps, float(state.loss or 0.0), state.losses, known)
+    progress.step(state.label, state.step, steps, float(state.loss or 0.0), state.losses, known)
 
 
 class Keeper:
@@ -126,7 +126,7 @@ class Keeper:
     def write(self, state: State) -> None:
         """Add a step to both tables."""
         self._written = state.total
-        values = {"step": state.total, "stage": state.stage, "loss": state.loss, **state.losses, "error": state.error}
+        values = {"step": state.total, "stage": state.label, "loss": state.loss, **state.losses, "error": state.error}
         self.history.add(values)
         self.timing.add({"step": state.total, "seconds": round(state.seconds, 6)})
 
@@ -144,7 +144,7 @@ class Keeper:
             "history_bytes": self.history.flush(), "timing_bytes": self.timing.flush(),
         }  # fmt: skip
         checkpoint.save(self.folder / "checkpoint.pt", content)
-        self.folder.set_status("running", state.stage, state.total)
+        self.folder.set_status("running", state.label, state.total)
 
     def close(self) -> None:
         """Close the tables."""

@@ -127,11 +127,20 @@ class SharedRows:
     ----------
     own : the first process' share, None if it has no rows.
     whole : makes all rows.
-    names : of the terms.
+    names : of all terms that there may be.
+    present : those that have rows in some process, all by default.
+
+    Attributes
+    ----------
+    names : of the terms that have rows.
     """
 
-    def __init__(self, own: Rows | None, whole: Callable[[], Rows], names: Sequence[str], ranks: Ranks):
-        self.names, self._own, self._make, self._ranks = tuple(names), own, whole, ranks
+    def __init__(
+        self, own: Rows | None, whole: Callable[[], Rows], names: Sequence[str], ranks: Ranks, present: Sequence[str] | None = None
+    ):
+        self._all, self.names = tuple(names), tuple(names if present is None else present)
+        self._own, self._make, self._ranks = own, whole, ranks
+        self._places = [self._all.index(name) for name in self.names]
 
     @cached_property
     def _whole(self) -> Rows:
@@ -144,10 +153,10 @@ class SharedRows:
         """Return what `pinn.solver.rows.Rows.evaluate` does."""
         begin = time.perf_counter()
         order(self._ranks, EVALUATE, theta)
-        found = self._ranks.evaluate(self._own, theta, self.names)
+        found = self._ranks.evaluate(self._own, theta, self._all)
         self._ranks.together += time.perf_counter() - begin
         self._ranks.evaluations += 1
-        return Value(found[0], found[1 : 1 + len(theta)].clone(), found[1 + len(theta) :].clone())
+        return Value(found[0], found[1 : 1 + len(theta)].clone(), found[1 + len(theta) :][self._places])
 
 
 def order(ranks: Ranks, word: int, theta: Tensor) -> None:

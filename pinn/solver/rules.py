@@ -36,8 +36,9 @@ class Until(Settings):
 
     Parameters
     ----------
-    seconds : time in the loop; checked after each step, so what was computed does not depend on the clock, only how much.
-    loss : the loss is at most this.
+    seconds : time in the loop; checked after each step, so what was computed does not depend on the clock, only how much. In a
+        sweep every part ends when its share is over, and leaves what it did not use to the next one.
+    loss : the loss is at most this; in a sweep that ends a part.
     plateau : ends a stage, not the solve; also accepted as a mapping.
     error : the error, by a reference or by the judge's estimate, is at most this, relative L2.
     check : steps from one look at the error to the next.
@@ -63,7 +64,7 @@ class Until(Settings):
 
 
 class Rules:
-    """The rules of one solve; what they remember is in ``state.rules``.
+    """The rules of one solve; what they remember of a stage is in ``state.rules``.
 
     Parameters
     ----------
@@ -88,14 +89,24 @@ class Rules:
 
     def end_of_solve(self, state: State) -> str:
         """Return why to stop altogether, or ``""``."""
-        until = self._until
-        if until.loss is not None and state.loss <= until.loss:
-            return f"loss {state.loss:.3g} is at most {until.loss:g}"
-        if until.error is not None and state.error is not None and state.error <= until.error:
-            return f"error {state.error:.3g} is at most {until.error:g}"
-        if until.seconds is not None and state.seconds >= until.seconds:
-            return f"{until.seconds:g} seconds are over"
+        error = self._until.error
+        if error is not None and state.error is not None and state.error <= error:
+            return f"error {state.error:.3g} is at most {error:g}"
         return ""
+
+    def end_of_part(self, state: State, share: float = 1.0) -> str:
+        """Return why to end this part of a sweep, or ``""``; until then there is a ``share`` of the seconds."""
+        until, why = self._until, ""
+        if until.loss is not None and state.loss <= until.loss:
+            why = f"loss {state.loss:.3g} is at most {until.loss:g}"
+        elif until.seconds is not None and state.seconds >= until.seconds * share:
+            why = f"{until.seconds * share:g} seconds are over"
+        state.rules["part is over"] = bool(why)
+        return why
+
+    def is_over(self, state: State) -> bool:
+        """Whether the part of this state ended with it, whatever stages are left."""
+        return bool(state.rules.get("part is over"))
 
     def end_of_stage(self, state: State) -> str:
         """Return why to go on to the next stage, or ``""``."""
@@ -103,8 +114,8 @@ class Rules:
         if plateau is None:
             return ""
         mark = state.rules.get("mark")
-        if mark is None or mark["stage"] != state.stage or state.loss < plateau.ratio * mark["loss"]:
-            state.rules["mark"] = {"stage": state.stage, "loss": state.loss, "step": state.step}
+        if mark is None or state.loss < plateau.ratio * mark["loss"]:
+            state.rules["mark"] = {"loss": state.loss, "step": state.step}
         elif state.step - mark["step"] >= plateau.steps:
             return f"loss fell by less than a factor {plateau.ratio:g} in {plateau.steps} steps"
         return ""

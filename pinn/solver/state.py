@@ -23,6 +23,7 @@ class State:
     Attributes
     ----------
     stage : name of the stage. step : steps done in it. total : steps done in all stages.
+    part : name of the part of θ that is unknown in a sweep; ``""`` for all of it.
     theta : parameters, (params,); the loop changes it in place, copy what must last.
     loss, losses : of the last evaluation that the stage accepted, in total and by term (mean squares without weights); first inf.
     error : the judge's error where it was asked for at this step, else None.
@@ -37,6 +38,7 @@ class State:
 
     stage: str
     theta: Tensor
+    part: str = ""
     step: int = 0
     total: int = 0
     loss: float = math.inf
@@ -53,6 +55,11 @@ class State:
     decisions: dict[str, Any] = made(default_factory=dict)
     history_bytes: int = 0
     memory: Any = made(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What people are told: the stage, and of which part."""
+        return f"{self.stage} {self.part}".rstrip()
 
     def to_dict(self) -> dict[str, Any]:
         """Return copies of everything: tensors, numbers, strings, lists and mappings of them; torch.load reads them safely."""

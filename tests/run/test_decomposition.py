@@ -1,6 +1,8 @@
 """Runs with a network in every cell: what they leave behind, and settings that do not go together."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ pytest.importorskip("torch")
 
 import pinn  # noqa: E402
 from pinn.run.cli import main  # noqa: E402
+from pinn.run.training import Keeper  # noqa: E402
 
 SMALL = [
     "solver=adam_lbfgs", "solver.stages.adam.steps=12", "solver.stages.lbfgs.steps=8", "solver.stages.adam.warm_up=3",
@@ -47,6 +50,33 @@ def test_a_run_leaves_cells_and_interfaces_behind(kind, tmp_path):
     assert metrics["estimate"]["why"] == ("the field has cuts" if faces else metrics["estimate"]["why"])
 
 
+OWN = "decomposition.boxes=[{x: [0, 0.4], network: {width: 7}}, {x: [0.4, 0.8], network: siren}, {x: [0.8, 1]}]"
+
+
+@pytest.mark.parametrize("kind", ["windows", "cuts"])
+def test_boxes_with_networks_of_their_own(kind, tmp_path, monkeypatch, capsys):
+    assert run(kind, tmp_path / "run", OWN) == 0
+    siren, others = 3 * 24 + 2 * (24 * 24 + 24) + 25, (3 * 7 + 7 * 7 + 7 + 8) + (15 + 30 + 6)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["num_parameters"] == siren + others and metrics["cells"] == {"in_all": 3}
+    assert main(["check", "heat_1d", *SMALL, f"decomposition={kind}", OWN]) == 0
+    assert f"{siren + others} (MLP in each of 3 cells with 3 different settings" in capsys.readouterr().out
+    assert main(["run", str(tmp_path / "run" / "config.yaml"), f"folder={tmp_path / 'again'}"]) == 0
+    write = Keeper.write
+
+    def terminated(self, state):
+        write(self, state)
+        if state.total == 15:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Keeper, "write", terminated)
+    assert run(kind, tmp_path / "cut", OWN) == 130
+    monkeypatch.setattr(Keeper, "write", write)
+    assert main(["resume", str(tmp_path / "cut")]) == 0
+    for name in ("history.csv", "solution.npz"):
+        assert len({(tmp_path / folder / name).read_bytes() for folder in ("run", "again", "cut")}) == 1, name
+
+
 def test_a_decomposition_asks_for_a_training(tmp_path):
     result = pinn.solve(
         "heat_1d", "decomposition=windows", "solver.until.seconds=0.1", "report=none", folder=tmp_path / "run", quiet=True
@@ -68,6 +98,15 @@ def test_a_decomposition_asks_for_a_training(tmp_path):
         (["decomposition=windows", "decomposition.cells=0"], "decomposition.cells must be a whole number of at least 1, got 0"),
         (["decomposition=windows", "decomposition.cells={y: 3}"], "decomposition.cells unknown coordinate 'y'"),
         (["decomposition=windows", "decomposition.smoothness=1"], "decomposition.smoothness must be at least the order"),
+        (
+            ["decomposition=cuts", "decomposition.boxes=[{network: sirne}]"],
+            "decomposition.boxes[0]: unknown network 'sirne'; did you",
+        ),
+        (
+            ["decomposition=cuts", "decomposition.boxes=[{network: {with: 2}}]"],
+            "decomposition.boxes[0].network.with is not a setting",
+        ),
+        (["decomposition=cuts", "decomposition.boxes=[{network: {_target_: pinn.Adam}}]"], "boxes[0].network must be the settings"),
         (["decomposition=cuts", "decomposition.match=fluxes"], "decomposition.match must be"),
         (["decomposition=cuts", "weights.interfaces.v=3"], "weights unknown term 'interfaces.v'"),
     ],

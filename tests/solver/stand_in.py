@@ -57,6 +57,14 @@ def make_rows(text=HEAT, field=None, interior=40, surface=10, epoch=0, weights=N
     return Rows(field, [*make_terms(text, interior, surface, epoch, weights), *between], **options)
 
 
+def saved(state):
+    """Return a state that went through a file, as a checkpoint does."""
+    file = io.BytesIO()
+    torch.save(state.to_dict(), file)
+    file.seek(0)
+    return State.from_dict(torch.load(file, weights_only=True))
+
+
 def check_going_on(stage, precision, stop, redraw, field=None):
     """Check that a run of a stage broken off after ``stop`` steps ends as an unbroken one to the last bit; return its last state."""
     field = field or make_field(width=6, depth=2, precision=precision)
@@ -75,10 +83,7 @@ def check_going_on(stage, precision, stop, redraw, field=None):
 
     whole, _ = run()
     first, state = run(stop=stop)
-    file = io.BytesIO()
-    torch.save(state.to_dict(), file)
-    file.seek(0)
-    rest, end = run(State.from_dict(torch.load(file, weights_only=True)))
+    rest, end = run(saved(state))
     assert len(first + rest) == len(whole) == stage.steps
     assert all(a[0] == b[0] and torch.equal(a[1], b[1]) for a, b in zip(first + rest, whole, strict=True))
     assert end.theta.dtype == getattr(torch, precision)

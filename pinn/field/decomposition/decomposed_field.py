@@ -13,11 +13,13 @@ from pinn.field.block import Block
 from pinn.field.cells.cover import Cover
 from pinn.field.constraint import Constraint
 from pinn.field.decomposition.interfaces import draw_interfaces, matched_faces
+from pinn.field.decomposition.networks import kinds
 from pinn.field.decomposition.partition import Pairs, Partition, of_channels
 from pinn.field.device import choose_device
 from pinn.field.field import Field, check_dependence
 from pinn.field.jacobian import Jacobian, LinearChannels
 from pinn.field.lines import NO_DIRECTIONS
+from pinn.field.native import WIDEST_COMPILED
 from pinn.field.request import Channel, Request, channels
 from pinn.field.scaling import output_scales
 from pinn.field.stack import Stack
@@ -38,21 +40,25 @@ MOST_PAIRS = 2**13
 
 
 class Level(NamedTuple):
-    """A cover with its networks.
+    """A cover with networks of one kind in some of its cells, in all of them where there is one kind only.
 
     Attributes
     ----------
+    number : of the cover; several kinds of networks share one.
     partition : the windows; None where the cover is cut hard and every cell owns its points alone.
+    cells : numbers of the cells, (members,).
     place : of the parameters in θ.
     """
 
+    number: int
     cover: Cover
     partition: Partition | None
+    cells: np.ndarray
     stack: Stack
     place: slice
 
     def pairs(self, points: np.ndarray, side: np.ndarray | None) -> Pairs:
-        """Return which members see which points (points, dim); on a cut those towards ``side`` (points, dim)."""
+        """Return which cells see which points (points, dim); on a cut those towards ``side`` (points, dim)."""
         if self.partition is not None:
             return self.partition.pairs(points)
         return Pairs(np.arange(len(points)), self.cover.owner(points, side), points)
@@ -92,11 +98,11 @@ class DecomposedField(Field):
     """Unknown u = g + d · scale · mean over levels of Σ_j q_j(x) N_j((x − c_j)/h_j; θ_j), with g = 0, d = 1 where nothing is hard.
 
     Every member sees its support, the cell and what its window reaches of the neighbours, as [−1, 1]. Windows that go on at the
-    other end of a periodic axis make the field periodic.
+    other end of a periodic axis make the field periodic. Members with equal settings are evaluated together.
 
     Parameters
     ----------
-    network : settings of every member.
+    network : settings of every member, but for boxes that say otherwise.
     problem : gives coordinates, unknowns and conditions.
     decomposition : which cells, and how they are joined.
     precision, device, hard, compiled : as in `pinn.field.field.Field`.
@@ -125,15 +131,9 @@ class DecomposedField(Field):
         self.device, self.dtype = choose_device(device, precision), getattr(torch, precision)
         self.unknown_names = [unknown.name for unknown in problem.unknowns]
         self.scales = output_scales(problem)
-        self.levels: list[Level] = []
-        for cover in decomposition.covers(problem):
-            partition = decomposition.partition(cover, problem)
-            boxes = cover.boxes if partition is None else partition.supports
-            stack = Stack(network, boxes, tuple(self.unknown_names), precision, device, compiled)
-            start = self.levels[-1].place.stop if self.levels else 0
-            self.levels.append(Level(cover, partition, stack, slice(start, start + stack.num_params)))
+        self.levels = self._levels(decomposition, network, precision, device, compiled)
         self.boxes = self.levels[0].cover.boxes
-        cut = [level.cover.boxes for level in self.levels if level.partition is None]
+        cut = [level.cover.boxes for level in self.covers if level.partition is None]
         self.cuts = np.concatenate(cut) if cut else super().cuts
         self.interfaces = decomposition.interfaces(problem)
         self.layout: Any = DecomposedLayout(self.levels)
@@ -143,9 +143,54 @@ class DecomposedField(Field):
         self.constraint = Constraint(problem, hard)
         self.satisfied = self.constraint.satisfied + self._periodic()
 
+    def _levels(
+        self, decomposition: Decomposition, network: Network, precision: Any, device: str, compiled: bool | None
+    ) -> list[Level]:
+        """Return covers and networks; compiled code is for all of them or for none."""
+        found: list[Level] = []
+        covers = [(cover, decomposition.partition(cover, self.problem)) for cover in decomposition.covers(self.problem)]
+        each = [kinds(decomposition, network, cover) for cover, _ in covers]
+        widest = max(kind.width for several in each for kind, _ in several)
+        may_compile, start = widest <= WIDEST_COMPILED if compiled is None else compiled, 0
+        for number, ((cover, partition), several) in enumerate(zip(covers, each, strict=True)):
+            boxes = cover.boxes if partition is None else partition.supports
+            for kind, cells in several:
+                stack = Stack(kind, boxes[cells], tuple(self.unknown_names), precision, device, may_compile)
+                found.append(Level(number, cover, partition, cells, stack, slice(start, start + stack.num_params)))
+                start = found[-1].place.stop
+        return found
+
+    @property
+    def covers(self) -> list[Level]:
+        """One level for each cover."""
+        return list({level.number: level for level in reversed(self.levels)}.values())[::-1]
+
+    @property
+    def places(self) -> list[slice]:
+        """Where the parameters of each network lie in θ, level by level."""
+        found = {}
+        for level in self.levels:
+            for member, cell in enumerate(level.cells.tolist()):
+                part = level.stack.part(member)
+                found[level.number, cell] = slice(level.place.start + part.start, level.place.start + part.stop)
+        return [found[key] for key in sorted(found)]
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """Equal numbers for networks with equal settings in one cover, (networks,)."""
+        found = {(level.number, cell): kind for kind, level in enumerate(self.levels) for cell in level.cells.tolist()}
+        return np.array([found[key] for key in sorted(found)])
+
+    def seen(self, points: np.ndarray, side: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
+        found = [level.pairs(points, side) for level in self.covers]
+        firsts = np.cumsum([0, *(level.cover.num_cells for level in self.covers)])
+        cells = [first + pairs.cells for first, pairs in zip(firsts, found, strict=False)]
+        return np.concatenate([pairs.points for pairs in found]), np.concatenate(cells)
+
     def initial(self, seed: int) -> Tensor:
-        """Return θ (params,) at the start, one member after the other, level by level."""
-        return torch.cat([level.stack.initial(seed, number) for number, level in enumerate(self.levels)])
+        """Return θ (params,) at the start, one member after the other, level by level; a cell's draw depends on no other cell."""
+        return torch.cat([level.stack.initial(seed, level.number, level.cells.tolist()) for level in self.levels])
 
     def draw_interfaces(self, points: Points, seed: int, epoch: int) -> dict[str, Sites]:
         """Return the points of every residual on the faces between cells by name."""
@@ -180,13 +225,13 @@ class DecomposedField(Field):
         if self.device.type != "cpu":
             return 2**16
         middle = self.problem.box.mean(axis=1) + 1e-3 * np.ptp(self.problem.box, axis=1)
-        seen = sum(len(level.pairs(middle[None], None).points) for level in self.levels)
+        seen = sum(len(level.pairs(middle[None], None).points) for level in self.covers)
         carried = channels(tuple(operator for _, operator in request), self.problem.dim)
         numbers = max(level.stack.layout.num_neurons for level in self.levels) * len(carried)
         return max(256, min(MOST_PAIRS, 2**24 // numbers) // seen)
 
     def _periodic(self) -> tuple[str, ...]:
-        joined = [level.partition.wrapped if level.partition else () for level in self.levels]
+        joined = [level.partition.wrapped if level.partition else () for level in self.covers]
         names = {self.problem.names[axis] for axis in set(joined[0]).intersection(*joined[1:])}
         rows = [row for row in self.problem.conditions if row.kind == "periodic" and row.region[0].fixed[0][0] in names]
         return tuple(row.name for row in rows if self.constraint.keeps_periodic(row))
@@ -196,15 +241,21 @@ class LevelSum:
     """The mean over levels of the channels of their windowed sums."""
 
     def __init__(self, field: DecomposedField, points: np.ndarray, carried: tuple[Channel, ...], side: np.ndarray | None):
+        covers = {level.number: level for level in field.covers}
+        seen = {number: level.pairs(points, side) for number, level in covers.items()}
+        share = 1 / len(covers)
+        windows = {number: share * _windows(level, seen[number], carried) for number, level in covers.items()}
         self.places = [level.place for level in field.levels]
-        self.share = 1 / len(field.levels)
         self.parts = []
         for level in field.levels:
-            pairs = level.pairs(points, side)
-            members = level.stack.channels(pairs.places, pairs.cells, carried)
-            numbers = torch.as_tensor(pairs.points, device=field.device)
-            windows = level.stack.tensor(self.share * _windows(level, pairs, carried))
-            self.parts.append(WindowedSum(members, carried, windows, numbers, len(points)))
+            member = np.full(level.cover.num_cells, -1)
+            member[level.cells] = np.arange(len(level.cells))
+            pairs = seen[level.number]
+            mine = np.flatnonzero(member[pairs.cells] >= 0)
+            members = level.stack.channels(pairs.places[mine], member[pairs.cells[mine]], carried)
+            numbers = torch.as_tensor(pairs.points[mine], device=field.device)
+            weights = level.stack.tensor(windows[level.number][:, mine])
+            self.parts.append(WindowedSum(members, carried, weights, numbers, len(points)))
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return (channels, points, unknowns), differentiable in θ (params,)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -13,11 +13,13 @@ from pinn.problem.settings import BadInput, Settings, nearest, setting
 if TYPE_CHECKING:
     from pinn.field.cells.cover import Cover
     from pinn.field.decomposition.partition import Partition
-    from pinn.field.network.network import Network
     from pinn.problem.problem import Problem, Residual
 
 MOST_CELLS = 100_000
 """Cells of one cover at most."""
+
+NETWORK = "network"
+"""Where a box says what its network has of its own."""
 
 FILLS = 1e-9
 """By what part of the domain boxes may overlap or leave it uncovered, through rounding."""
@@ -25,6 +27,10 @@ FILLS = 1e-9
 
 class Decomposition(Protocol):
     """What a decomposed field is made from."""
+
+    @property
+    def boxes(self) -> tuple[Mapping, ...]:
+        """The cells themselves, where they are given; see `Windows`."""
 
     def covers(self, problem: Problem) -> list[Cover]:
         """Return the covers, one for each level.
@@ -93,7 +99,8 @@ class Windows(Settings):
     Parameters
     ----------
     cells : along every coordinate, or by coordinate, 1 where not named.
-    boxes : the cells themselves, lowest and highest value by coordinate, the whole range where not named; in place of ``cells``.
+    boxes : the cells themselves, lowest and highest value by coordinate, the whole range where not named; in place of ``cells``. A
+        box may have a ``network``: what differs in its settings from that of the others, or another one.
     reach : how far a window goes beyond its cell, in widths of the cell.
     smoothness : how often windows are continuously differentiable; None is the order of the equations.
     levels : covers, each with half as many cells along every coordinate as the one before; the field is their mean.
@@ -140,33 +147,10 @@ class Windows(Settings):
         return {}
 
 
-class Members(NamedTuple):
-    """How large a decomposed field is.
-
-    Attributes
-    ----------
-    num_cells : networks. num_params : parameters of all of them. seen : how many of them see a point on average.
-    """
-
-    num_cells: int
-    num_params: int
-    seen: float
-
-
-def members(decomposition: Decomposition, network: Network, problem: Problem) -> Members:
-    """Return how large a field with a network in every cell is."""
-    from pinn.field.layout import Layout
-
-    covers = decomposition.covers(problem)
-    count = sum(cover.num_cells for cover in covers)
-    each = Layout(network.shapes((1,) * problem.dim, len(problem.unknowns))).num_params
-    return Members(count, count * each, sum(_seen(decomposition.partition(cover, problem), cover) for cover in covers))
-
-
-def _seen(partition: Partition | None, cover: Cover) -> float:
-    """Return the volume of all supports in that of the domain."""
-    supports = cover.boxes if partition is None else partition.supports
-    return float(np.prod(np.ptp(supports, axis=2), axis=1).sum() / np.prod(np.ptp(cover.domain, axis=1)))
+def supports(decomposition: Decomposition, problem: Problem) -> list[tuple[Cover, np.ndarray]]:
+    """Return the covers, each with the boxes that its networks see, (cells, dim, 2)."""
+    found = [(cover, decomposition.partition(cover, problem)) for cover in decomposition.covers(problem)]
+    return [(cover, cover.boxes if partition is None else partition.supports) for cover, partition in found]
 
 
 @dataclass(frozen=True)
@@ -253,6 +237,8 @@ def _box(box: Mapping, problem: Problem, place: str) -> np.ndarray:
     """Return one box, (dim, 2)."""
     result = problem.box.copy()
     for name, ends in box.items():
+        if name == NETWORK and name not in problem.names:
+            continue
         if name not in problem.names:
             raise BadInput(f"unknown coordinate '{name}'{nearest(name, problem.names)}", place)
         axis = problem.names.index(name)
