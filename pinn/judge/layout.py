@@ -55,6 +55,8 @@ class Layout:
 
     def _refuse_uncovered(self) -> None:
         names, equations = self.problem.names, len(self.problem.equations)
+        if self.problem.domain is not None:
+            raise NoReference("domains other than boxes are not covered")
         if self.problem.interfaces:
             raise NoReference("interfaces inside the domain are not covered")
         for unknown in self.problem.unknowns:

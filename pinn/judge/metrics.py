@@ -10,6 +10,7 @@ import numpy as np
 from pinn.judge.evaluation import LARGEST_GRID, cell_weights, evaluation_axes, on_tensor, scattered_points
 from pinn.judge.reference import Reference
 from pinn.problem.problem import Problem
+from pinn.problem.sites import grid_shape, tensor_points
 
 Array = np.ndarray
 
@@ -25,6 +26,7 @@ class Metrics:
     reference, error : likewise; error is solution minus reference; empty without a reference.
     relative_l2 : |error| / |reference| in L2, by unknown; the norm of the error itself where the reference vanishes.
     max_error : largest absolute error, by unknown.
+    is_finite : whether the solution is finite everywhere in the domain; outside it values are not a number.
     """
 
     axes: tuple[Array, ...]
@@ -33,6 +35,7 @@ class Metrics:
     error: Mapping[str, Array]
     relative_l2: Mapping[str, float]
     max_error: Mapping[str, float]
+    is_finite: bool = True
 
     def record(self) -> dict[str, dict[str, float | None]]:
         """Return what ``metrics.json`` holds under ``unknowns``."""
@@ -53,9 +56,12 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
     """
     axes = evaluation_axes(problem) if axes is None else axes
     values = on_tensor(problem, solution, axes)
+    outside = ~problem.inside(tensor_points(tuple(axes))).reshape(grid_shape(axes))
+    is_finite = all(np.isfinite(array[~outside]).all() for array in values.values())
+    values = _masked(values, outside)
     if reference.kind == "none":
-        return Metrics(axes, values, {}, {}, {}, {})
-    truth = reference.on_grid(axes)
+        return Metrics(axes, values, {}, {}, {}, {}, is_finite)
+    truth = _masked(reference.on_grid(axes), outside)
     error = {name: values[name] - truth[name] for name in values}
     if problem.dim <= LARGEST_GRID:
         measured, known, weights = values, truth, cell_weights(axes)
@@ -71,7 +77,13 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
         error,
         {name: relative_l2(measured[name], known[name], weights) for name in values},
         {name: _largest(measured[name], known[name]) for name in values},
+        is_finite,
     )
+
+
+def _masked(values: Mapping[str, Array], outside: Array) -> dict[str, Array]:
+    """Return arrays that are not a number outside the domain."""
+    return {name: np.where(outside, np.nan, array) if outside.any() else array for name, array in values.items()}
 
 
 def _largest(values: Array, truth: Array) -> float:

@@ -80,6 +80,7 @@ def estimate_by(problem: Problem, solution: Solution, neighbours: Callable[[], N
         return Estimate(False, found, seconds=time.perf_counter() - begin)
     low, high = problem.box.T
     points = low + (high - low) * generator(0, "second solution").random((POINTS, problem.dim))
+    points = points[problem.inside(points)]
     better = found.better(points)
     own, worse = solution(points), found.worse(points)
     size = np.where(np.any(better, axis=0), np.linalg.norm(better, axis=0), 1.0)

@@ -57,7 +57,7 @@ def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = 
     ----------
     target : largest relative L2 error wanted; None asks that the error be known and at most 5 %.
     """
-    if not all(np.isfinite(values).all() for values in metrics.solution.values()):
+    if not metrics.is_finite:
         return failed("the solution holds values that are not finite")
     accepted = estimate if estimate is not None and estimate.accepted else None
     error, source, reasons = _known(metrics, reference, accepted, target)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from pinn.problem.expand import Expander
-from pinn.problem.formula import FormulaError, parse_selector
+from pinn.problem.formula import FormulaError, parse, parse_selector
 from pinn.problem.namespace import Namespace, UnusableName, point_at
+from pinn.problem.primitives import primitive
 from pinn.problem.problem import Piece
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.surfaces import Surface
 from pinn.problem.tree import Call, Name, Node, Number
 
 At = Callable[..., AbstractContextManager]
@@ -19,24 +23,31 @@ At = Callable[..., AbstractContextManager]
 SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
 """What a comparison becomes when its sides change places."""
 
+NUM_TRIALS = 10_000
+"""Points at which it is looked whether there is anything."""
+
 COMPARED: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
 }  # fmt: skip
 
 
 def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Namespace:
-    """Return the namespace with the bodies under ``shapes`` and the rims of those under ``interfaces``.
+    """Return the namespace with the bodies under ``shapes``, the ``domain``, and the rims of those under ``interfaces``.
 
     Raises
     ------
-    BadInput : a shape that is no selector, or refers to itself; an interface that is no body, or is curved.
+    BadInput : a shape that is no selector, or refers to itself; a domain of nothing; an interface that is no body, or is curved.
     """
     given = mapping.get("shapes") or {}
-    shapes: dict[str, Node] = {}
+    reader = _Shapes(given, namespace, {}, {})
     for name in given:
         with at("shapes", name):
-            _shape(str(name), given, shapes, namespace, ())
-    namespace = replace(namespace, shapes=shapes)
+            reader.shape(str(name))
+    namespace = replace(namespace, shapes=reader.done, surfaces=reader.surfaces)
+    shapes = reader.done
+    if mapping.get("domain") is not None:
+        with at("domain"):
+            namespace = _with_domain(mapping["domain"], namespace, reader)
     listed = mapping.get("interfaces") or []
     rims = {}
     with at("interfaces"):
@@ -49,31 +60,66 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
     return replace(namespace, rims=rims)
 
 
-def _shape(name: str, given: Mapping, done: dict[str, Node], namespace: Namespace, pending: tuple[str, ...]) -> Node:
-    """Return the tree of a shape over coordinates, shapes that it names put in."""
-    if name in pending:
-        raise BadInput(f"shape '{name}' is defined by itself: {' -> '.join((*pending, name))}")
-    if name not in done:
-        if isinstance(given[name], Mapping):
-            raise BadInput("bodies other than by a formula, such as x < 0, are not supported yet")
+@dataclass
+class _Shapes:
+    """Reads shapes in any order.
+
+    Attributes
+    ----------
+    done : trees over coordinates by name, shapes that they name put in. surfaces : of comparisons that are no planes.
+    """
+
+    given: Mapping
+    namespace: Namespace
+    done: dict[str, Node]
+    surfaces: dict[Node, tuple[Surface, ...]]
+
+    def shape(self, name: str, pending: tuple[str, ...] = ()) -> Node:
+        """Return the tree of a shape."""
+        if name in pending:
+            raise BadInput(f"shape '{name}' is defined by itself: {' -> '.join((*pending, name))}")
+        if name not in self.done:
+            settings = self.given[name]
+            if isinstance(settings, Mapping):
+                body = primitive(settings, self.namespace, self._value)
+                self.done[name] = body.tree
+                self.surfaces |= body.surfaces
+            else:
+                self.done[name] = self.boolean(settings, (*pending, name))
+        return self.done[name]
+
+    def boolean(self, text: Any, pending: tuple[str, ...] = ()) -> Node:
+        """Return the tree of a selector of bodies."""
         try:
-            done[name] = _boolean(parse_selector(given[name]), given, done, namespace, (*pending, name))
+            return self._boolean(parse_selector(text), pending)
         except FormulaError as error:
-            raise point_at(str(given[name]), error) from None
-    return done[name]
+            raise point_at(str(text), error) from None
+
+    def _boolean(self, tree: Node, pending: tuple[str, ...]) -> Node:
+        if isinstance(tree, Name) and tree.name in self.given:
+            return self.shape(tree.name, pending)
+        if isinstance(tree, Call) and tree.function in ("and", "or", "not"):
+            return Call(tree.function, tuple(self._boolean(argument, pending) for argument in tree.arguments))
+        if isinstance(tree, Call) and tree.function in COMPARED:
+            return Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
+        if isinstance(tree, Name):
+            raise UnusableName(f"'{tree.name}' is not a shape{nearest(tree.name, self.given)}", name=tree.name)
+        raise FormulaError(f"'{tree}' is no body; compare with < or >, and combine with and, or, not")
+
+    def _value(self, text: Any) -> float:
+        found = Expander(self.namespace).scalar(parse(text))
+        if not isinstance(found, Number):
+            raise BadInput(f"'{text}' is not a number; bodies that move or have parameters are not supported yet")
+        return found.value
 
 
-def _boolean(tree: Node, given: Mapping, done: dict[str, Node], namespace: Namespace, pending: tuple[str, ...]) -> Node:
-    if isinstance(tree, Name) and tree.name in given:
-        return _shape(tree.name, given, done, namespace, pending)
-    if isinstance(tree, Call) and tree.function in ("and", "or", "not"):
-        parts = (_boolean(argument, given, done, namespace, pending) for argument in tree.arguments)
-        return Call(tree.function, tuple(parts))
-    if isinstance(tree, Call) and tree.function in COMPARED:
-        return Call(tree.function, tuple(Expander(namespace).scalar(side) for side in tree.arguments))
-    if isinstance(tree, Name):
-        raise UnusableName(f"'{tree.name}' is not a shape{nearest(tree.name, given)}", name=tree.name)
-    raise FormulaError(f"'{tree}' is no body; compare with < or >, and combine with and, or, not")
+def _with_domain(text: Any, namespace: Namespace, reader: _Shapes) -> Namespace:
+    """Return the namespace with a domain that is a part of the box."""
+    domain = reader.boolean(text)
+    if not has_points(Piece(cut=domain), namespace):
+        raise BadInput(f"no point of the box belongs to it ({NUM_TRIALS:,} were tried)")
+    namespace = replace(namespace, domain=domain)
+    return replace(namespace, edges=rim(domain, namespace, is_inner=False))
 
 
 def comparisons(tree: Node) -> Iterator[Call]:
@@ -93,15 +139,15 @@ def plane(comparison: Call) -> tuple[str, float] | None:
     return (left.name, right.value) if isinstance(left, Name) and isinstance(right, Number) else None
 
 
-def rim(body: Node, namespace: Namespace) -> tuple[Piece, ...]:
-    """Return the pieces of planes inside the domain on which a body ends, with their normals out of it.
+def rim(body: Node, namespace: Namespace, is_inner: bool = True) -> tuple[Piece, ...]:
+    """Return the pieces of surfaces inside the box on which a body ends, with their normals out of it.
 
     Raises
     ------
-    FormulaError : a surface that is no plane on which a coordinate is constant, or one in time.
+    FormulaError : an inner surface that is no plane on which a coordinate is constant; one by a formula, or in time.
     """
     found = []
-    for coordinate, value in dict.fromkeys(_planes(body, namespace)):
+    for coordinate, value in dict.fromkeys(_planes(body, namespace, is_inner)):
         low, high = namespace.box[coordinate]
         if low < value < high:
             free = tuple(name for name in namespace.coordinates if name != coordinate)
@@ -109,15 +155,45 @@ def rim(body: Node, namespace: Namespace) -> tuple[Piece, ...]:
             for side, inner, outer in ((1, below, above), (-1, above, below)):
                 cut = both(inner, opposite(outer))
                 if cut is not False:
-                    found.append(Piece(((coordinate, value),), (coordinate, side), None if cut is True else cut, free, True))
-    return tuple(found)
+                    found.append(Piece(((coordinate, value),), (coordinate, side), None if cut is True else cut, free, is_inner))
+    return (*found, *_curved(body, namespace))
 
 
-def _planes(body: Node, namespace: Namespace) -> Iterator[tuple[str, float]]:
+def _curved(body: Node, namespace: Namespace) -> Iterator[Piece]:
+    """Yield what the rim of a body has of each surface, with the normals out of the body."""
+    whole = body
+    for name in namespace.space:
+        low, high = namespace.box[name]
+        whole = Call("and", (whole, Call("and", (Call(">", (Name(name), Number(low))), Call("<", (Name(name), Number(high)))))))
+    for surface in dict.fromkeys(each for comparison in comparisons(body) for each in namespace.surfaces.get(comparison, ())):
+        free = tuple(name for name in namespace.coordinates if name not in surface.names)
+        for sign in (1, -1):
+            piece = Piece(free=free, surface=surface, sign=sign, body=whole)
+            if has_points(piece, namespace):
+                yield piece
+
+
+def has_points(piece: Piece, namespace: Namespace) -> bool:
+    """Whether any of many random points of a piece belongs to it."""
+    rng, names = np.random.default_rng(0), namespace.coordinates
+    low, high = np.array([namespace.box[name] for name in names]).T
+    points = low + (high - low) * rng.random((NUM_TRIALS, len(names)))
+    for name, value in piece.fixed:
+        points[:, names.index(name)] = value
+    if piece.surface is not None:
+        unit = rng.random((NUM_TRIALS, piece.surface.num_params))
+        points[:, [names.index(name) for name in piece.surface.names]] = piece.surface.place(unit)
+    return bool(piece.keeps(points, names).any())
+
+
+def _planes(body: Node, namespace: Namespace, is_inner: bool) -> Iterator[tuple[str, float]]:
     for comparison in comparisons(body):
         found = plane(comparison)
+        if comparison in namespace.surfaces and not is_inner:
+            continue
         if found is None:
-            raise FormulaError(f"an interface along '{comparison}' is not supported yet; planes such as x < 0 are")
+            what = "an interface" if is_inner else "a domain that ends"
+            raise FormulaError(f"{what} along '{comparison}' is not supported yet; planes such as x < 0 are")
         if found[0] == namespace.time:
             raise FormulaError(f"an interface lies in space, not at a time: '{comparison}'")
         yield found
@@ -137,6 +213,11 @@ def _beside(tree: Node, coordinate: str, value: float, side: int) -> bool | Node
     function = tree.function if isinstance(tree.arguments[0], Name) else SWAPPED[tree.function]
     difference = value - found[1] or float(side)
     return COMPARED[function](difference, 0.0)
+
+
+def inside_of(domain: Node | None, coordinate: str, value: float, side: int) -> bool | Node:
+    """Return whether points beside a plane belong to the domain, or the tree that decides; all do where there is none."""
+    return True if domain is None else _beside(domain, coordinate, value, side)
 
 
 def both(left: bool | Node, right: bool | Node) -> bool | Node:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import jets, leaves
 from pinn.problem.namespace import Namespace
-from pinn.problem.problem import Piece, Problem, Residual, jet_column
+from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values, site_values
 from pinn.problem.regions import sample, sample_region
 from pinn.problem.settings import BadInput, nearest
@@ -68,7 +69,7 @@ def _count(problem: Problem) -> None:
 
 def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Return points of the volume (points, dim) and how many equations hold at each."""
-    points = sample(problem, Piece(), "equations", NUM_SAMPLES)
+    points = sample(problem, Piece(cut=problem.domain), "equations", NUM_SAMPLES)
     found = np.zeros(len(points), int)
     for equation in problem.equations:
         found += np.any([piece.keeps(points, problem.names) for piece in equation.region], axis=0)
@@ -128,12 +129,17 @@ def _coverage(problem: Problem) -> None:
 
 def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> None:
     """Every point of a face carries enough conditions on an unknown, or is free on purpose."""
-    face = Piece(((axis, value),), (axis, side), None, ())
-    given = [(piece, needed) for name, piece in problem.free if name == unknown and piece.outward == (axis, side)]
+    cut = inside_of(problem.domain, axis, value, -side)
+    if cut is False:
+        return
+    face = Piece(((axis, value),), (axis, side), None if cut is True else cut, ())
+    given = [(piece, needed) for name, piece in problem.free if name == unknown and piece.fixed == face.fixed]
     for condition in problem.conditions:
         if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
-            given += [(piece, 1) for piece in condition.region if piece.outward == (axis, side) and piece.is_wall]
-    points = sample(problem, face, f"{axis}{side}", 256 if any(piece.cut is not None for piece, _ in given) else 1)
+            given += [(piece, 1) for piece in condition.region if piece.fixed == face.fixed]
+    points = sample(problem, face, f"{axis}{side}", 256 if face.cut is not None or any(piece.cut is not None for piece, _ in given) else 1)
+    if not len(points):
+        return
     found = np.zeros(len(points), int)
     for piece, count in given:
         found += count * piece.keeps(points, problem.names)
@@ -263,7 +269,7 @@ def _exact(problem: Problem) -> None:
     if not problem.exact:
         return
     for unknown, tree in problem.exact.items():
-        points = sample(problem, Piece(), f"exact/{unknown}", NUM_SAMPLES)
+        points = sample(problem, Piece(cut=problem.domain), f"exact/{unknown}", NUM_SAMPLES)
         values = coordinate_values(points, problem.names)
         with np.errstate(all="ignore"):
             (result,) = Program([tree])(values)
@@ -292,10 +298,10 @@ def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
 
 
 def _typical_jet(problem: Problem, tree: Node) -> float:
-    """Return the largest value that any jet of the tree takes in the volume: zeros of the solution are only zero to rounding."""
-    request = tuple({jet_column(jet) for jet in jets(tree)})
+    """Return the largest value that any derivative in the tree takes in the volume: zeros are only zero to rounding."""
+    request = tuple({(jet.unknown, (index,)) for jet in jets(tree) for index in jet.operator})
     with np.errstate(all="ignore"):
-        values = np.abs(problem.exact_values(request, sample(problem, Piece(), "typical", 64)))
+        values = np.abs(problem.exact_values(request, sample(problem, Piece(cut=problem.domain), "typical", 64)))
     return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 

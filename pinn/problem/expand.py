@@ -315,6 +315,8 @@ class Expander:
                 raise FormulaError("write integral(f) for the whole space domain, and integral(f, x, a, b) along one coordinate")
             raise FormulaError("integrals over a part of the domain need shapes, which are not supported yet")
         space = self.namespace
+        if space.domain is not None:
+            raise FormulaError("integrals over a domain that is not the whole box are not supported yet")
         fresh = {x: Name(f"{x}'{len(self.bound)}") for x in space.space}
         over = tuple((fresh[x].name, Number(space.box[x][0]), Number(space.box[x][1])) for x in space.space)
         return _by_component(lambda f: Integral(substitute(f, fresh), over, mean), self.expand(quantity))

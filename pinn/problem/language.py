@@ -53,7 +53,6 @@ KEYS = [
 _LATER = {
     "parameters": "families of problems",
     "fields": "fields from files",
-    "domain": "domains other than the coordinate box",
     "data": "observations",
     "reference": "references from files",
 }
@@ -147,6 +146,7 @@ class _Reader:
             unknowns=tuple(Unknown(u, depends, self.declarations.scales.get(u)) for u, depends in self.namespace.unknowns.items()),
             equations=tuple(self._equations()),
             interfaces=self.namespace.interfaces,
+            domain=self.namespace.domain,
             exact=self.exact,
             units=self._units(),
             source=self.mapping,
@@ -320,7 +320,7 @@ class _Reader:
         return rows
 
     def _condition(self, row: str, name: str, left: str, right: Any, region: tuple[Piece, ...]) -> list[Residual]:
-        on_walls = all(piece.outward is not None for piece in region)
+        on_walls = all(piece.has_normals for piece in region)
         inner = all(piece.is_inner for piece in region)
         expander = Expander(self.namespace, surface=on_walls, interface=inner)
         with self._pointing(left):

@@ -14,6 +14,7 @@ from pinn.problem.tree import Node
 
 if TYPE_CHECKING:
     from pinn.problem.problem import Piece
+    from pinn.problem.surfaces import Surface
 
 Value = Scalar | tuple[Any, ...]
 """A scalar tree, a complex scalar, or a tuple of values: a vector, or a matrix as a tuple of rows."""
@@ -34,6 +35,8 @@ class Namespace:
     constants : values of the constants.
     definitions : surface trees.
     shapes : boolean trees over coordinates, of bodies by name.
+    surfaces : what comparisons in them stand for that are no planes.
+    domain : boolean tree of the domain; None is the whole box. edges : its rim inside the box.
     rims : the inner planes on which a body ends, by its name, where unknowns may jump there.
     used : names that were looked up so far (grows while formulas are expanded).
     """
@@ -47,6 +50,9 @@ class Namespace:
     constants: Mapping[str, Value] = field(default_factory=dict)
     definitions: Mapping[str, Node] = field(default_factory=dict)
     shapes: Mapping[str, Node] = field(default_factory=dict)
+    surfaces: Mapping[Node, tuple[Surface, ...]] = field(default_factory=dict)
+    domain: Node | None = None
+    edges: tuple[Piece, ...] = ()
     rims: Mapping[str, tuple[Piece, ...]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set, compare=False)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pinn.problem.directions import Along, Directions, draw_directions, estimated
 from pinn.problem.randomness import generator
-from pinn.problem.regions import GRIDS, Keep, Rule, draw_region, measure
+from pinn.problem.regions import GRIDS, Keep, Rule, draw_region, measure, num_params
 from pinn.problem.settings import BadInput, Settings, setting
 from pinn.problem.sites import Sites
 from pinn.problem.tree import Operator
@@ -107,7 +107,7 @@ class Points(Settings):
         rng = generator(seed, f"points/{residual.condition or residual.name}", epoch)
         keeps = [selector(piece, problem) for piece in residual.region]
         sizes = [measure(piece, problem.coordinates, keep) for piece, keep in zip(residual.region, keeps, strict=True)]
-        counts = divide(num, sizes, [not piece.free for piece in residual.region])
+        counts = divide(num, sizes, [not num_params(piece) for piece in residual.region])
         try:
             return draw_region(residual.region, problem.coordinates, counts, self.rule, rng)
         except BadInput as error:
@@ -130,7 +130,7 @@ class Points(Settings):
 
 def selector(piece: Piece, problem: Problem) -> Keep | None:
     """Return the test whether points belong to a piece, or None when nothing is cut off."""
-    return None if piece.cut is None else partial(piece.keeps, coordinates=problem.names)
+    return partial(piece.keeps, coordinates=problem.names) if piece.is_cut else None
 
 
 def divide(num: int, sizes: Sequence[float], single: Sequence[bool]) -> list[int]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from pinn.problem import calculus
 from pinn.problem.program import Program, coordinate_values
-from pinn.problem.sides import HERE, beside, conditions_beside, nudged
+from pinn.problem.sides import HERE, NUDGE, beside, conditions_beside, nudged
+from pinn.problem.surfaces import Surface
 from pinn.problem.tree import Jet, Node, Operator
 
 Request = tuple[tuple[str, Operator], ...]
@@ -52,6 +53,8 @@ class Piece:
     cut : expanded boolean tree over coordinates; points where it is false do not belong; None keeps all.
     free : coordinates along which it extends, in the problem's order; any other coordinate does not matter here.
     is_inner : whether it is an interface, with the domain on both sides.
+    surface, sign : what it is a part of where that is no face of a box, and 1 or −1 for its normals or their opposites.
+    body : boolean tree that changes from true to false along the normals where the piece is a part of ``surface``.
     """
 
     fixed: tuple[tuple[str, float], ...] = ()
@@ -59,23 +62,50 @@ class Piece:
     cut: Node | None = None
     free: tuple[str, ...] = ()
     is_inner: bool = False
+    surface: Surface | None = None
+    sign: int = 1
+    body: Node | None = None
+
+    @property
+    def has_normals(self) -> bool:
+        """Whether it is a surface in space: a wall or an interface."""
+        return self.outward is not None or self.surface is not None
 
     @property
     def is_wall(self) -> bool:
         """Whether it belongs to the boundary of space."""
-        return self.outward is not None and not self.is_inner
+        return self.has_normals and not self.is_inner
 
-    def normal(self, coordinates: Sequence[str]) -> np.ndarray:
-        """Return the unit normal, (dim,); zero along time, and everywhere off walls and interfaces."""
-        wall, side = self.outward or (None, 0)
-        return np.array([float(side) if name == wall else 0.0 for name in coordinates])
+    @property
+    def is_cut(self) -> bool:
+        """Whether points of it may not belong to it."""
+        return self.cut is not None or self.surface is not None
+
+    def normals(self, points: np.ndarray, coordinates: Sequence[str]) -> np.ndarray:
+        """Return the unit normals at points, (points, dim); zero along time, and everywhere off walls and interfaces."""
+        found = np.zeros(points.shape)
+        if self.outward is not None:
+            found[:, coordinates.index(self.outward[0])] = self.outward[1]
+        elif self.surface is not None:
+            columns = [coordinates.index(name) for name in self.surface.names]
+            found[:, columns] = self.sign * self.surface.normals(points[:, columns])
+        return found
 
     def keeps(self, points: np.ndarray, coordinates: Sequence[str]) -> np.ndarray:
         """Return which ``points`` (points, dim) the cut keeps, (points,) booleans."""
-        if self.cut is None:
-            return np.ones(len(points), bool)
-        (value,) = Program([self.cut])(coordinate_values(points, coordinates))
-        return np.broadcast_to(np.asarray(value, bool), len(points))
+        kept = _holds(self.cut, points, coordinates)
+        if self.surface is not None:
+            off = NUDGE * self.surface.measure * self.normals(points, coordinates)
+            kept = kept & _holds(self.body, points - off, coordinates) & ~_holds(self.body, points + off, coordinates)
+        return kept
+
+
+def _holds(tree: Node | None, points: np.ndarray, coordinates: Sequence[str]) -> np.ndarray:
+    """Return where a boolean tree is true, (points,); everywhere without one."""
+    if tree is None:
+        return np.ones(len(points), bool)
+    (value,) = Program([tree])(coordinate_values(points, coordinates))
+    return np.broadcast_to(np.asarray(value, bool), len(points))
 
 
 @dataclass(frozen=True)
@@ -111,6 +141,7 @@ class Problem:
     periodic : space coordinates along which the solution is periodic.
     free : (unknown, wall) pairs on which nothing is imposed on purpose.
     interfaces : pieces of inner planes across which unknowns may kink or jump.
+    domain : boolean tree over coordinates, true inside; None is the whole box.
     exact : expanded trees over coordinates by unknown; empty when no exact solution is known.
     quantities : expanded trees reported with the result.
     source : the problem as text, from which `pinn.problem.language.read_problem` makes it again.
@@ -128,6 +159,7 @@ class Problem:
     periodic: tuple[str, ...] = ()
     free: tuple[tuple[str, Piece], ...] = ()
     interfaces: tuple[Piece, ...] = ()
+    domain: Node | None = None
     exact: Mapping[str, Node] = field(default_factory=dict)
     quantities: Mapping[str, Node] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
@@ -155,6 +187,10 @@ class Problem:
         box = np.array([(coordinate.low, coordinate.high) for coordinate in self.coordinates])
         box.flags.writeable = False
         return box
+
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        """Return which points (points, dim) belong to the domain, (points,) booleans."""
+        return _holds(self.domain, points, self.names)
 
     @cached_property
     def planes(self) -> tuple[tuple[int, float], ...]:

@@ -66,7 +66,7 @@ def draw(
     ------
     BadInput : the selector keeps none of 10000 trial points.
     """
-    dim = len(piece.free)
+    dim = num_params(piece)
     if dim == 0:
         points = _place(piece, coordinates, np.empty((1, 0)))
         if keep is not None and not keep(points).any():
@@ -75,7 +75,12 @@ def draw(
         points = _place(piece, coordinates, unit_points(rule, num, dim, rng))
     else:
         points = _kept(piece, coordinates, num, rule, rng, keep)
-    return Sites(points, _normals(piece, coordinates, len(points)))
+    return Sites(points, _normals(piece, coordinates, points))
+
+
+def num_params(piece: Piece) -> int:
+    """Return how many numbers make a point of a piece."""
+    return len(piece.free) + (0 if piece.surface is None else piece.surface.num_params)
 
 
 def draw_region(
@@ -86,16 +91,16 @@ def draw_region(
     A box in many dimensions has many faces with one point each, and single points of many sequences would not be even.
     """
     names = [coordinate.name for coordinate in coordinates]
-    lone = [count == 1 and bool(piece.free) and piece.cut is None for piece, count in zip(pieces, counts, strict=True)]
+    lone = [count == 1 and bool(piece.free) and not piece.is_cut for piece, count in zip(pieces, counts, strict=True)]
     shared = rule not in GRIDS and sum(lone) > 1
     unit = iter(unit_points(rule, sum(lone), max(len(piece.free) for piece in pieces), rng)) if shared else iter(())
     parts = []
     for piece, count, is_lone in zip(pieces, counts, lone, strict=True):
         if shared and is_lone:
             points = _place(piece, coordinates, next(unit)[None, : len(piece.free)])
-            parts.append(Sites(points, _normals(piece, coordinates, 1)))
+            parts.append(Sites(points, _normals(piece, coordinates, points)))
         else:
-            keep = None if piece.cut is None else partial(piece.keeps, coordinates=names)
+            keep = partial(piece.keeps, coordinates=names) if piece.is_cut else None
             parts.append(draw(piece, coordinates, count, rule, rng, keep))
     return join(parts)
 
@@ -109,6 +114,9 @@ def sample(problem: Problem, piece: Piece, name: str, num: int) -> np.ndarray:
     points = low + (high - low) * generator(0, f"sample/{name}").uniform(0.001, 0.999, (num, problem.dim))
     for coordinate, value in piece.fixed:
         points[:, problem.names.index(coordinate)] = value
+    if piece.surface is not None:
+        unit = generator(0, f"sample surface/{name}").random((num, piece.surface.num_params))
+        points[:, [problem.names.index(coordinate) for coordinate in piece.surface.names]] = piece.surface.place(unit)
     return points[piece.keeps(points, problem.names)]
 
 
@@ -116,7 +124,7 @@ def sample_region(problem: Problem, pieces: Sequence[Piece], name: str, num: int
     """Return such points of several pieces with their normals: ``num`` in each, fewer where the pieces are many."""
     each = max(1, min(num, MOST_SAMPLES // len(pieces)))
     parts = [sample(problem, piece, name, each) for piece in pieces]
-    normals = [np.broadcast_to(piece.normal(problem.names), part.shape) for piece, part in zip(pieces, parts, strict=True)]
+    normals = [piece.normals(part, problem.names) for piece, part in zip(pieces, parts, strict=True)]
     return Sites(np.concatenate(parts), np.concatenate(normals))
 
 
@@ -124,12 +132,13 @@ def measure(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep | None =
     """Return the length, area or volume of a piece along its free coordinates; 1 for a single point, infinity when too large."""
     free = frozenset(piece.free)
     lengths = [coordinate.high - coordinate.low for coordinate in coordinates if coordinate.name in free]
-    return math.prod(lengths) * (1.0 if keep is None else share(piece, coordinates, keep))
+    surface = 1.0 if piece.surface is None else piece.surface.measure
+    return math.prod(lengths) * surface * (1.0 if keep is None else share(piece, coordinates, keep))
 
 
 def share(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep) -> float:
     """Return the part of a piece that a selector keeps, measured on the same 10000 trial points every time."""
-    unit = unit_points("latin_hypercube", NUM_TRIALS, len(piece.free), generator(0, "trial points"))
+    unit = unit_points("latin_hypercube", NUM_TRIALS, num_params(piece), generator(0, "trial points"))
     return float(np.mean(keep(_place(piece, coordinates, unit))))
 
 
@@ -177,7 +186,10 @@ def _place(piece: Piece, coordinates: Sequence[Coordinate], unit: np.ndarray) ->
     points = np.tile(low + (high - low) / 2, (len(unit), 1))
     free = [axes[name] for name in piece.free]
     low, high = low[free], high[free]
-    points[:, free] = np.clip(low + (high - low) * unit, np.nextafter(low, high), np.nextafter(high, low))
+    along = unit[:, : len(free)]
+    points[:, free] = np.clip(low + (high - low) * along, np.nextafter(low, high), np.nextafter(high, low))
+    if piece.surface is not None:
+        points[:, [axes[name] for name in piece.surface.names]] = piece.surface.place(unit[:, len(free) :])
     for name, value in piece.fixed:
         points[:, axes[name]] = value
     return points
@@ -192,14 +204,12 @@ def _kept(
         raise BadInput(f"the selector keeps nothing: 0 of {NUM_TRIALS} trial points belong to it")
     wanted = round(num / part)
     while True:
-        points = _place(piece, coordinates, unit_points(rule, wanted, len(piece.free), rng))
+        points = _place(piece, coordinates, unit_points(rule, wanted, num_params(piece), rng))
         points = points[keep(points)]
         if len(points) >= num or (rule in GRIDS and len(points) > 0):
             return points[:num] if rule not in GRIDS else points
         wanted += wanted // 4 + 1
 
 
-def _normals(piece: Piece, coordinates: Sequence[Coordinate], num: int) -> np.ndarray | None:
-    if piece.outward is None:
-        return None
-    return np.tile(piece.normal([coordinate.name for coordinate in coordinates]), (num, 1))
+def _normals(piece: Piece, coordinates: Sequence[Coordinate], points: np.ndarray) -> np.ndarray | None:
+    return piece.normals(points, [coordinate.name for coordinate in coordinates]) if piece.has_normals else None

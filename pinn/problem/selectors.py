@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pinn.problem.bodies import COMPARED, SWAPPED, both, comparisons, either, opposite
+from pinn.problem.bodies import COMPARED, SWAPPED, both, comparisons, either, has_points, inside_of, opposite, plane
 from pinn.problem.calculus import leaves, names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse_selector
@@ -19,17 +19,19 @@ TOLERANCE = 1e-9
 
 
 def volume(namespace: Namespace) -> Piece:
-    """Return the whole box."""
-    return Piece(free=namespace.coordinates)
+    """Return the whole domain."""
+    return Piece(free=namespace.coordinates, cut=namespace.domain)
 
 
 def walls(namespace: Namespace, axes: Sequence[str] | None = None) -> tuple[Piece, ...]:
-    """Return the faces across the given space coordinates (all of them by default), low side first."""
+    """Return the faces of the box across the given space coordinates (all of them by default), low side first, cut to the domain."""
     faces = []
     for axis in axes if axes is not None else namespace.space:
         for side, value in zip((-1, 1), namespace.box[axis], strict=True):
             free = tuple(name for name in namespace.coordinates if name != axis)
-            faces.append(Piece(((axis, value),), (axis, side), None, free))
+            cut = inside_of(namespace.domain, axis, value, -side)
+            if cut is not False:
+                faces.append(Piece(((axis, value),), (axis, side), None if cut is True else cut, free))
     return tuple(faces)
 
 
@@ -57,9 +59,11 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     FormulaError : a name that is no surface, an inner line, a corner, nothing chosen.
     """
     tree = parse_selector(text)
-    instants = (Piece((instant,), None, None, namespace.space) for instant in _instants(tree, namespace))
-    pieces = (*walls(namespace), *namespace.interfaces, *instants)
+    instants = (Piece((instant,), None, namespace.domain, namespace.space) for instant in _instants(tree, namespace))
+    pieces = (*walls(namespace), *namespace.edges, *namespace.interfaces, *instants)
     chosen = tuple(kept for piece in pieces if (kept := _restrict(piece, tree, namespace)) is not None)
+    if namespace.shapes:
+        chosen = tuple(piece for piece in chosen if not piece.is_cut or has_points(piece, namespace))
     corner = [f"{axis}={value:g}" for axis, value in (_pinned(item, namespace) for item in _equalities(tree))]
     if not chosen and len(corner) > 1:
         raise FormulaError(
@@ -141,17 +145,27 @@ def _surface(name: str, piece: Piece, namespace: Namespace) -> bool | Node:
         return piece.is_inner
     if name in namespace.rims and piece.is_inner:
         return piece in namespace.rims[name]
+    if name in namespace.shapes and piece in namespace.edges:
+        return _ends_at(piece, namespace.shapes[name], namespace)
     if name in namespace.shapes:
         return _holds(namespace.shapes[name], piece, namespace)
     known = ["boundary", *namespace.coordinates, *namespace.shapes]
     raise FormulaError(f"'{name}' is not a surface{nearest(name, known)}; write boundary or x = value")
 
 
+def _ends_at(piece: Piece, shape: Node, namespace: Namespace) -> bool:
+    """Whether a piece of the domain's rim is one of a shape's."""
+    for comparison in comparisons(shape):
+        if piece.surface in namespace.surfaces.get(comparison, ()) or plane(comparison) in piece.fixed:
+            return True
+    return False
+
+
 def _equals(tree: Call, piece: Piece, namespace: Namespace) -> bool:
     axis, value = _pinned(tree, namespace)
     low, high = namespace.box[axis]
     slack = TOLERANCE * (high - low)
-    inner = [pinned for plane in namespace.interfaces for name, pinned in plane.fixed if name == axis]
+    inner = [pinned for piece in (*namespace.interfaces, *namespace.edges) for name, pinned in piece.fixed if name == axis]
     if axis != namespace.time and min(abs(value - pinned) for pinned in (low, high, *inner)) > slack:
         raise FormulaError(
             f"'{tree}' is not a face, {axis} runs from {low:g} to {high:g}; "

@@ -119,6 +119,7 @@ def _exact_error(problem: Problem) -> Callable[[Any], float]:
 
     low, high = problem.box.T
     points = low + (high - low) * generator(0, "progress").random((PROGRESS_POINTS, problem.dim))
+    points = points[problem.inside(points)]
     request = tuple((name, ((0,) * problem.dim,)) for name in problem.unknown_names)
     with np.errstate(all="ignore"):
         exact = problem.exact_values(request, points)

@@ -11,9 +11,18 @@ import numpy as np
 from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
 from pinn.field.cells.cell_field import CellField
 from pinn.problem.problem import Piece, Problem, Request, Residual
+from pinn.problem.randomness import generator
+from pinn.problem.regions import unit_points
 from pinn.problem.sides import nudged
 from pinn.problem.sites import Sites
+from pinn.problem.surfaces import Surface
 from pinn.problem.terms import Image, Slope, Term, make_term
+
+EVEN_POINTS = 8192
+"""Of a curved surface, among which those of cells are chosen."""
+
+SURFACE_POINTS = 2
+"""Points of a curved surface in a cell, for each point that a face of the cell has."""
 
 Array = np.ndarray
 Index = tuple[int, ...]
@@ -169,7 +178,7 @@ class Conditions:
         for piece in residual.region:
             for cell, part in self._in_cells(piece):
                 points.append(part)
-                normals.append(np.broadcast_to(piece.normal(self._problem.names), part.shape))
+                normals.append(piece.normals(part, self._problem.names))
                 owned.append((cell, slice(count, count + len(part))))
                 count += len(part)
         if not points:
@@ -204,6 +213,8 @@ class Conditions:
 
     def _in_cells(self, piece: Piece) -> list[tuple[int, Array]]:
         """Return the points of a piece in every cell that it touches; what lies between two cells belongs to the upper one."""
+        if piece.surface is not None:
+            return self._on_surface(piece, piece.surface)
         problem, cover, fixed = self._problem, self._field.cover, dict(piece.fixed)
         found = []
         for cell, box in enumerate(cover.boxes):
@@ -216,6 +227,31 @@ class Conditions:
                     part[axis] = value
             if touches:
                 points = place(part, self._per_axis)
+                points = points[piece.keeps(points, problem.names)]
+                found += [(cell, points)] if len(points) else []
+        return found
+
+
+    def _on_surface(self, piece: Piece, surface: Surface) -> list[tuple[int, Array]]:
+        """Return the same of a piece of a curved surface: some of many even points of it in every cell that it crosses."""
+        problem, cover, params = self._problem, self._field.cover, surface.num_params
+        columns = [problem.names.index(name) for name in surface.names]
+        others = [axis for axis in range(problem.dim) if axis not in columns]
+        unit = (np.arange(EVEN_POINTS)[:, None] + 0.5) / EVEN_POINTS
+        if params > 1:
+            unit = unit_points("sobol", EVEN_POINTS, params, generator(0, "surface"))
+        even, most, found = surface.place(unit), SURFACE_POINTS * self._per_axis**params, []
+        at_top = cover.domain[columns, 1]
+        for cell, box in enumerate(cover.boxes):
+            low, high = box[columns].T
+            here = even[((low <= even) & ((even < high) | (even == at_top))).all(axis=1)]
+            if len(here):
+                here = here[np.unique(np.linspace(0, len(here) - 1, most).round().astype(int))]
+                part = box.copy()
+                part[columns] = box[columns].mean(axis=1)[:, None]
+                free = place(part, self._per_axis) if others else np.zeros((1, problem.dim))
+                points = np.repeat(free, len(here), axis=0)
+                points[:, columns] = np.tile(here, (len(free), 1))
                 points = points[piece.keeps(points, problem.names)]
                 found += [(cell, points)] if len(points) else []
         return found
@@ -236,6 +272,12 @@ class Interior:
         sites = Sites(points.reshape(-1, problem.dim), side=inwards if problem.interfaces else None)
         self.terms = [make_term(problem, equation, sites) for equation in equations]
         self.holds: list[Any] = [self._holds(problem, equation, sites) for equation in equations]
+
+    @property
+    def inhabited(self) -> Array:
+        """Which cells have a point where some equation holds, (cells,)."""
+        shape = self.field.cover.num_cells, len(self.field.basis.points)
+        return np.any([np.broadcast_to(each, shape).any(axis=1) for each in self.holds], axis=0)
 
     def _holds(self, problem: Problem, equation: Residual, sites: Sites) -> Any:
         if any(piece.cut is None for piece in equation.region):

@@ -259,7 +259,7 @@ class March:
 
         def missing(coefficients: Array) -> Array:
             scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))
-            return left_out(field, coefficients, scales, self.share(cover))
+            return left_out(field, coefficients, scales, self.share(cover)) * system.interior.inhabited[:, None]
 
         def enough(coefficients: Array) -> float:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))

@@ -1,0 +1,148 @@
+"""Surfaces that are not faces of the coordinate box: uniform points on them and their normals.
+
+Every surface lies in some of the coordinates and extends along all others. Points come from the unit cube, so that a sequence that
+is even there is even, in area, on the surface.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+Array = np.ndarray
+
+
+class Surface(Protocol):
+    """A surface in some coordinates.
+
+    Attributes
+    ----------
+    names : of the coordinates it lies in. num_params : dimension of the unit cube that points come from. measure : length or area.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def num_params(self) -> int:
+        """Numbers that a point is made from."""
+
+    @property
+    def measure(self) -> float:
+        """Length in a plane, area in space."""
+
+    def place(self, unit: Array) -> Array:
+        """Return points (points, len(names)) for points of the unit cube (points, num_params), uniform in area."""
+
+    def normals(self, points: Array) -> Array:
+        """Return unit normals out of the body (points, len(names)) at points of the surface."""
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """All points of a plane or of space at a distance from a center; in more coordinates likewise."""
+
+    names: tuple[str, ...]
+    center: tuple[float, ...]
+    radius: float
+
+    @property
+    def num_params(self) -> int:
+        """One less than coordinates in a plane and in space; beyond, as many."""
+        dim = len(self.names)
+        return dim - 1 if dim <= 3 else dim
+
+    @property
+    def measure(self) -> float:
+        """2 π^(d/2) r^(d−1) / Γ(d/2)."""
+        dim = len(self.names)
+        return 2 * math.pi ** (dim / 2) * self.radius ** (dim - 1) / math.gamma(dim / 2)
+
+    def place(self, unit: Array) -> Array:
+        """Return points; in space the height is uniform (Archimedes), beyond directions of normal deviates are."""
+        return np.array(self.center) + self.radius * self._directions(unit)
+
+    def _directions(self, unit: Array) -> Array:
+        dim = len(self.names)
+        if dim == 2:
+            angle = 2 * np.pi * unit[:, 0]
+            return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        if dim == 3:
+            angle, height = 2 * np.pi * unit[:, 0], 2 * unit[:, 1] - 1
+            across = np.sqrt(np.maximum(1 - height**2, 0))
+            return np.stack([across * np.cos(angle), across * np.sin(angle), height], axis=1)
+        from scipy.special import ndtri
+
+        deviates = ndtri(np.clip(unit, 1e-12, 1 - 1e-12))
+        return deviates / np.linalg.norm(deviates, axis=1, keepdims=True)
+
+    def normals(self, points: Array) -> Array:
+        """Return the directions from the center."""
+        away = points - np.array(self.center)
+        return away / np.linalg.norm(away, axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A straight edge in a plane, from ``start`` to ``end``, the body to its left."""
+
+    names: tuple[str, ...]
+    start: tuple[float, float]
+    end: tuple[float, float]
+
+    num_params = 1
+
+    @property
+    def measure(self) -> float:
+        """The length."""
+        return math.dist(self.start, self.end)
+
+    def place(self, unit: Array) -> Array:
+        """Return points between the ends, never at them."""
+        start, end = np.array(self.start), np.array(self.end)
+        return start + np.clip(unit, 1e-9, 1 - 1e-9) * (end - start)
+
+    def normals(self, points: Array) -> Array:
+        """Return the direction to the right of the edge."""
+        along = (np.array(self.end) - self.start) / self.measure
+        return np.broadcast_to([along[1], -along[0]], points.shape)
+
+
+@dataclass(frozen=True)
+class Ellipse:
+    """All points of a plane with ((x − a)/p)² + ((y − b)/q)² = 1."""
+
+    names: tuple[str, ...]
+    center: tuple[float, float]
+    radii: tuple[float, float]
+
+    num_params = 1
+
+    @property
+    def measure(self) -> float:
+        """The circumference, 4 a E(1 − b²/a²) with the complete elliptic integral of the second kind."""
+        from scipy.special import ellipe
+
+        long, short = max(self.radii), min(self.radii)
+        return float(4 * long * ellipe(1 - (short / long) ** 2))
+
+    def place(self, unit: Array) -> Array:
+        """Return points uniform in arc length: the incomplete elliptic integral is inverted by Newton's method."""
+        from scipy.special import ellipeinc
+
+        long, short = max(self.radii), min(self.radii)
+        modulus = 1 - (short / long) ** 2
+        wanted = self.measure / long * unit[:, 0]
+        angle = 2 * np.pi * unit[:, 0]
+        for _ in range(20):
+            angle = angle - (ellipeinc(angle, modulus) - wanted) / np.sqrt(1 - modulus * np.sin(angle) ** 2)
+        # the integral runs from the end of the short axis
+        local = np.stack([long * np.sin(angle), short * np.cos(angle)], axis=1)
+        return np.array(self.center) + (local if self.radii[0] >= self.radii[1] else local[:, ::-1])
+
+    def normals(self, points: Array) -> Array:
+        """Return the direction of the gradient of the formula."""
+        gradient = (points - np.array(self.center)) / np.square(self.radii)
+        return gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
