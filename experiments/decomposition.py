@@ -178,7 +178,7 @@ def line(found: Sequence[Outcome]) -> str:
 
 
 def draw(case: Case, found: Sequence[Sequence[Outcome]], folder: Path) -> None:
-    """Draw the error against seconds of the seed in the middle for every way into FOLDER/decomposition_NAME.png."""
+    """Draw the error of the seed in the middle against seconds for every way into FOLDER/decomposition_NAME.png; stars are single solves."""
     from pinn.report.style import TERM_COLOURS, new_figure, plain_axes, seconds_axis, styled
 
     with styled():
@@ -190,10 +190,12 @@ def draw(case: Case, found: Sequence[Sequence[Outcome]], folder: Path) -> None:
             if not known:
                 continue
             seconds, errors = zip(*known[len(known) // 2].curve, strict=True)
-            colour, dashes = TERM_COLOURS[number % len(TERM_COLOURS)], "--" if number >= len(TERM_COLOURS) else "-"
-            axes.plot(seconds, errors, dashes, color=colour, label=known[0].way, linewidth=1.2)
-            axes.plot(seconds[-1], errors[-1], "o", color=colour, markersize=5)
-        axes.set(xscale="log", xlabel="seconds of the processor", ylabel="relative L² error")
+            colour, label = TERM_COLOURS[number % len(TERM_COLOURS)], known[0].way.replace("`", "")
+            if len(seconds) > 2:
+                axes.plot(seconds, errors, color=colour, label=label, linewidth=1.2)
+            else:
+                axes.plot(seconds[-1], errors[-1], "*", color=colour, label=label, markersize=11, markeredgecolor="white")
+        axes.set(xlabel="seconds of the processor", ylabel="relative L² error")
         seconds_axis(axes)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         folder.mkdir(parents=True, exist_ok=True)
