@@ -178,7 +178,7 @@ def line(found: Sequence[Outcome]) -> str:
 
 
 def draw(case: Case, found: Sequence[Sequence[Outcome]], folder: Path) -> None:
-    """Draw the error of the seed in the middle against seconds for every way into FOLDER/decomposition_NAME.png; stars are single solves."""
+    """Draw error against seconds, of every way's seed in the middle, into FOLDER/decomposition_NAME.png; single solves are *."""
     from pinn.report.style import TERM_COLOURS, new_figure, plain_axes, seconds_axis, styled
 
     with styled():
