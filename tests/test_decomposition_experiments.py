@@ -34,12 +34,12 @@ def test_all_ways_can_be_run_and_differ(case):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.problem)
 def test_networks_that_are_compared_have_about_as_many_parameters(case):
-    """A quarter more or less, and a third where random layers on the whole domain are compared with those in cells."""
+    """At most 1.55 times as many."""
     sizes = {way.name: validate(prepare(case.problem, case.words(way))).num_parameters for way in case.ways}
     trained = [size for name, size in sizes.items() if "solved" not in name and "least_squares" not in name]
     solved = [size for name, size in sizes.items() if "solved" in name]
-    for group, most in ((trained, 1.9), (solved, 1.6)):
-        assert not group or max(group) <= most * min(group), sizes
+    for group in (trained, solved):
+        assert not group or max(group) <= 1.55 * min(group), sizes
 
 
 def test_training_has_the_same_seconds_and_cells_have_none():
