@@ -11,10 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import svd
+from torch import Tensor
 
+from pinn.field.block import Block
+from pinn.solver.blocks import BlockMatrix
 from pinn.solver.cells.elimination import Rows, bisection, eliminate, substitute
 
 Array = np.ndarray
+
+
+DEPENDENT = 1e-12
+"""Combinations over several networks that the rows determine this little get no part of the solution."""
 
 
 class Columns(NamedTuple):
@@ -39,6 +46,46 @@ class Features(NamedTuple):
     combinations: Array
 
 
+def by_network(matrix: BlockMatrix, networks: Sequence[tuple[slice, Array]], columns: Tensor) -> list[Columns] | None:
+    """Return what each network has in some columns of a Jacobian; None for a single one, and where a block holds several.
+
+    Parameters
+    ----------
+    networks : where the parameters of each lie, in order, and its middle. columns : numbers of parameters.
+    """
+    if len(networks) < 2:
+        return None
+    wanted = columns.cpu().numpy()
+    begins = np.array([place.start for place, _ in networks])
+    blocks: list[list[Block]] = [[] for _ in networks]
+    for block in matrix.blocks:
+        own = np.arange(matrix.shape[1])[_index(block.columns)]
+        if not len(own):
+            continue
+        owner = int(np.searchsorted(begins, own[0], side="right")) - 1
+        if own[-1] >= networks[owner][0].stop:
+            return None
+        blocks[owner].append(block)
+    return [_columns(own, place, wanted, matrix.shape) for own, (place, _) in zip(blocks, networks, strict=True)]
+
+
+def _columns(blocks: Sequence[Block], network: slice, wanted: Array, shape: tuple[int, int]) -> Columns:
+    places = np.flatnonzero((network.start <= wanted) & (wanted < network.stop))
+    numbers = [np.arange(shape[0])[_index(block.rows)] for block in blocks]
+    rows = np.unique(np.concatenate(numbers)) if numbers else np.zeros(0, int)
+    values = np.zeros((len(rows), len(places)))
+    for block, number in zip(blocks, numbers, strict=True):
+        own = np.arange(shape[1])[_index(block.columns)]
+        kept = np.isin(own, wanted[places])
+        into = np.searchsorted(wanted[places], own[kept])
+        values[np.ix_(np.searchsorted(rows, number), into)] += block.values.cpu().double().numpy()[:, kept]
+    return Columns(places, rows, values)
+
+
+def _index(which: Tensor | slice) -> Array | slice:
+    return which if isinstance(which, slice) else which.cpu().numpy()
+
+
 def solve(columns: Sequence[Columns], right: Array, centers: Array, rank: float) -> Array:
     """Return x that makes |A x − right| least, A having the given columns; zero where columns are dependent.
 
@@ -52,7 +99,7 @@ def solve(columns: Sequence[Columns], right: Array, centers: Array, rank: float)
     sizes = {number: each.values.shape[1] for number, each in enumerate(networks)}
     groups = _groups(networks, right)
     middles = np.array([centers[list(group.blocks)].mean(axis=0) for group in groups])
-    known = substitute(eliminate(groups, sizes, bisection(middles)), sizes)
+    known = substitute(eliminate(groups, sizes, bisection(middles), max(rank, DEPENDENT)), sizes)
     found = np.zeros(sum(len(each.places) for each in columns))
     for number, each in enumerate(networks):
         found[each.places] = each.combinations @ known.get(number, np.zeros(sizes[number]))
