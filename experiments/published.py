@@ -33,6 +33,7 @@ BEST: Mapping[str, Published | None] = {
     "poisson_multiscale": Published(4.5e-14, 281, WEBB),
     "helmholtz_2d": Published(2.0e-9, 540),
     "wave_1d": Published(1.2e-15, 635, WEBB),
+    "wave_2d": Published(2.2e-2, 77, "windows; other waves in as many coordinates, source unknown"),
     "oscillator": Published(5e-5, 3.9),
     "convection": Published(1.9e-3),
     "reaction": Published(9.9e-3),

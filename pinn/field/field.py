@@ -131,6 +131,11 @@ class Field:
         return [slice(0, self.num_params)]
 
     @property
+    def middles(self) -> np.ndarray:
+        """The middle of what each network sees, (networks, dim)."""
+        return self.problem.box.mean(axis=1)[None]
+
+    @property
     def kinds(self) -> np.ndarray:
         """Equal numbers for networks with equal settings, (networks,)."""
         return np.zeros(1, int)

@@ -12,6 +12,7 @@ from scipy.linalg import lstsq
 from torch import Tensor
 
 from pinn.problem.settings import BadInput
+from pinn.solver.block_least_squares import by_network, solve
 from pinn.solver.stage import NonFinite, Step
 
 if TYPE_CHECKING:
@@ -86,13 +87,20 @@ class LeastSquaresProcess:
     def _move(self, rows: Rows, theta: Tensor, columns: Tensor) -> Tensor:
         """Return the step of some parameters that makes the linearised residual least, (columns,)."""
         residual, matrix = rows.linearise(theta)
+        rank = max(self._settings.rank, torch.finfo(theta.dtype).eps)
+        networks = by_network(matrix, rows.networks, columns)
+        if networks is not None:
+            right = -residual.cpu().double().numpy()
+            if not (np.isfinite(right).all() and all(np.isfinite(each.values).all() for each in networks)):
+                raise NonFinite(theta, None)
+            middles = np.stack([middle for _, middle in rows.networks])
+            return torch.as_tensor(solve(networks, right, middles, rank)).to(theta)
         part = matrix.columns_of(columns).cpu().double().numpy()
         size = np.linalg.norm(part, axis=0)
         size[size == 0] = 1.0
         right = -residual.cpu().double().numpy()
         if not (np.isfinite(part).all() and np.isfinite(right).all()):
             raise NonFinite(theta, None)
-        rank = max(self._settings.rank, torch.finfo(theta.dtype).eps)
         found = lstsq(part / size, right, cond=rank, lapack_driver="gelsy", overwrite_a=True, check_finite=False)[0]
         return torch.as_tensor(found / size).to(theta)
 

@@ -74,6 +74,12 @@ class PartOfRows:
         return {name: number[places][number[places] >= 0] for name, places in self._rows.parts.items()}
 
     @property
+    def networks(self) -> list[tuple[slice, np.ndarray]]:
+        """Where the parameters of each of its networks lie in the part, and the network's middle (dim,)."""
+        first = [(int(self._number[place.start]), place, middle) for place, middle in self._rows.networks]
+        return [(slice(k, k + place.stop - place.start), middle) for k, place, middle in first if k >= 0]
+
+    @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the parameters that the part consists of."""
         shapes = self._rows.shapes

@@ -69,6 +69,11 @@ class Rows:
         return self.field.layout.parts
 
     @property
+    def networks(self) -> list[tuple[slice, np.ndarray]]:
+        """Where the parameters of each network lie in θ, and its middle (dim,)."""
+        return list(zip(self.field.places, self.field.middles, strict=True))
+
+    @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the parameters that θ consists of, in its order."""
         return tuple(self.field.layout.shapes.values())

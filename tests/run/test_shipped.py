@@ -41,4 +41,4 @@ def test_the_list_is_for_people(capsys):
     assert main(["list"]) == 0
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) < 170
-    assert "x1, x2, …, x100" in text and "decomposition  cpinn, cuts" in text
+    assert "x1, x2, …, x100" in text and "decomposition  adaptive, cpinn, cuts" in text

@@ -176,6 +176,11 @@ class DecomposedField(Field):
         return [found[key] for key in sorted(found)]
 
     @property
+    def middles(self) -> np.ndarray:
+        """The middle of the cell of each network, (networks, dim), in the order of ``places``."""
+        return np.concatenate([level.cover.centers for level in self.covers])
+
+    @property
     def kinds(self) -> np.ndarray:
         """Equal numbers for networks with equal settings in one cover, (networks,)."""
         found = {(level.number, cell): kind for kind, level in enumerate(self.levels) for cell in level.cells.tolist()}

@@ -49,13 +49,14 @@ class Eliminated(NamedTuple):
     triangle: Array
     rest: Array
     right: Array
+    dependent: float
 
     def solve(self, known: Mapping[int, Array]) -> Array:
         """Return the blocks' unknowns one after the other, given the others'."""
         right = self.right
         if self.others:
             right = right - self.rest @ np.concatenate([known[other] for other in self.others])
-        return solve_triangle(self.triangle, right)
+        return solve_triangle(self.triangle, right, self.dependent)
 
 
 def bisection(centers: Array) -> Tree:
@@ -77,17 +78,19 @@ def leaves(tree: Tree) -> list[int]:
     return [tree] if isinstance(tree, int) else [number for half in tree for number in leaves(half)]
 
 
-def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree) -> list[Eliminated]:
+def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree, dependent: float = DEPENDENT) -> list[Eliminated]:
     """Eliminate every block that some rows touch, from the leaves of a tree over the rows to its root.
 
     Parameters
     ----------
-    sizes : number of unknowns of every block.
+    sizes : number of unknowns of every block. dependent : see `DEPENDENT`.
     """
-    return reduce(rows, sizes, tree, Counter(block for each in rows for block in each.blocks))[0]
+    return reduce(rows, sizes, tree, Counter(block for each in rows for block in each.blocks), dependent)[0]
 
 
-def reduce(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree, touched: Mapping[int, int]) -> tuple[list[Eliminated], Rows]:
+def reduce(
+    rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree, touched: Mapping[int, int], dependent: float = DEPENDENT
+) -> tuple[list[Eliminated], Rows]:
     """Eliminate every block that no rows but these touch, and return what is left to say of the others.
 
     Parameters
@@ -105,7 +108,7 @@ def reduce(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree, touched: 
         if not own and len(parts) == 1:
             return parts[0]
         others = tuple(block for block in touched if left[block] > 1)
-        found, rest = condense(own, sizes, others, parts)
+        found, rest = condense(own, sizes, others, parts, dependent)
         if own:
             done.append(found)
         return rest
@@ -123,7 +126,7 @@ def substitute(done: Iterable[Eliminated], sizes: Mapping[int, int], known: Mapp
 
 
 def condense(
-    own: tuple[int, ...], sizes: Mapping[int, int], others: tuple[int, ...], rows: Sequence[Rows]
+    own: tuple[int, ...], sizes: Mapping[int, int], others: tuple[int, ...], rows: Sequence[Rows], dependent: float = DEPENDENT
 ) -> tuple[Eliminated, Rows]:
     """Return blocks in terms of others, and what the rows say about the others."""
     places, width = {}, 0
@@ -140,10 +143,10 @@ def condense(
         front[top:bottom, -1] = each.right
         top = bottom
     size, triangle = sum(sizes[block] for block in own), triangular(front)
-    found = Eliminated(own, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1])
+    found = Eliminated(own, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1], dependent)
     rest = triangle[size:, size:]
-    if is_singular(found.triangle):
-        rest = np.vstack([undetermined(found.triangle).T @ triangle[:size, size:], rest])
+    if is_singular(found.triangle, dependent):
+        rest = np.vstack([undetermined(found.triangle, dependent).T @ triangle[:size, size:], rest])
     return found, Rows(others, rest[:, :-1], rest[:, -1])
 
 
@@ -157,20 +160,20 @@ def triangular(front: Array) -> Array:
     return result
 
 
-def undetermined(triangle: Array) -> Array:
+def undetermined(triangle: Array, dependent: float) -> Array:
     """Return combinations of rows that say nothing of a triangular system's own unknowns, (rows, combinations)."""
     left, sizes, _ = svd(triangle, check_finite=False)
-    return left[:, sizes <= DEPENDENT * sizes[0]]
+    return left[:, sizes <= dependent * sizes[0]]
 
 
-def is_singular(triangle: Array) -> bool:
+def is_singular(triangle: Array, dependent: float) -> bool:
     """Whether a triangular matrix is singular to rounding; one that is not finite is not."""
     diagonal = np.abs(np.diag(triangle))
-    return bool(len(diagonal)) and bool(diagonal.min() <= DEPENDENT * diagonal.max())
+    return bool(len(diagonal)) and bool(diagonal.min() <= dependent * diagonal.max())
 
 
-def solve_triangle(triangle: Array, right: Array) -> Array:
+def solve_triangle(triangle: Array, right: Array, dependent: float = DEPENDENT) -> Array:
     """Return the solution of a triangular system, that of least squares and least norm where it is singular to rounding."""
-    if is_singular(triangle):
-        return lstsq(triangle, right, cond=DEPENDENT, check_finite=False)[0]
+    if is_singular(triangle, dependent):
+        return lstsq(triangle, right, cond=dependent, check_finite=False)[0]
     return solve_triangular(triangle, right, check_finite=False) if len(right) else right
