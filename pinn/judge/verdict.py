@@ -106,10 +106,13 @@ def _bound(metrics: Metrics, reference: Reference) -> float:
 def _disagreements(metrics: Metrics, reference: Reference, estimate: Estimate) -> list[str]:
     weights, estimated, reasons = cell_weights(metrics.axes), estimate.on_grid(metrics.axes), []
     for name, error in metrics.error.items():
-        size = math.sqrt(float(np.sum(weights * np.square(metrics.reference[name])))) or 1.0
-        apart = math.sqrt(float(np.sum(weights * np.square(estimated[name] - error)))) / size
-        share = math.sqrt(float(np.sum(weights * np.square(estimated[name])))) / size
-        found = math.sqrt(float(np.sum(weights * np.square(error)))) / size
+        known = np.isfinite(error)
+
+        def norm(values: np.ndarray, known: np.ndarray = known) -> float:
+            return math.sqrt(float(np.sum(np.where(known, weights * np.square(values), 0.0))))
+
+        size = norm(metrics.reference[name]) or 1.0
+        apart, share, found = (norm(each) / size for each in (estimated[name] - error, estimated[name], error))
         slack = reference.relative_error[name] + 1e-12
         if not (abs(share - found) <= KNOWN * share + slack and apart <= share + slack):
             reasons.append(

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from pinn.problem.calculus import substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_selector
 from pinn.problem.namespace import Namespace, UnusableName, point_at
 from pinn.problem.primitives import primitive
 from pinn.problem.problem import Piece
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.sides import NUDGE
 from pinn.problem.surfaces import Surface
 from pinn.problem.tree import Call, Name, Node, Number
 
@@ -22,6 +24,12 @@ At = Callable[..., AbstractContextManager]
 
 SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
 """What a comparison becomes when its sides change places."""
+
+FLAT = 1e-12
+"""Surfaces this close to a face of the box, in parts of its width, are the face."""
+
+RARE = 1e-3
+"""Part of a piece that counts as nothing."""
 
 NUM_TRIALS = 10_000
 """Points at which it is looked whether there is anything."""
@@ -54,10 +62,15 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
         for name in listed if isinstance(listed, list) else [listed]:
             if not isinstance(name, str) or name not in shapes:
                 raise BadInput(f"'{name}' is not a shape{nearest(str(name), shapes)}; shapes: {', '.join(shapes) or 'none'}")
-            rims[name] = rim(shapes[name], namespace)
+            pieces = rim(shapes[name], namespace)
+            rims[name] = tuple(replace(piece, cut=_and(piece.cut, namespace.domain)) for piece in pieces)
             if not rims[name]:
                 raise BadInput(f"'{name}' has no rim inside the domain")
     return replace(namespace, rims=rims)
+
+
+def _and(first: Node | None, second: Node | None) -> Node | None:
+    return first if second is None else second if first is None else Call("and", (first, second))
 
 
 @dataclass
@@ -169,12 +182,21 @@ def _curved(body: Node, namespace: Namespace) -> Iterator[Piece]:
         free = tuple(name for name in namespace.coordinates if name not in surface.names)
         for sign in (1, -1):
             piece = Piece(free=free, surface=surface, sign=sign, body=whole)
-            if has_points(piece, namespace):
+            points = some_points(piece, namespace)
+            low, high = np.array([namespace.box[name] for name in surface.names]).T
+            own = points[:, [namespace.coordinates.index(name) for name in surface.names]]
+            on_face = np.minimum(own - low, high - own) <= FLAT * (high - low)
+            if len(points) and not on_face.all(axis=0).any():
                 yield piece
 
 
 def has_points(piece: Piece, namespace: Namespace) -> bool:
-    """Whether any of many random points of a piece belongs to it."""
+    """Whether some of many random points of a piece belong to it; where a body only touches a face, hardly any do."""
+    return len(some_points(piece, namespace)) > RARE * NUM_TRIALS
+
+
+def some_points(piece: Piece, namespace: Namespace) -> np.ndarray:
+    """Return those of many random points of a piece that belong to it, (points, dim)."""
     rng, names = np.random.default_rng(0), namespace.coordinates
     low, high = np.array([namespace.box[name] for name in names]).T
     points = low + (high - low) * rng.random((NUM_TRIALS, len(names)))
@@ -183,7 +205,7 @@ def has_points(piece: Piece, namespace: Namespace) -> bool:
     if piece.surface is not None:
         unit = rng.random((NUM_TRIALS, piece.surface.num_params))
         points[:, [names.index(name) for name in piece.surface.names]] = piece.surface.place(unit)
-    return bool(piece.keeps(points, names).any())
+    return points[piece.keeps(points, names)]
 
 
 def _planes(body: Node, namespace: Namespace, is_inner: bool) -> Iterator[tuple[str, float]]:
@@ -212,12 +234,23 @@ def _beside(tree: Node, coordinate: str, value: float, side: int) -> bool | Node
         return tree
     function = tree.function if isinstance(tree.arguments[0], Name) else SWAPPED[tree.function]
     difference = value - found[1] or float(side)
-    return COMPARED[function](difference, 0.0)
+    return bool(COMPARED[function](difference, 0.0))
 
 
-def inside_of(domain: Node | None, coordinate: str, value: float, side: int) -> bool | Node:
-    """Return whether points beside a plane belong to the domain, or the tree that decides; all do where there is none."""
-    return True if domain is None else _beside(domain, coordinate, value, side)
+def inside_of(domain: Node | None, coordinate: str, ends: tuple[float, float], side: int) -> bool | Node:
+    """Return whether points inside a face of the box belong to the domain, or the tree that decides; all do where there is none.
+
+    Parameters
+    ----------
+    ends : of the box along a coordinate. side : −1 for the face at the lower one, 1 for that at the higher one.
+    """
+    if domain is None:
+        return True
+    value = ends[int(side > 0)]
+    found = _beside(domain, coordinate, value, -side)
+    if isinstance(found, bool):
+        return found
+    return substitute(found, {coordinate: Number(value - side * NUDGE * (ends[1] - ends[0]))})
 
 
 def both(left: bool | Node, right: bool | Node) -> bool | Node:

@@ -36,6 +36,7 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     _finite(problem)
     _coverage(problem)
     _joined(problem)
+    _edged(problem)
     _level(problem)
     _twice(problem)
     _exact(problem)
@@ -129,7 +130,8 @@ def _coverage(problem: Problem) -> None:
 
 def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> None:
     """Every point of a face carries enough conditions on an unknown, or is free on purpose."""
-    cut = inside_of(problem.domain, axis, value, -side)
+    low, high = problem.box[problem.names.index(axis)].tolist()
+    cut = inside_of(problem.domain, axis, (low, high), side)
     if cut is False:
         return
     face = Piece(((axis, value),), (axis, side), None if cut is True else cut, ())
@@ -137,7 +139,9 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
     for condition in problem.conditions:
         if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
             given += [(piece, 1) for piece in condition.region if piece.fixed == face.fixed]
-    points = sample(problem, face, f"{axis}{side}", 256 if face.cut is not None or any(piece.cut is not None for piece, _ in given) else 1)
+    points = sample(
+        problem, face, f"{axis}{side}", 256 if face.cut is not None or any(piece.cut is not None for piece, _ in given) else 1
+    )
     if not len(points):
         return
     found = np.zeros(len(points), int)
@@ -172,6 +176,26 @@ def _joined(problem: Problem) -> None:
                     f"got {found.min()}; for instance {{at: interfaces, jump({unknown}): 0, jump({unknown}_n): 0}}",
                     "conditions",
                 )
+
+
+def _edged(problem: Problem) -> None:
+    """Every edge of the domain inside the box carries enough conditions on an unknown, or is free on purpose."""
+    for number, piece in enumerate(problem.edges):
+        points = sample(problem, piece, f"edge/{number}", 512)
+        for unknown in problem.unknown_names:
+            needed = max(problem.order(unknown, axis) for axis in problem.space) // 2
+            given = [(other, needed) for name, other in problem.free if name == unknown]
+            for condition in problem.conditions:
+                if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
+                    given += [(other, 1) for other in condition.region]
+            found = np.zeros(len(points), int)
+            for other, count in given:
+                if (other.fixed, other.surface, other.sign) == (piece.fixed, piece.surface, piece.sign):
+                    found += count * other.keeps(points, problem.names)
+            if len(points) and found.min() < needed:
+                where = _place(problem, points[int(found.argmin())])
+                got = f"no condition for {unknown}" if found.min() == 0 else f"{found.min()} of {needed} conditions for {unknown}"
+                raise _about(f"{got} on the edge of the domain at {where}; add one, or say free: {unknown}", "conditions")
 
 
 def _started(problem: Problem, unknown: str, time: str, needed: int) -> None:
@@ -254,7 +278,7 @@ def _twice(problem: Problem) -> None:
         if given is None:
             continue
         for piece in (piece for piece in condition.region if piece.cut is None):
-            key = given[0], piece.fixed
+            key = given[0], (piece.fixed, piece.surface)
             if key in seen:
                 place = " and ".join(f"{name} = {value:g}" for name, value in piece.fixed)
                 text = f"{given[0]} has two value conditions on {place}: '{seen[key]}' and '{condition.name}'"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pinn.problem import checks, selectors
+from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import has_unknowns, jets, subtract
 from pinn.problem.complex_numbers import Complex, build_scalar
 from pinn.problem.declarations import Declarations, declare, section
@@ -147,6 +148,7 @@ class _Reader:
             equations=tuple(self._equations()),
             interfaces=self.namespace.interfaces,
             domain=self.namespace.domain,
+            edges=self.namespace.edges,
             exact=self.exact,
             units=self._units(),
             source=self.mapping,
@@ -275,7 +277,8 @@ class _Reader:
         """Value and derivatives up to one below the highest order agree on both faces across ``axis``."""
         coordinates, (low, high) = self.namespace.coordinates, self.namespace.box[axis]
         free = tuple(x for x in coordinates if x != axis)
-        region = (Piece(((axis, low),), (axis, -1), None, free),)
+        cut = inside_of(self.namespace.domain, axis, (low, high), -1)
+        region = (Piece(((axis, low),), (axis, -1), None if isinstance(cut, bool) else cut, free),)
         rows = []
         for unknown, depends in self.namespace.unknowns.items():
             if axis not in depends:

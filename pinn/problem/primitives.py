@@ -48,7 +48,8 @@ def primitive(settings: Mapping[str, Any], namespace: Namespace, value: Value) -
 def _ball(measures: Mapping[str, Any], namespace: Namespace, value: Value) -> Body:
     centers, names = _centers(measures["center"], namespace, value)
     radii = _several(measures["radius"], len(centers), value, "radius")
-    trees, surfaces = [], {}
+    trees: list[Node] = []
+    surfaces: dict[Node, tuple[Surface, ...]] = {}
     for center, radius in zip(centers, radii, strict=True):
         squares = total(power(subtract(Name(name), Number(c)), Number(2.0)) for name, c in zip(names, center, strict=True))
         tree = Call("<", (squares, Number(radius**2)))
@@ -63,8 +64,9 @@ def _ellipsoid(measures: Mapping[str, Any], namespace: Namespace, value: Value) 
     if len(names) != 2:
         raise BadInput("ellipsoids are possible in two coordinates so far")
     ratios = [(subtract(Name(name), Number(c)), Number(r**-2)) for name, c, r in zip(names, center, radii, strict=True)]
-    tree = Call("<", (total(multiply(weight, power(away, Number(2.0))) for away, weight in ratios), Number(1.0)))
-    return Body(tree, {tree: (Ellipse(names, (center[0], center[1]), (radii[0], radii[1])),)})
+    tree: Node = Call("<", (total(multiply(weight, power(away, Number(2.0))) for away, weight in ratios), Number(1.0)))
+    rim: Surface = Ellipse(names, (center[0], center[1]), (radii[0], radii[1]))
+    return Body(tree, {tree: (rim,)})
 
 
 def _box(measures: Mapping[str, Any], namespace: Namespace, value: Value) -> Body:
@@ -89,24 +91,29 @@ def _polygon(measures: Mapping[str, Any], namespace: Namespace, value: Value) ->
     if len(names) != 2:
         raise BadInput(f"polygons lie in a plane, here are {len(names)} space coordinates")
     given = measures["vertices"]
-    if not isinstance(given, Sequence) or len(given) < 3 or not all(isinstance(each, Sequence) and len(each) == 2 for each in given):
+    if (
+        not isinstance(given, Sequence)
+        or len(given) < 3
+        or not all(isinstance(each, Sequence) and len(each) == 2 for each in given)
+    ):
         raise BadInput("vertices must be a list of at least three pairs of numbers")
     corners = np.array([[value(item) for item in corner] for corner in given])
+    _refuse_crossing(corners)
     if _twice_the_area(corners) < 0:
         corners = corners[::-1]
-    _refuse_crossing(corners)
     x, y = (Name(name) for name in names)
     parts: list[Node] = []
-    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+    for (ax, ay), (bx, by) in zip(corners.tolist(), np.roll(corners, -1, axis=0).tolist(), strict=True):
         if ay == by:
             continue
         (lx, ly), (hx, hy), sign = ((ax, ay), (bx, by), 1.0) if ay < by else ((bx, by), (ax, ay), -1.0)
         crossing = add(Number(lx), multiply(Number((hx - lx) / (hy - ly)), subtract(y, Number(ly))))
         between = Call("and", (Call("<=", (Number(ly), y)), Call("<", (y, Number(hy)))))
         parts.append(Call("where", (Call("and", (between, Call("<", (x, crossing)))), Number(sign), Number(0.0))))
-    tree = Call(">", (total(parts), Number(0.5)))
-    edges = zip(corners, np.roll(corners, -1, axis=0), strict=True)
-    return Body(tree, {tree: tuple(Segment((names[0], names[1]), (ax, ay), (bx, by)) for (ax, ay), (bx, by) in edges)})
+    tree: Node = Call(">", (total(parts), Number(0.5)))
+    ends = zip(corners.tolist(), np.roll(corners, -1, axis=0).tolist(), strict=True)
+    edges: tuple[Surface, ...] = tuple(Segment((names[0], names[1]), (ax, ay), (bx, by)) for (ax, ay), (bx, by) in ends)
+    return Body(tree, {tree: edges})
 
 
 def _twice_the_area(corners: np.ndarray) -> float:
@@ -118,8 +125,6 @@ def _refuse_crossing(corners: np.ndarray) -> None:
     count = len(corners)
     if len(np.unique(corners, axis=0)) < count:
         raise BadInput("a corner of the polygon is listed twice")
-    if abs(_twice_the_area(corners)) < 1e-12 * np.prod(np.ptp(corners, axis=0)):
-        raise BadInput("the corners of the polygon lie on a line")
 
     def left(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
         return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
@@ -129,6 +134,8 @@ def _refuse_crossing(corners: np.ndarray) -> None:
         c, d = corners[second], corners[(second + 1) % count]
         if left(a, b, c) * left(a, b, d) < 0 and left(c, d, a) * left(c, d, b) < 0:
             raise BadInput(f"edges {first + 1} and {second + 1} of the polygon cross")
+    if abs(_twice_the_area(corners)) <= 1e-12 * np.prod(np.ptp(corners, axis=0)):
+        raise BadInput("the corners of the polygon lie on a line")
 
 
 def _centers(given: Any, namespace: Namespace, value: Value) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:

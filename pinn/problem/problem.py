@@ -141,7 +141,7 @@ class Problem:
     periodic : space coordinates along which the solution is periodic.
     free : (unknown, wall) pairs on which nothing is imposed on purpose.
     interfaces : pieces of inner planes across which unknowns may kink or jump.
-    domain : boolean tree over coordinates, true inside; None is the whole box.
+    domain : boolean tree over coordinates, true inside; None is the whole box. edges : pieces of its boundary inside the box.
     exact : expanded trees over coordinates by unknown; empty when no exact solution is known.
     quantities : expanded trees reported with the result.
     source : the problem as text, from which `pinn.problem.language.read_problem` makes it again.
@@ -160,6 +160,7 @@ class Problem:
     free: tuple[tuple[str, Piece], ...] = ()
     interfaces: tuple[Piece, ...] = ()
     domain: Node | None = None
+    edges: tuple[Piece, ...] = ()
     exact: Mapping[str, Node] = field(default_factory=dict)
     quantities: Mapping[str, Node] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
@@ -196,6 +197,11 @@ class Problem:
     def planes(self) -> tuple[tuple[int, float], ...]:
         """The planes on which interfaces lie: axis and value, in order."""
         return tuple(sorted({(self.names.index(name), value) for piece in self.interfaces for name, value in piece.fixed}))
+
+    @cached_property
+    def straight_edges(self) -> tuple[tuple[int, float], ...]:
+        """The planes on which edges of the domain lie inside the box: axis and value, in order."""
+        return tuple(sorted({(self.names.index(name), value) for piece in self.edges for name, value in piece.fixed}))
 
     def on_interface(self, points: np.ndarray, axis: int) -> np.ndarray:
         """Return which points (points, dim) of planes normal to an axis lie on an interface, (points,) booleans."""

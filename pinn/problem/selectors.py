@@ -24,12 +24,12 @@ def volume(namespace: Namespace) -> Piece:
 
 
 def walls(namespace: Namespace, axes: Sequence[str] | None = None) -> tuple[Piece, ...]:
-    """Return the faces of the box across the given space coordinates (all of them by default), low side first, cut to the domain."""
+    """Return the faces of the box across the given space coordinates, by default all, cut to the domain; low side first."""
     faces = []
     for axis in axes if axes is not None else namespace.space:
         for side, value in zip((-1, 1), namespace.box[axis], strict=True):
             free = tuple(name for name in namespace.coordinates if name != axis)
-            cut = inside_of(namespace.domain, axis, value, -side)
+            cut = inside_of(namespace.domain, axis, namespace.box[axis], side)
             if cut is not False:
                 faces.append(Piece(((axis, value),), (axis, side), None if cut is True else cut, free))
     return tuple(faces)
@@ -179,7 +179,7 @@ def _compares(tree: Call, piece: Piece, namespace: Namespace) -> bool | Node:
     expander = Expander(namespace)
     left, right = (substitute(expander.scalar(side), inside) for side in tree.arguments)
     if isinstance(left, Number) and isinstance(right, Number):
-        return COMPARED[tree.function](left.value, right.value)
+        return bool(COMPARED[tree.function](left.value, right.value))
     return _within_range(Call(tree.function, (left, right)), namespace)
 
 

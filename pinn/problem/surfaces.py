@@ -23,7 +23,9 @@ class Surface(Protocol):
     names : of the coordinates it lies in. num_params : dimension of the unit cube that points come from. measure : length or area.
     """
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The coordinates it lies in."""
 
     @property
     def num_params(self) -> int:
@@ -92,7 +94,10 @@ class Segment:
     start: tuple[float, float]
     end: tuple[float, float]
 
-    num_params = 1
+    @property
+    def num_params(self) -> int:
+        """One."""
+        return 1
 
     @property
     def measure(self) -> float:
@@ -118,7 +123,10 @@ class Ellipse:
     center: tuple[float, float]
     radii: tuple[float, float]
 
-    num_params = 1
+    @property
+    def num_params(self) -> int:
+        """One."""
+        return 1
 
     @property
     def measure(self) -> float:
@@ -129,7 +137,7 @@ class Ellipse:
         return float(4 * long * ellipe(1 - (short / long) ** 2))
 
     def place(self, unit: Array) -> Array:
-        """Return points uniform in arc length: the incomplete elliptic integral is inverted by Newton's method."""
+        """Return points uniform in arc length, from an end of the short axis on; Newton's method inverts the elliptic integral."""
         from scipy.special import ellipeinc
 
         long, short = max(self.radii), min(self.radii)
@@ -138,7 +146,6 @@ class Ellipse:
         angle = 2 * np.pi * unit[:, 0]
         for _ in range(20):
             angle = angle - (ellipeinc(angle, modulus) - wanted) / np.sqrt(1 - modulus * np.sin(angle) ** 2)
-        # the integral runs from the end of the short axis
         local = np.stack([long * np.sin(angle), short * np.cos(angle)], axis=1)
         return np.array(self.center) + (local if self.radii[0] >= self.radii[1] else local[:, ::-1])
 

@@ -193,7 +193,7 @@ REFUSED = [
     (with_changes(equations={"heat": "a = x"}), "problem: equations.heat: the equation does not contain an unknown"),
     (with_changes(unknowns=["u", "v"], exact=None), "problem: equations: 2 unknowns (u, v) need 2 equations, got 1"),
     (with_changes(equation={}), "problem: unknown key 'equation'; did you mean 'equations'?"),
-    (with_changes(domain="x < 1"), "problem: 'domain': domains other than the coordinate box are not supported yet"),
+    (with_changes(data={"d": 1}), "problem: 'data': observations are not supported yet"),
     (
         with_changes(coordinates={"x": [1, 0], "t": [0, 1]}),
         "problem: coordinates.x: the lower bound must be below the upper bound, got [1, 0]",

@@ -169,7 +169,7 @@ def test_equations_may_hold_on_parts():
 
 
 REFUSED = [
-    ({"shapes": {"left": "x < 0.25", "hole": {"ball": 3}}}, "shapes.hole: bodies other than by a formula"),
+    ({"shapes": {"left": "x < 0.25", "hole": {"ball": 3}}}, "shapes.hole: needs its measures, for instance {ball: {center: [0, 0], radius: 1}}"),
     ({"shapes": {"left": "right", "right": "not left"}}, "shape 'left' is defined by itself: left -> right -> left"),
     ({"shapes": {"left": "boundary"}}, "'boundary' is not a shape"),
     ({"shapes": {"left": "x + 1"}}, "'x + 1' is no body; compare with < or >"),

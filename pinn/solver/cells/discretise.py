@@ -13,13 +13,16 @@ from pinn.field.cells.cell_field import CellField
 from pinn.problem.problem import Piece, Problem, Request, Residual
 from pinn.problem.randomness import generator
 from pinn.problem.regions import unit_points
-from pinn.problem.sides import nudged
+from pinn.problem.sides import NUDGE, nudged
 from pinn.problem.sites import Sites
 from pinn.problem.surfaces import Surface
 from pinn.problem.terms import Image, Slope, Term, make_term
 
 EVEN_POINTS = 8192
 """Of a curved surface, among which those of cells are chosen."""
+
+DENSE = 3
+"""Points along every axis of a cell of which a part belongs to the domain, for each one of other cells."""
 
 SURFACE_POINTS = 2
 """Points of a curved surface in a cell, for each point that a face of the cell has."""
@@ -173,10 +176,14 @@ class Conditions:
         self.traces: list[Trace] = []
         self.found = [each for each in map(self._condition, residuals) if each.groups]
 
-    def _condition(self, residual: Residual) -> Condition:
+    def cut(self, equation: Residual, cells: Array) -> Condition:
+        """Return an equation at points of cells of which a part belongs to its region; they are dense, since many are dropped."""
+        return self._condition(equation, set(cells.tolist()), DENSE * self._per_axis)
+
+    def _condition(self, residual: Residual, cells: set[int] | None = None, per_axis: int = 0) -> Condition:
         points, normals, owned, count = [], [], [], 0
         for piece in residual.region:
-            for cell, part in self._in_cells(piece):
+            for cell, part in self._in_cells(piece, cells, per_axis or self._per_axis):
                 points.append(part)
                 normals.append(piece.normals(part, self._problem.names))
                 owned.append((cell, slice(count, count + len(part))))
@@ -211,26 +218,27 @@ class Conditions:
         self.traces.append(Trace((side,), request, self._weight / np.array(scales)))
         return self._first + len(self.traces) - 1
 
-    def _in_cells(self, piece: Piece) -> list[tuple[int, Array]]:
+    def _in_cells(self, piece: Piece, cells: set[int] | None, per_axis: int) -> list[tuple[int, Array]]:
         """Return the points of a piece in every cell that it touches; what lies between two cells belongs to the upper one."""
         if piece.surface is not None:
             return self._on_surface(piece, piece.surface)
         problem, cover, fixed = self._problem, self._field.cover, dict(piece.fixed)
         found = []
         for cell, box in enumerate(cover.boxes):
-            part, touches = box.copy(), True
+            part, touches = box.copy(), cells is None or cell in cells
             for axis, name in enumerate(problem.names):
                 if name in fixed or name not in piece.free:
                     value = fixed.get(name, problem.box[axis].mean())
                     low, high = box[axis]
-                    touches &= bool(low <= value < high or value == high == cover.domain[axis, 1])
+                    is_below = piece.is_wall and piece.outward == (name, 1)
+                    inside = low < value <= high if is_below else low <= value < high
+                    touches &= bool(inside or value == high == cover.domain[axis, 1])
                     part[axis] = value
             if touches:
-                points = place(part, self._per_axis)
+                points = place(part, per_axis)
                 points = points[piece.keeps(points, problem.names)]
                 found += [(cell, points)] if len(points) else []
         return found
-
 
     def _on_surface(self, piece: Piece, surface: Surface) -> list[tuple[int, Array]]:
         """Return the same of a piece of a curved surface: some of many even points of it in every cell that it crosses."""
@@ -241,10 +249,10 @@ class Conditions:
         if params > 1:
             unit = unit_points("sobol", EVEN_POINTS, params, generator(0, "surface"))
         even, most, found = surface.place(unit), SURFACE_POINTS * self._per_axis**params, []
-        at_top = cover.domain[columns, 1]
+        within = even - NUDGE * surface.measure * piece.sign * surface.normals(even)
         for cell, box in enumerate(cover.boxes):
             low, high = box[columns].T
-            here = even[((low <= even) & ((even < high) | (even == at_top))).all(axis=1)]
+            here = even[((low <= within) & (within < high)).all(axis=1)]
             if len(here):
                 here = here[np.unique(np.linspace(0, len(here) - 1, most).round().astype(int))]
                 part = box.copy()
@@ -262,7 +270,9 @@ class Interior:
 
     Attributes
     ----------
-    terms : one for each equation, rows cell by cell. holds : by equation where it holds, (cells, points), 1 or 0; 1 for everywhere.
+    terms : one for each equation, rows cell by cell. holds : by equation in which cells it holds everywhere, (cells, 1), 1 or 0;
+        1 for all of them. cut : by equation the cells of which a part belongs to its region, which have points of their own.
+    shares : of the points of every cell that belong to the region of some equation, (cells,).
     """
 
     def __init__(self, problem: Problem, equations: Sequence[Residual], field: CellField):
@@ -271,20 +281,18 @@ class Interior:
         inwards = (field.cover.centers[:, None] - points).reshape(-1, problem.dim)
         sites = Sites(points.reshape(-1, problem.dim), side=inwards if problem.interfaces else None)
         self.terms = [make_term(problem, equation, sites) for equation in equations]
-        self.holds: list[Any] = [self._holds(problem, equation, sites) for equation in equations]
+        inside: list[Any] = [self._inside(problem, equation, sites) for equation in equations]
+        self.shares = np.max([np.ones(field.cover.num_cells) if each is None else each.mean(axis=1) for each in inside], axis=0)
+        self.holds: list[Any] = [1.0 if each is None else each.all(axis=1)[:, None].astype(float) for each in inside]
+        self.cut = [np.zeros(0, int) if each is None else np.flatnonzero(each.any(axis=1) & ~each.all(axis=1)) for each in inside]
 
-    @property
-    def inhabited(self) -> Array:
-        """Which cells have a point where some equation holds, (cells,)."""
-        shape = self.field.cover.num_cells, len(self.field.basis.points)
-        return np.any([np.broadcast_to(each, shape).any(axis=1) for each in self.holds], axis=0)
-
-    def _holds(self, problem: Problem, equation: Residual, sites: Sites) -> Any:
+    def _inside(self, problem: Problem, equation: Residual, sites: Sites) -> Array | None:
+        """Return which points of every cell belong to the region of an equation, (cells, points); None where all do."""
         if any(piece.cut is None for piece in equation.region):
-            return 1.0
+            return None
         seen = sites.points if sites.side is None else nudged(sites.points, sites.side, problem.box)
-        found = np.any([piece.keeps(seen, problem.names) for piece in equation.region], axis=0)
-        return self._by_cell(found).astype(float)
+        kept: Array = np.array([piece.keeps(seen, problem.names) for piece in equation.region])
+        return self._by_cell(kept.any(axis=0))
 
     def linearise(self, coefficients: Array) -> list[tuple[Array, dict[tuple[int, Index], Array]]]:
         """Return for each equation the residual (cells, points) and its slopes by (unknown, index in own coordinates), the same."""

@@ -44,6 +44,13 @@ LEAST_SATISFIED, MOST_SATISFIED = 1e-6, 1e-3
 EXACT = 0.1
 """Gauss-Newton steps are small when they are this part of what the cells leave out, or of the tolerance."""
 
+MOSTLY = 0.5
+"""Cells of which a smaller part is in the domain are judged by their residuals: what they are outside it, nobody asked for."""
+
+LITTLE, WIDEST_CUT = 0.2, 0.2
+"""Cells of which less than the first part is in the domain are at most this wide, in parts of the box: polynomials are badly
+determined by values in a corner of their cell."""
+
 SHORTEST_SLAB = 1e-6
 """Of the whole range of time."""
 
@@ -192,7 +199,7 @@ class March:
         periodic = [problem.names.index(name) for name in problem.periodic]
         low, high = (0.0, 1.0) if self.time is None else problem.box[self.time]
         length = float(high - low) / self._slabs
-        cover = whole(problem.box, periodic, self._cells, problem.planes)
+        cover = whole(problem.box, periodic, self._cells, [*problem.planes, *problem.straight_edges])
         return Progress(cover, float(low), length, np.zeros(len(problem.unknowns)))
 
     def is_done(self, progress: Progress) -> bool:
@@ -259,7 +266,15 @@ class March:
 
         def missing(coefficients: Array) -> Array:
             scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))
-            return left_out(field, coefficients, scales, self.share(cover)) * system.interior.inhabited[:, None]
+            found = left_out(field, coefficients, scales, self.share(cover))
+            if self.problem.domain is None:
+                return found
+            in_part = np.repeat(system.unsatisfied(coefficients)[:, None] / float(scales.max()), self.problem.dim, axis=1)
+            shares = system.interior.shares[:, None]
+            is_wide = 2 * cover.halves > WIDEST_CUT * np.ptp(self.problem.box, axis=1)
+            is_wide[:, [] if self.time is None else [self.time]] = False
+            in_part[is_wide & (shares > 0) & (shares < LITTLE)] = 1.0
+            return np.where(shares >= MOSTLY, found, in_part)
 
         def enough(coefficients: Array) -> float:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))

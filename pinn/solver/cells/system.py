@@ -86,7 +86,9 @@ class System:
         self.interior = Interior(problem, inside, field)
         joints = faces(problem, field, count, WEIGHT)
         others = Conditions(problem, [row for row in residuals if row not in inside], field, count, len(joints), WEIGHT)
-        self.conditions, self.traces = others.found, [*joints, *others.traces]
+        cut = [others.cut(row, cells) for row, cells in zip(inside, self.interior.cut, strict=True) if len(cells)]
+        self.conditions, self.traces = [*others.found, *cut], [*joints, *others.traces]
+        self._num_cut = len(cut)
         self._tables: dict[tuple[int, Operator], Array] = {}
         self._given = [(each.side.cell, self._matrix(each.side, each), (each.target * each.weights).T.ravel()) for each in known]
         self._sides: list[list[tuple[int, Array]]] = [[] for _ in range(field.cover.num_cells)]
@@ -142,6 +144,17 @@ class System:
             parts += [traces[number] - matrix @ coefficients[cell].ravel() for number, matrix in sides]
         parts += [right - matrix @ coefficients[cell].ravel() for cell, matrix, right in self._given]
         return math.sqrt(sum(float(np.sum(part**2)) for part in parts))
+
+    def unsatisfied(self, coefficients: Array) -> Array:
+        """Return the root mean square of the equations' rows in each cell of which a part is in the domain, else 0, (cells,)."""
+        squares, counts = np.zeros(self.field.cover.num_cells), np.zeros(self.field.cover.num_cells)
+        number = len(self.conditions) - self._num_cut
+        for condition, factors in zip(self.conditions[number:], self._factors[number:], strict=True):
+            values = factors * condition.term.evaluate(self._jets(condition, coefficients))
+            for group in condition.groups:
+                squares[group.cell] += float(np.sum(values[group.rows] ** 2))
+                counts[group.cell] += group.rows.stop - group.rows.start
+        return np.sqrt(squares / np.maximum(counts, 1))
 
     def losses(self, coefficients: Array) -> dict[str, float]:
         """Return the mean square of every residual, without weights."""
