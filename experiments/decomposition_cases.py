@@ -125,7 +125,7 @@ OCTAVES = Case(
         Way("windows, 8 × 8 cells", f"{BROYDEN} {cells('windows', '8', 5, 'network.frequency=5')}", 2),
         Way("multilevel windows, 8 × 8 to 1 cell", f"{BROYDEN} {cells('multilevel', '8', 4, 'decomposition.levels=4')}", 1),
         Way("one layer of random sines, last layer solved", f"{SOLVED} network.width=1024", 2),
-        Way("windows, last layers solved", f"{SOLVED} {cells('windows', '8', 24)}", 2),
+        Way("windows, last layers solved", f"{SOLVED} {cells('windows', '8', 100, 'points.interior=20000')}", 2),
         Way("cells of `least_squares`", CELLS, 1),
     ],
 )
@@ -139,9 +139,31 @@ WAVE = Case(
         Way("one network, sines of the solution's frequency", one(20, 3, "network.activation=sin network.frequency=6"), 1),
         Way("windows, 4 × 4 × 4 cells", f"{BROYDEN} {cells('windows', '4', 4, 'network.frequency=3')}", 1),
         Way("one layer of random sines, last layer solved", f"{SOLVED} network.width=1024", 1),
-        Way("windows, last layers solved", f"{SOLVED} {cells('windows', '4', 16)}", 1),
+        Way("windows, last layers solved", f"{SOLVED} {cells('windows', '4', 64, 'points.interior=20000')}", 1),
         Way("cells of `least_squares`, 8 × 8 × 8", f"{CELLS} solver.cells={{x:8,y:8,t:8}} accuracy=1e-3", 1),
     ],
 )
 
-CASES = [COSINE, OSCILLATOR, BURGERS, OCTAVES, WAVE]
+
+def materials(problem: str, title: str, along: str) -> Case:
+    """Return the case of a problem with an interface, whose solution has a kink there."""
+    several = f"decomposition.cells={{{along}:4}} network.width=10 network.depth=3"
+    return Case(
+        problem,
+        title,
+        15.0,
+        "points.interior=2048",
+        [
+            Way("one network", one(24, 3, "decomposition=none")),
+            Way("a network on each side of the interface", one(16, 3, "decomposition=regions")),
+            Way("cpinn, 4 cells", f"{BROYDEN} decomposition=cpinn {several}"),
+            Way("xpinn, 4 cells", f"{BROYDEN} decomposition=xpinn {several}"),
+            Way("cells of `least_squares`", CELLS, 1),
+        ],
+    )
+
+
+MATERIALS = materials("two_materials", "Two materials", "x")
+ROD = materials("composite_rod", "A composite rod", "x")
+
+CASES = [COSINE, OSCILLATOR, BURGERS, OCTAVES, WAVE, MATERIALS, ROD]
