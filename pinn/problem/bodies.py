@@ -47,11 +47,16 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
     BadInput : a shape that is no selector, or refers to itself; a domain of nothing; an interface that is no body, or is curved.
     """
     given = mapping.get("shapes") or {}
-    reader = _Shapes(given, namespace, {}, {})
-    for name in given:
+    named: dict[str, Node] = {}
+    for name, text in given.items():
+        with at("shapes", name):
+            if not isinstance(text, Mapping) and _is_part(tree := _parsed(text), named):
+                named[str(name)] = tree
+    reader = _Shapes({name: text for name, text in given.items() if name not in named}, namespace, {}, {})
+    for name in reader.given:
         with at("shapes", name):
             reader.shape(str(name))
-    namespace = replace(namespace, shapes=reader.done, surfaces=reader.surfaces)
+    namespace = replace(namespace, shapes=reader.done, surfaces=reader.surfaces, named=named)
     shapes = reader.done
     if mapping.get("domain") is not None:
         with at("domain"):
@@ -71,6 +76,31 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
 
 def _and(first: Node | None, second: Node | None) -> Node | None:
     return first if second is None else second if first is None else Call("and", (first, second))
+
+
+def _parsed(text: Any) -> Node:
+    try:
+        return parse_selector(text)
+    except FormulaError as error:
+        raise point_at(str(text), error) from None
+
+
+def _is_part(tree: Node, parts: Mapping[str, Node]) -> bool:
+    """Whether a selector speaks of surfaces, so that it is a name for some of them and no body."""
+    if isinstance(tree, Name):
+        return tree.name in ("boundary", "interfaces") or tree.name in parts
+    if isinstance(tree, Call) and tree.function in ("and", "or", "not"):
+        return any(_is_part(argument, parts) for argument in tree.arguments)
+    return isinstance(tree, Call) and tree.function == "="
+
+
+def with_parts(tree: Node, namespace: Namespace) -> Node:
+    """Return a selector with what names of surfaces stand for in their place."""
+    if isinstance(tree, Name) and tree.name in namespace.named:
+        return with_parts(namespace.named[tree.name], namespace)
+    if isinstance(tree, Call) and tree.function in ("and", "or", "not"):
+        return Call(tree.function, tuple(with_parts(argument, namespace) for argument in tree.arguments))
+    return tree
 
 
 @dataclass

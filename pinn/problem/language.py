@@ -165,7 +165,7 @@ class _Reader:
                 if key not in KEYS:
                     raise BadKey(f"unknown key '{key}'{_advice(str(key))}")
                 if key in _LATER and self.mapping[key] not in (None, {}, []):
-                    what = f"{_LATER[key]} are not supported yet; this version solves forward problems on coordinate boxes"
+                    what = f"{_LATER[key]} are not supported yet; this version solves forward problems"
                     raise BadKey(f"'{key}': {what}")
         for key in ("coordinates", "unknowns", "equations"):
             if not self.mapping.get(key):

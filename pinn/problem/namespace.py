@@ -35,6 +35,7 @@ class Namespace:
     constants : values of the constants.
     definitions : surface trees.
     shapes : boolean trees over coordinates, of bodies by name.
+    named : selectors of surfaces by name.
     surfaces : what comparisons in them stand for that are no planes.
     domain : boolean tree of the domain; None is the whole box. edges : its rim inside the box.
     rims : the inner planes on which a body ends, by its name, where unknowns may jump there.
@@ -50,6 +51,7 @@ class Namespace:
     constants: Mapping[str, Value] = field(default_factory=dict)
     definitions: Mapping[str, Node] = field(default_factory=dict)
     shapes: Mapping[str, Node] = field(default_factory=dict)
+    named: Mapping[str, Node] = field(default_factory=dict)
     surfaces: Mapping[Node, tuple[Surface, ...]] = field(default_factory=dict)
     domain: Node | None = None
     edges: tuple[Piece, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pinn.problem.bodies import COMPARED, SWAPPED, both, comparisons, either, has_points, inside_of, opposite, plane
+from pinn.problem.bodies import COMPARED, SWAPPED, both, comparisons, either, has_points, inside_of, opposite, plane, with_parts
 from pinn.problem.calculus import leaves, names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse_selector
@@ -58,7 +58,7 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     ------
     FormulaError : a name that is no surface, an inner line, a corner, nothing chosen.
     """
-    tree = parse_selector(text)
+    tree = with_parts(parse_selector(text), namespace)
     instants = (Piece((instant,), None, namespace.domain, namespace.space) for instant in _instants(tree, namespace))
     pieces = (*walls(namespace), *namespace.edges, *namespace.interfaces, *instants)
     chosen = tuple(kept for piece in pieces if (kept := _restrict(piece, tree, namespace)) is not None)
@@ -149,7 +149,7 @@ def _surface(name: str, piece: Piece, namespace: Namespace) -> bool | Node:
         return _ends_at(piece, namespace.shapes[name], namespace)
     if name in namespace.shapes:
         return _holds(namespace.shapes[name], piece, namespace)
-    known = ["boundary", *namespace.coordinates, *namespace.shapes]
+    known = ["boundary", *namespace.coordinates, *namespace.shapes, *namespace.named]
     raise FormulaError(f"'{name}' is not a surface{nearest(name, known)}; write boundary or x = value")
 
 

@@ -122,6 +122,16 @@ def test_selectors_know_edges(at, on_rim, on_box):
     assert (rim.any(), (~rim).any()) == (on_rim, on_box)
 
 
+def test_surfaces_may_have_names():
+    shapes = {"hole": ball(0, 0), "outlet": "x = 2", "walls": "boundary and not outlet and not hole"}
+    conditions = {"held": {"at": "walls", "u": 0}, "open": {"at": "outlet or hole", "u_n": 0}}
+    found = problem(shapes, "not hole", conditions=conditions)
+    held, opened = (sample_region(found, row.region, "named", 100).points for row in found.conditions)
+    assert not (held[:, 0] == 2).any() and (np.abs(held) == 2).any(axis=1).all()
+    assert ((opened[:, 0] == 2) | (np.abs(np.linalg.norm(opened, axis=1) - 1) < 1e-9)).all()
+    assert len({piece.fixed for piece in found.conditions[1].region}) == 2
+
+
 def test_prisms_extend_along_other_coordinates_and_time():
     found = problem(
         {"pipe": {"ball": {"center": {"x": 0, "y": 0}, "radius": 1}}}, "pipe", {**SQUARE, "z": [0, 3]},

@@ -171,7 +171,7 @@ def test_equations_may_hold_on_parts():
 REFUSED = [
     ({"shapes": {"left": "x < 0.25", "hole": {"ball": 3}}}, "shapes.hole: needs its measures, for instance {ball: {center: [0, 0], radius: 1}}"),
     ({"shapes": {"left": "right", "right": "not left"}}, "shape 'left' is defined by itself: left -> right -> left"),
-    ({"shapes": {"left": "boundary"}}, "'boundary' is not a shape"),
+    ({"shapes": {"left": "boundary"}}, "interfaces: 'left' is not a shape"),
     ({"shapes": {"left": "x + 1"}}, "'x + 1' is no body; compare with < or >"),
     ({"shapes": {"left": "x < y"}}, "interfaces: an interface along 'x < y' is not supported yet; planes such as x < 0 are"),
     ({"shapes": {"left": "x < 5"}}, "interfaces: 'left' has no rim inside the domain"),

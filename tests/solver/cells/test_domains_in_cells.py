@@ -64,3 +64,45 @@ def test_a_nonlinear_equation_in_a_disk():
     )  # fmt: skip
     march = make_march(problem, 1e-8)
     assert inside_error(march, solve(march)) < 1e-7
+
+
+def multipoles(centers, outer, rims, radius):
+    """Laplace's equation with 1 on a unit frame and 0 on circles, by a fit of harmonic functions, with mirror images of the circles.
+
+    Its error is largest on the boundary.
+    """
+    images = {complex(i + (-1) ** i * x, j + (-1) ** j * y) for i in (-1, 0, 1) for j in (-1, 0, 1) for x, y in centers}
+    holes = sorted(images, key=abs)
+
+    def functions(z):
+        found = [np.ones(len(z))]
+        for k in range(1, 33):
+            found += [(2 * z**k).real * 1.4**-k, (2 * z**k).imag * 1.4**-k]
+        for hole in holes:
+            found.append(np.log(np.abs(z - hole)))
+            for k in range(1, 9):
+                pole = (radius / (z - hole)) ** k
+                found += [pole.real, pole.imag]
+        return np.stack(found, axis=1)
+
+    z = np.concatenate([outer, rims])
+    wanted = np.concatenate([np.ones(len(outer)), np.zeros(len(rims))])
+    coefficients = np.linalg.lstsq(functions(z), wanted, rcond=1e-14)[0]
+    return lambda z: functions(z) @ coefficients, np.abs(functions(z) @ coefficients - wanted).max()
+
+
+def test_four_holes_are_those_of_a_multipole_expansion():
+    centers, radius = [[0.3, 0.3], [-0.3, 0.3], [0.3, -0.3], [-0.3, -0.3]], 0.1
+    text = {"shapes": {"holes": {"ball": {"center": centers, "radius": radius}}}, "domain": "not holes"}
+    conditions = {"frame": {"at": "boundary and not holes", "u": 1}, "rims": {"at": "holes", "u": 0}}
+    problem = read({"x": [-0.5, 0.5], "y": [-0.5, 0.5]}, LAPLACE, conditions, **text)
+    march = make_march(problem, 1e-6)
+    side = np.linspace(-0.5, 0.5, 200)
+    outer = np.concatenate([side - 0.5j, side + 0.5j, -0.5 + 1j * side, 0.5 + 1j * side])
+    angles = radius * np.exp(2j * np.pi * np.arange(200) / 200)
+    expansion, defect = multipoles(centers, outer, np.concatenate([complex(*center) + angles for center in centers]), radius)
+    assert defect < 3e-6
+    points = random_points(problem, 4000)
+    points = points[problem.inside(points)]
+    found = rounds.solution(march, solve(march))(points)[:, 0]
+    np.testing.assert_allclose(found, expansion(points[:, 0] + 1j * points[:, 1]), atol=1e-5)
