@@ -96,6 +96,7 @@ class Piece:
         kept = _holds(self.cut, points, coordinates)
         if self.surface is not None:
             off = NUDGE * self.surface.measure * self.normals(points, coordinates)
+            kept = kept & self.surface.has(points[:, [coordinates.index(name) for name in self.surface.names]])
             kept = kept & _holds(self.body, points - off, coordinates) & ~_holds(self.body, points + off, coordinates)
         return kept
 

@@ -14,6 +14,9 @@ import numpy as np
 
 Array = np.ndarray
 
+ON = 1e-7
+"""Points this close to a surface, in parts of its size, lie on it."""
+
 
 class Surface(Protocol):
     """A surface in some coordinates.
@@ -40,6 +43,9 @@ class Surface(Protocol):
 
     def normals(self, points: Array) -> Array:
         """Return unit normals out of the body (points, len(names)) at points of the surface."""
+
+    def has(self, points: Array) -> Array:
+        """Return which points (points, len(names)) lie on the surface, to rounding."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,10 @@ class Sphere:
         deviates = ndtri(np.clip(unit, 1e-12, 1 - 1e-12))
         return deviates / np.linalg.norm(deviates, axis=1, keepdims=True)
 
+    def has(self, points: Array) -> Array:
+        """Return which points are at the radius."""
+        return np.abs(np.linalg.norm(points - np.array(self.center), axis=1) - self.radius) <= ON * self.radius
+
     def normals(self, points: Array) -> Array:
         """Return the directions from the center."""
         away = points - np.array(self.center)
@@ -108,6 +118,11 @@ class Segment:
         """Return points between the ends, never at them."""
         start, end = np.array(self.start), np.array(self.end)
         return start + np.clip(unit, 1e-9, 1 - 1e-9) * (end - start)
+
+    def has(self, points: Array) -> Array:
+        """Return which points are no further from both ends together than these from each other, but for rounding."""
+        ways = sum(np.linalg.norm(points - np.array(end), axis=1) for end in (self.start, self.end))
+        return np.asarray(ways <= self.measure * (1 + ON**2))
 
     def normals(self, points: Array) -> Array:
         """Return the direction to the right of the edge."""
@@ -148,6 +163,10 @@ class Ellipse:
             angle = angle - (ellipeinc(angle, modulus) - wanted) / np.sqrt(1 - modulus * np.sin(angle) ** 2)
         local = np.stack([long * np.sin(angle), short * np.cos(angle)], axis=1)
         return np.array(self.center) + (local if self.radii[0] >= self.radii[1] else local[:, ::-1])
+
+    def has(self, points: Array) -> Array:
+        """Return which points satisfy the formula."""
+        return np.abs(np.square((points - np.array(self.center)) / np.array(self.radii)).sum(axis=1) - 1) <= ON
 
     def normals(self, points: Array) -> Array:
         """Return the direction of the gradient of the formula."""

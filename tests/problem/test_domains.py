@@ -68,8 +68,11 @@ def test_surfaces_have_their_length_and_points_on_them(surface, length):
     normals = surface.normals(points)
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, rtol=1e-14)
     if isinstance(surface, Segment):
+        assert surface.has(points).all() and not surface.has(points + 1e-3 * normals).any()
+        assert not surface.has(points + 6 * np.array([0.6, 0.8])).any()
         np.testing.assert_allclose(normals, np.broadcast_to([0.8, -0.6], points.shape), atol=1e-15)
         return
+    assert surface.has(points).all() and not surface.has(points + 1e-3 * normals).any()
     radii = np.array(surface.radii if isinstance(surface, Ellipse) else surface.radius)
     np.testing.assert_allclose(np.square((points - np.array(surface.center)) / radii).sum(axis=1), 1, rtol=1e-12)
     assert (np.einsum("ij,ij->i", normals, points - np.array(surface.center)) > 0).all()
