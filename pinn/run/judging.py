@@ -62,7 +62,7 @@ class Judge:
         neighbours = self.setup.neighbours(state)
         estimate = self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)
         judged = verdict(found, self.truth, estimate, configuration.accuracy)
-        write_solution(folder, self.problem, found, estimate.on_grid(found.axes) if estimate.accepted else {})
+        write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
         wanted = quantities(self.problem, solution, self.truth, found.axes)
         write_quantities(folder, arrays(wanted))
@@ -94,6 +94,12 @@ class Judge:
         error = found["error"]["relative_l2"]
         error = float("nan") if error is None else error
         return classical(self.problem, self.truth, error, seconds, limit=wanted.seconds).record()
+
+
+def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:
+    """Return the estimated error on the evaluation grid, not a number outside the domain."""
+    fields = estimate.on_grid(found.axes)
+    return {name: np.where(np.isfinite(found.solution[name]), values, np.nan) for name, values in fields.items()}
 
 
 def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict) -> dict[str, Any]:

@@ -158,3 +158,16 @@ def refused(arguments, message, here, capsys):
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.startswith("pinn: ") and captured.err.count("\n") == 1, captured.err
     assert captured.out == "" and list(here.iterdir()) == []
+
+
+def test_outside_the_domain_nothing_is_said_and_inside_the_estimate_is_believed(tmp_path):
+    result = pinn.solve("four_holes", *CELLS, "accuracy=1e-3", folder=tmp_path / "run", quiet=True)
+    assert result.verdict == "verified" and result.metrics["estimate"]["accepted"] and result.error < 1e-4
+    stored = np.load(tmp_path / "run" / "solution.npz")
+    x, y = np.meshgrid(stored["x"], stored["y"], indexing="ij")
+    in_hole = np.hypot(np.abs(x) - 0.3, np.abs(y) - 0.3) < 0.1
+    for name in ("u", "u.estimate"):
+        np.testing.assert_array_equal(np.isnan(stored[name]), in_hole)
+    grid = np.load(tmp_path / "run" / "diagnostics.npz")["residual.grid.laplace"]
+    np.testing.assert_array_equal(np.isnan(grid), in_hole)
+    assert 0.2 < np.nanmin(stored["u"][50, 50]) < 0.3 and stored["u"][in_hole == 0].max() < 1 + 1e-4
