@@ -125,7 +125,8 @@ OCTAVES = Case(
         Way("windows, 8 × 8 cells", f"{BROYDEN} {cells('windows', '8', 5, 'network.frequency=5')}", 2),
         Way("multilevel windows, 8 × 8 to 1 cell", f"{BROYDEN} {cells('multilevel', '8', 4, 'decomposition.levels=4')}", 1),
         Way("one layer of random sines, last layer solved", f"{SOLVED} network.width=1024", 2),
-        Way("windows, last layers solved", f"{SOLVED} {cells('windows', '8', 100, 'points.interior=20000')}", 2),
+        Way("windows, last layers solved", f"{SOLVED} {cells('windows', '8', 24)}", 2),
+        Way("the same, 100 features each", f"{SOLVED} {cells('windows', '8', 100, 'points.interior=20000')}", 2),
         Way("cells of `least_squares`", CELLS, 1),
     ],
 )
@@ -139,7 +140,8 @@ WAVE = Case(
         Way("one network, sines of the solution's frequency", one(20, 3, "network.activation=sin network.frequency=6"), 1),
         Way("windows, 4 × 4 × 4 cells", f"{BROYDEN} {cells('windows', '4', 4, 'network.frequency=3')}", 1),
         Way("one layer of random sines, last layer solved", f"{SOLVED} network.width=1024", 1),
-        Way("windows, last layers solved", f"{SOLVED} {cells('windows', '4', 64, 'points.interior=20000')}", 1),
+        Way("windows, last layers solved", f"{SOLVED} {cells('windows', '4', 16)}", 1),
+        Way("the same, 64 features each", f"{SOLVED} {cells('windows', '4', 64, 'points.interior=20000')}", 1),
         Way("cells of `least_squares`, 8 × 8 × 8", f"{CELLS} solver.cells={{x:8,y:8,t:8}} accuracy=1e-3", 1),
     ],
 )

@@ -34,8 +34,9 @@ def test_all_ways_can_be_run_and_differ(case):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.problem)
 def test_networks_that_are_compared_have_about_as_many_parameters(case):
-    """At most 1.55 times as many."""
-    sizes = {way.name: validate(prepare(case.problem, case.words(way))).num_parameters for way in case.ways}
+    """At most 1.55 times as many, where the way does not say that there are more."""
+    alike = [way for way in case.ways if not way.name.endswith("features each")]
+    sizes = {way.name: validate(prepare(case.problem, case.words(way))).num_parameters for way in alike}
     trained = [size for name, size in sizes.items() if "solved" not in name and "least_squares" not in name]
     solved = [size for name, size in sizes.items() if "solved" in name]
     for group in (trained, solved):

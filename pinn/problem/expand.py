@@ -15,7 +15,7 @@ from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, pair
 from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
 from pinn.problem.namespace import Namespace, UnusableName, Value
 from pinn.problem.settings import nearest
-from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
+from pinn.problem.sides import INSIDE, OUTSIDE, jumps_along, seen_from
 from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector, fold
 
 MAX_ORDER = 4
@@ -168,7 +168,7 @@ class Expander:
         return _by_component(lambda f: self._derivative(f, coordinate), value)
 
     def _derivative(self, tree: Node, coordinate: str) -> Node:
-        if _jumps_along(tree, coordinate, self.namespace):
+        if jumps_along(tree, coordinate, self.namespace):
             raise FormulaError(
                 f"the derivative along {coordinate} of where(...) drops the jump; differentiate the branches instead, or name the "
                 "body in shapes: and interfaces:"
@@ -395,21 +395,3 @@ def _guard(tree: Node, condition: Node) -> Node:
         if not isinstance(arguments[place], Number):
             arguments[place] = Call("where", (condition, arguments[place], Number(1.0)))
     return build(tree.function, *arguments)
-
-
-def _jumps_along(tree: Node, coordinate: str, namespace: Namespace) -> bool:
-    """Whether a tree jumps along a coordinate elsewhere than on the problem's interfaces."""
-    if not isinstance(tree, Call):
-        return False
-    if tree.function == "where" and coordinate in calculus.names(tree.arguments[0]) and not _is_rim(tree.arguments[0], namespace):
-        return True
-    return any(_jumps_along(argument, coordinate, namespace) for argument in tree.arguments)
-
-
-def _is_rim(condition: Node, namespace: Namespace) -> bool:
-    """Whether a condition changes on interfaces only."""
-    if any(condition == namespace.shapes[name] for name in namespace.rims):
-        return True
-    if not isinstance(condition, Call) or condition.function not in ("and", "or", "not"):
-        return False
-    return all(_is_rim(part, namespace) for part in condition.arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build
 from pinn.problem.sites import Sites
 from pinn.problem.tree import Call, Jet, Name, Node, _node
+
+if TYPE_CHECKING:
+    from pinn.problem.namespace import Namespace
 
 INSIDE, OUTSIDE, HERE = "inside", "outside", "here"
 """Against the normal of a surface, along it, and towards where a point itself is seen from."""
@@ -87,3 +91,21 @@ def direction(sites: Sites, side: str) -> np.ndarray:
     found = sites.side if side == HERE else sites.normals
     assert found is not None
     return SIGNS.get(side, 1.0) * found
+
+
+def jumps_along(tree: Node, coordinate: str, namespace: Namespace) -> bool:
+    """Whether a tree jumps along a coordinate elsewhere than on the problem's interfaces."""
+    if not isinstance(tree, Call):
+        return False
+    if tree.function == "where" and coordinate in calculus.names(tree.arguments[0]) and not _is_rim(tree.arguments[0], namespace):
+        return True
+    return any(jumps_along(argument, coordinate, namespace) for argument in tree.arguments)
+
+
+def _is_rim(condition: Node, namespace: Namespace) -> bool:
+    """Whether a condition changes on interfaces only."""
+    if any(condition == namespace.shapes[name] for name in namespace.rims):
+        return True
+    if not isinstance(condition, Call) or condition.function not in ("and", "or", "not"):
+        return False
+    return all(_is_rim(part, namespace) for part in condition.arguments)

@@ -60,9 +60,9 @@ def test_sampled_points_lie_in_their_piece():
 
 
 def test_normals_point_outwards_on_walls_only():
-    names = ("x", "y", "t")
-    assert WALL.normal(names).tolist() == [0.0, 1.0, 0.0]
-    assert START.normal(names).tolist() == VOLUME.normal(names).tolist() == [0.0, 0.0, 0.0]
+    names, points = ("x", "y", "t"), np.zeros((2, 3))
+    assert WALL.normals(points, names).tolist() == [[0.0, 1.0, 0.0]] * 2
+    assert START.normals(points, names).tolist() == VOLUME.normals(points, names).tolist() == [[0.0, 0.0, 0.0]] * 2
 
 
 def test_measure():

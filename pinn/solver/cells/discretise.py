@@ -282,7 +282,8 @@ class Interior:
         sites = Sites(points.reshape(-1, problem.dim), side=inwards if problem.interfaces else None)
         self.terms = [make_term(problem, equation, sites) for equation in equations]
         inside: list[Any] = [self._inside(problem, equation, sites) for equation in equations]
-        self.shares = np.max([np.ones(field.cover.num_cells) if each is None else each.mean(axis=1) for each in inside], axis=0)
+        shares = [np.ones(field.cover.num_cells) if each is None else each.mean(axis=1) for each in inside]
+        self.shares = np.max(shares, axis=0) if shares else np.ones(field.cover.num_cells)
         self.holds: list[Any] = [1.0 if each is None else each.all(axis=1)[:, None].astype(float) for each in inside]
         self.cut = [np.zeros(0, int) if each is None else np.flatnonzero(each.any(axis=1) & ~each.all(axis=1)) for each in inside]
 

@@ -21,7 +21,7 @@ from pinn.problem.settings import BadInput
 from pinn.problem.tree import Integral
 from pinn.solver.cells.discretise import given
 from pinn.solver.cells.newton import Solved, gauss_newton
-from pinn.solver.cells.resolution import left_out, merged, positive, sizes, too_coarse
+from pinn.solver.cells.resolution import MOSTLY, left_out, left_out_in_part, merged, positive, sizes, too_coarse
 from pinn.solver.cells.system import WEIGHT, System
 
 Array = np.ndarray
@@ -43,13 +43,6 @@ LEAST_SATISFIED, MOST_SATISFIED = 1e-6, 1e-3
 
 EXACT = 0.1
 """Gauss-Newton steps are small when they are this part of what the cells leave out, or of the tolerance."""
-
-MOSTLY = 0.5
-"""Cells of which a smaller part is in the domain are judged by their residuals: what they are outside it, nobody asked for."""
-
-LITTLE, WIDEST_CUT = 0.2, 0.2
-"""Cells of which less than the first part is in the domain are at most this wide, in parts of the box: polynomials are badly
-determined by values in a corner of their cell."""
 
 SHORTEST_SLAB = 1e-6
 """Of the whole range of time."""
@@ -269,12 +262,8 @@ class March:
             found = left_out(field, coefficients, scales, self.share(cover))
             if self.problem.domain is None:
                 return found
-            in_part = np.repeat(system.unsatisfied(coefficients)[:, None] / float(scales.max()), self.problem.dim, axis=1)
-            shares = system.interior.shares[:, None]
-            is_wide = 2 * cover.halves > WIDEST_CUT * np.ptp(self.problem.box, axis=1)
-            is_wide[:, [] if self.time is None else [self.time]] = False
-            in_part[is_wide & (shares > 0) & (shares < LITTLE)] = 1.0
-            return np.where(shares >= MOSTLY, found, in_part)
+            shares, residuals = system.interior.shares, system.unsatisfied(coefficients) / float(scales.max())
+            return np.where(shares[:, None] >= MOSTLY, found, left_out_in_part(cover, shares, residuals, self.space))
 
         def enough(coefficients: Array) -> float:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))

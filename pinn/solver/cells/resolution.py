@@ -17,6 +17,13 @@ NEGLIGIBLE = 1e-8
 WORST = 0.1
 """Cells are cut along the axes along which this part of what is missing along the worst one is missing."""
 
+MOSTLY = 0.5
+"""Cells of which a smaller part is in the domain are judged by their residuals: what they are outside it, nobody asked for."""
+
+LITTLE, WIDEST_CUT = 0.2, 0.2
+"""Cells of which less than the first part is in the domain are at most this wide, in parts of the box: polynomials are badly
+determined by values in a corner of their cell."""
+
 AMPLE = 1e-2
 """Two cells become one where one is enough for this part of the tolerance."""
 
@@ -31,6 +38,20 @@ def left_out(field: CellField, coefficients: Array, scales: Array, share: float 
     tails = field.basis.tails(values) / scales[:, None]
     volumes = np.prod(field.cover.halves, axis=1)
     return tails.max(axis=1) * np.sqrt(share * volumes / volumes.sum())[:, None]
+
+
+def left_out_in_part(cover: Cover, shares: Array, residuals: Array, space: tuple[int, ...]) -> Array:
+    """Return the same for cells of which a part is in the domain, judged by their ``residuals`` (cells,), (cells, dim).
+
+    Parameters
+    ----------
+    shares : of each cell that are in the domain, (cells,). space : the axes along which cells may be cut.
+    """
+    found = np.repeat(residuals[:, None], cover.boxes.shape[1], axis=1)
+    is_wide = np.zeros(found.shape, bool)
+    is_wide[:, list(space)] = (2 * cover.halves > WIDEST_CUT * np.ptp(cover.domain, axis=1))[:, list(space)]
+    found[is_wide & ((shares > 0) & (shares < LITTLE))[:, None]] = 1.0
+    return found
 
 
 def sizes(field: CellField, coefficients: Array) -> Array:
