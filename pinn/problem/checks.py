@@ -17,6 +17,7 @@ from pinn.problem.program import Program, coordinate_values, site_values
 from pinn.problem.regions import sample, sample_region
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sides import off_the_point
+from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
 from pinn.problem.tree import Call, Integral, Jet, Node, Number
 
@@ -88,8 +89,17 @@ def _finite(problem: Problem) -> None:
                 raise _about("the selector chooses no points", *_home(residual))
         sites = sample_region(problem, residual.region, residual.name, NUM_SAMPLES)
         values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
+        if problem.domain is not None:
+            _looked_up_inside(problem, residual, sites)
         for part in _known_parts(residual.tree):
             _all_finite(problem, residual, part, sites.points, values)
+
+
+def _looked_up_inside(problem: Problem, residual: Residual, sites: Sites) -> None:
+    try:
+        make_term(problem, residual, sites)
+    except BadInput as error:
+        raise _about(error.message, *_home(residual)) from None
 
 
 def _known_parts(tree: Node) -> Iterator[Node]:

@@ -194,6 +194,14 @@ class Problem:
         """Return which points (points, dim) belong to the domain, (points,) booleans."""
         return _holds(self.domain, points, self.names)
 
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """Return which points (points, dim) belong to the domain or, but for rounding, to its edge, (points,) booleans."""
+        found = self.inside(points)
+        if self.domain is not None:
+            for step in NUDGE * np.ptp(self.box, axis=1) * np.concatenate([np.eye(self.dim), -np.eye(self.dim)]):
+                found = found | self.inside(points + step)
+        return found
+
     @cached_property
     def planes(self) -> tuple[tuple[int, float], ...]:
         """The planes on which interfaces lie: axis and value, in order."""

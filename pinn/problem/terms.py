@@ -240,7 +240,12 @@ def _inside(problem: Problem, residual: Residual, points: np.ndarray) -> np.ndar
             f"looks up an unknown at {problem.names[axis]}={points[row, axis]:.4g}, outside its range {low:g} to {high:g}",
             residual.name,
         )
-    return np.clip(points, low, high)
+    points = np.clip(points, low, high)
+    hole = ~problem.contains(points)
+    if hole.any():
+        place = ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, points[np.argmax(hole)], strict=True))
+        raise BadInput(f"looks up an unknown at {place}, which is not in the domain", residual.name)
+    return points
 
 
 def _integral(

@@ -83,7 +83,7 @@ class Result:
         return f"<Result of {self.problem.name}: {self.verdict}, {known}{spent}>"
 
     def field(self, unknown: str | None = None, **coordinates: Any) -> np.ndarray:
-        """Return an unknown at coordinates given by name, float64 with their broadcast shape.
+        """Return an unknown at coordinates given by name, float64 with their broadcast shape; not a number in holes of the domain.
 
         Parameters
         ----------
@@ -148,7 +148,8 @@ class Result:
             raise BadInput(f"coordinate {missing[0]} is missing; give {', '.join(names)}")
         arrays = np.broadcast_arrays(*(np.asarray(coordinates[name], float) for name in names))
         points = self._inside(np.stack([array.ravel() for array in arrays], axis=1))
-        return self.outcome.solution(points, ((unknown, (index,)),))[:, 0].reshape(arrays[0].shape)
+        values = self.outcome.solution(points, ((unknown, (index,)),))[:, 0]
+        return np.where(self.problem.contains(points), values, np.nan).reshape(arrays[0].shape)
 
     def _inside(self, points: np.ndarray) -> np.ndarray:
         """Return points (points, dim), refused outside the box, where a network only guesses; rounding is put right."""

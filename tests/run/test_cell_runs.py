@@ -168,6 +168,7 @@ def test_outside_the_domain_nothing_is_said_and_inside_the_estimate_is_believed(
     in_hole = np.hypot(np.abs(x) - 0.3, np.abs(y) - 0.3) < 0.1
     for name in ("u", "u.estimate"):
         np.testing.assert_array_equal(np.isnan(stored[name]), in_hole)
+    assert np.isnan(result.field(x=[0.3, 0.0, 0.4], y=[0.3, 0.0, 0.3])).tolist() == [True, False, False]
     grid = np.load(tmp_path / "run" / "diagnostics.npz")["residual.grid.laplace"]
     np.testing.assert_array_equal(np.isnan(grid), in_hole)
     assert 0.2 < np.nanmin(stored["u"][50, 50]) < 0.3 and stored["u"][in_hole == 0].max() < 1 + 1e-4
