@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 Array = np.ndarray
+
+ANGLES = np.linspace(0, 2 * np.pi, 129)
+"""Between which arcs of ellipses are measured."""
 
 ON = 1e-7
 """Points this close to a surface, in parts of its size, lie on it."""
@@ -145,22 +149,32 @@ class Ellipse:
 
     @property
     def measure(self) -> float:
-        """The circumference, 4 a E(1 − b²/a²) with the complete elliptic integral of the second kind."""
-        from scipy.special import ellipe
+        """The circumference."""
+        return float(max(self.radii) * self._arcs[-1])
 
-        long, short = max(self.radii), min(self.radii)
-        return float(4 * long * ellipe(1 - (short / long) ** 2))
+    def _speed(self, angle: Array) -> Array:
+        """Return the length of arc for an angle, in units of the longer radius, (angles,)."""
+        return np.sqrt(1 - (1 - (min(self.radii) / max(self.radii)) ** 2) * np.square(np.sin(angle)))
+
+    def _between(self, low: Array, high: Array) -> Array:
+        """Return the length of arc between angles, in such units, by Gauss-Legendre quadrature."""
+        nodes, weights = np.polynomial.legendre.leggauss(16)
+        half = (high - low) / 2
+        return half * (self._speed(low[:, None] + half[:, None] * (1 + nodes)) @ weights)
+
+    @cached_property
+    def _arcs(self) -> Array:
+        """The length of arc from an end of the short axis to each of `ANGLES`."""
+        return np.concatenate([[0.0], np.cumsum(self._between(ANGLES[:-1], ANGLES[1:]))])
 
     def place(self, unit: Array) -> Array:
-        """Return points uniform in arc length, from an end of the short axis on; Newton's method inverts the elliptic integral."""
-        from scipy.special import ellipeinc
-
+        """Return points uniform in arc length, from an end of the short axis on; angles by Newton's method."""
         long, short = max(self.radii), min(self.radii)
-        modulus = 1 - (short / long) ** 2
-        wanted = self.measure / long * unit[:, 0]
-        angle = 2 * np.pi * unit[:, 0]
-        for _ in range(20):
-            angle = angle - (ellipeinc(angle, modulus) - wanted) / np.sqrt(1 - modulus * np.sin(angle) ** 2)
+        wanted = self._arcs[-1] * unit[:, 0]
+        before = np.clip(np.searchsorted(self._arcs, wanted, side="right") - 1, 0, len(ANGLES) - 2)
+        angle = start = ANGLES[before]
+        for _ in range(8):
+            angle = angle - (self._arcs[before] + self._between(start, angle) - wanted) / self._speed(angle)
         local = np.stack([long * np.sin(angle), short * np.cos(angle)], axis=1)
         return np.array(self.center) + (local if self.radii[0] >= self.radii[1] else local[:, ::-1])
 
