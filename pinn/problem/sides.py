@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Jet, Name, Node, _node
+from pinn.problem.tree import Call, Jet, Name, Node
 
 if TYPE_CHECKING:
     from pinn.problem.namespace import Namespace
@@ -25,7 +26,7 @@ NUDGE = 1e-9
 """How far from a surface the side of it is looked at, in parts of the coordinates' ranges."""
 
 
-@_node
+@dataclass(frozen=True)
 class Beside(Node):
     """Leaf: a coordinate a little off the point, on one side of it."""
 
