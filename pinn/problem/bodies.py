@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.calculus import substitute
+from pinn.problem.calculus import jets, names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_selector
+from pinn.problem.level_sets import level_set
 from pinn.problem.namespace import Namespace, UnusableName, point_at
 from pinn.problem.primitives import primitive
 from pinn.problem.problem import Piece
@@ -144,16 +145,28 @@ class _Shapes:
         if isinstance(tree, Call) and tree.function in ("and", "or", "not"):
             return Call(tree.function, tuple(self._boolean(argument, pending) for argument in tree.arguments))
         if isinstance(tree, Call) and tree.function in COMPARED:
-            return Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
+            return self._comparison(tree)
         if isinstance(tree, Name):
             raise UnusableName(f"'{tree.name}' is not a shape{nearest(tree.name, self.given)}", name=tree.name)
         raise FormulaError(f"'{tree}' is no body; compare with < or >, and combine with and, or, not")
 
-    def _value(self, text: Any) -> float:
+    def _comparison(self, tree: Call) -> Node:
+        """Return a comparison, and remember the surface it stands for where that is no plane."""
+        found = Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
+        if jets(found):
+            raise FormulaError(f"'{tree}' contains an unknown; shapes are formulas of coordinates")
+        rim_of_it = None if plane(found) else level_set(found, self.namespace)
+        if rim_of_it is not None:
+            self.surfaces.setdefault(found, (rim_of_it,))
+        return found
+
+    def _value(self, text: Any) -> Node:
         found = Expander(self.namespace).scalar(parse(text))
-        if not isinstance(found, Number):
-            raise BadInput(f"'{text}' is not a number; bodies that move or have parameters are not supported yet")
-        return found.value
+        known = set(self.namespace.coordinates) - set(self.namespace.space)
+        if jets(found) or not names(found) <= known:
+            also = f" and {', '.join(sorted(known))}" if known else ""
+            raise BadInput(f"'{text}' is not a number; measures of a body are formulas of constants{also}")
+        return found
 
 
 def _with_domain(text: Any, namespace: Namespace, reader: _Shapes) -> Namespace:
@@ -234,7 +247,7 @@ def some_points(piece: Piece, namespace: Namespace) -> np.ndarray:
         points[:, names.index(name)] = value
     if piece.surface is not None:
         unit = rng.random((NUM_TRIALS, piece.surface.num_params))
-        points[:, [names.index(name) for name in piece.surface.names]] = piece.surface.place(unit)
+        piece.put(points, unit, names)
     return points[piece.keeps(points, names)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
 from pinn.field.cells.cell_field import CellField
-from pinn.problem.problem import Piece, Problem, Request, Residual
+from pinn.problem.problem import Piece, Problem, Request, Residual, columns_of
 from pinn.problem.randomness import generator
 from pinn.problem.regions import unit_points
 from pinn.problem.sides import NUDGE, nudged
@@ -18,8 +18,8 @@ from pinn.problem.sites import Sites
 from pinn.problem.surfaces import Surface
 from pinn.problem.terms import Image, Slope, Term, make_term
 
-EVEN_POINTS = 8192
-"""Of a curved surface, among which those of cells are chosen."""
+EVEN_POINTS, MOVING_POINTS = 8192, 2048
+"""Of a curved surface, and of one that moves at every time, among which those of cells are chosen."""
 
 DENSE = 3
 """Points along every axis of a cell of which a part belongs to the domain, for each one of other cells."""
@@ -242,27 +242,49 @@ class Conditions:
 
     def _on_surface(self, piece: Piece, surface: Surface) -> list[tuple[int, Array]]:
         """Return the same of a piece of a curved surface: some of many even points of it in every cell that it crosses."""
-        problem, cover, params = self._problem, self._field.cover, surface.num_params
-        columns = [problem.names.index(name) for name in surface.names]
+        problem, cover, columns = self._problem, self._field.cover, columns_of(surface.names, self._problem.names)
         others = [axis for axis in range(problem.dim) if axis not in columns]
-        unit = (np.arange(EVEN_POINTS)[:, None] + 0.5) / EVEN_POINTS
-        if params > 1:
-            unit = unit_points("sobol", EVEN_POINTS, params, generator(0, "surface"))
-        even, most, found = surface.place(unit), SURFACE_POINTS * self._per_axis**params, []
-        within = even - NUDGE * surface.measure * piece.sign * surface.normals(even)
+        most, found = SURFACE_POINTS * self._per_axis ** max(1, len(columns) - 1), []
+        rims: dict[bytes, tuple[Array, Array]] = {}
         for cell, box in enumerate(cover.boxes):
-            low, high = box[columns].T
-            here = even[((low <= within) & (within < high)).all(axis=1)]
-            if len(here):
-                here = here[np.unique(np.linspace(0, len(here) - 1, most).round().astype(int))]
-                part = box.copy()
-                part[columns] = box[columns].mean(axis=1)[:, None]
-                free = place(part, self._per_axis) if others else np.zeros((1, problem.dim))
-                points = np.repeat(free, len(here), axis=0)
-                points[:, columns] = np.tile(here, (len(free), 1))
-                points = points[piece.keeps(points, problem.names)]
-                found += [(cell, points)] if len(points) else []
+            part = box.copy()
+            part[columns] = box[columns].mean(axis=1)[:, None]
+            free = place(part, self._per_axis) if others else np.zeros((1, problem.dim))
+            parts = []
+            for at, members in _alike(free, columns_of(surface.moves, problem.names)):
+                if at.tobytes() not in rims:
+                    rims[at.tobytes()] = _even(surface, piece.sign, at)
+                even, within = rims[at.tobytes()]
+                here = even[((box[columns, 0] <= within) & (within < box[columns, 1])).all(axis=1)]
+                if len(here):
+                    here = here[np.unique(np.linspace(0, len(here) - 1, most).round().astype(int))]
+                    points = np.repeat(members, len(here), axis=0)
+                    points[:, columns] = np.tile(here, (len(members), 1))
+                    parts.append(points[piece.keeps(points, problem.names)])
+            points = np.concatenate(parts) if parts else np.empty((0, problem.dim))
+            found += [(cell, points)] if len(points) else []
         return found
+
+
+def _alike(points: Array, columns: Sequence[int]) -> Iterator[tuple[Array, Array]]:
+    """Yield what some columns of points have in common, (columns,), and the points that do; all of them where there are none."""
+    if not columns:
+        yield np.empty(0), points
+        return
+    states, numbers = np.unique(points[:, columns], axis=0, return_inverse=True)
+    for number, state in enumerate(states):
+        yield state, points[numbers.reshape(-1) == number]
+
+
+def _even(surface: Surface, sign: int, at: Array) -> tuple[Array, Array]:
+    """Return even points of a surface, for one value of what moves it, and the same a little within the body."""
+    count = MOVING_POINTS if surface.moves else EVEN_POINTS
+    unit = (np.arange(count)[:, None] + 0.5) / count
+    if surface.num_params > 1:
+        unit = unit_points("sobol", count, surface.num_params, generator(0, "surface"))
+    at = np.broadcast_to(at, (len(unit), len(at)))
+    even = surface.place(unit, at)
+    return even, even - NUDGE * surface.measure * sign * surface.normals(even, at)
 
 
 class Interior:
