@@ -58,6 +58,9 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
         with at("shapes", name):
             reader.shape(str(name))
     namespace = replace(namespace, shapes=reader.done, surfaces=reader.surfaces, named=named)
+    for name in reader.done:
+        with at("shapes", name):
+            _refuse_outside(reader.done[name], namespace)
     shapes = reader.done
     if mapping.get("domain") is not None:
         with at("domain"):
@@ -73,6 +76,18 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
             if not rims[name]:
                 raise BadInput(f"'{name}' has no rim inside the domain")
     return replace(namespace, rims=rims)
+
+
+def _refuse_outside(body: Node, namespace: Namespace) -> None:
+    """Complain about a body that is neither met by many random points nor has a rim inside the box."""
+    if len(some_points(Piece(cut=body), namespace)):
+        return
+    values = [found for each in comparisons(body) if (found := plane(each))]
+    is_cut = any(namespace.box[name][0] < value < namespace.box[name][1] for name, value in values)
+    if not is_cut and next(_curved(body, namespace), None) is None:
+        raise BadInput(
+            f"lies outside the box of the coordinates or is too small to be seen: 0 of {NUM_TRIALS:,} trial points are inside"
+        )
 
 
 def _and(first: Node | None, second: Node | None) -> Node | None:
@@ -173,7 +188,7 @@ def _with_domain(text: Any, namespace: Namespace, reader: _Shapes) -> Namespace:
     """Return the namespace with a domain that is a part of the box."""
     domain = reader.boolean(text)
     if not has_points(Piece(cut=domain), namespace):
-        raise BadInput(f"no point of the box belongs to it ({NUM_TRIALS:,} were tried)")
+        raise BadInput(f"the domain is empty: no more than {round(RARE * NUM_TRIALS)} of {NUM_TRIALS:,} trial points are inside")
     namespace = replace(namespace, domain=domain)
     return replace(namespace, edges=rim(domain, namespace, is_inner=False))
 

@@ -26,13 +26,13 @@ OFFSETS = (0.3172, 0.2236, 0.4142)
 NODES = -np.cos(np.pi * np.arange(13) / 12)
 """Along a chord, ends included: a corner of the curve next to one of them would not be seen otherwise."""
 
-SETTLED = 1e-13
-"""Chords are halved until the last coefficients of the speed along them are this small."""
-
 SHORTEST = 1e-12
 """Chords are not halved below this length, in parts of the box: they meet at a corner."""
 
-BISECTIONS, NEWTON_STEPS, MOST_HALVINGS = 60, 8, 60
+STILL = 1e-14
+"""Newton's method ends with steps this small, in parts of a chord or a triangle."""
+
+BISECTIONS, NEWTON_STEPS, MOST_HALVINGS, MOST_CHORDS = 60, 8, 60, 3000
 
 
 @dataclass(frozen=True)
@@ -85,22 +85,26 @@ def over(level: Level, starts: Array, ends: Array, along: Array) -> tuple[Array,
     across = np.stack([-chord[:, 1], chord[:, 0]], axis=1) / length[:, None]
     points = (starts + ends) / 2 + along[:, None] * chord / 2
     height = np.zeros(len(points))
-    for _ in range(NEWTON_STEPS):
-        values, gradients = level(points + height[:, None] * across)
-        step = np.nan_to_num(values / np.einsum("ij,ij->i", gradients, across), posinf=0.0, neginf=0.0)
-        height = np.clip(height - step, -2 * length, 2 * length)
-    points = points + height[:, None] * across
-    _, gradients = level(points)
-    rise = np.abs(np.einsum("ij,ij->i", gradients, across))
-    return points, length / 2 * np.linalg.norm(gradients, axis=1) / rise
+    with np.errstate(all="ignore"):
+        for _ in range(NEWTON_STEPS):
+            values, gradients = level(points + height[:, None] * across)
+            step = np.nan_to_num(values / np.einsum("ij,ij->i", gradients, across), posinf=0.0, neginf=0.0)
+            height = np.clip(height - step, -2 * length, 2 * length)
+            if np.abs(step).max(initial=0.0) <= STILL * length.max(initial=0.0):
+                break
+        points = points + height[:, None] * across
+        _, gradients = level(points)
+        rise = np.abs(np.einsum("ij,ij->i", gradients, across))
+        return points, length / 2 * np.linalg.norm(gradients, axis=1) / rise
 
 
-def trace(level: Level, box: Array, grids: tuple[int, ...]) -> Curve:
+def trace(level: Level, box: Array, grids: tuple[int, ...], settled: float = 1e-13) -> Curve:
     """Return the curve on which a formula vanishes inside a box (2, 2).
 
     Parameters
     ----------
     grids : squares along an axis; the next where the last ones overlook parts.
+    settled : chords are halved until the last coefficients of the speed along them are this small.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def trace(level: Level, box: Array, grids: tuple[int, ...]) -> Curve:
     for grid in grids:
         found = _chords(level, box, grid)
         if found is not None:
-            return _measured(level, *found, SHORTEST * float(np.ptp(box, axis=1).max()))
+            return _measured(level, *found, max(SHORTEST, settled) * float(np.ptp(box, axis=1).max()), settled)
     raise BadInput(f"the rim has parts smaller than 1/{grids[-1]} of the box, which are not seen")
 
 
@@ -128,7 +132,7 @@ def _chords(level: Level, box: Array, grid: int) -> tuple[Array, Array] | None:
     places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     within, without = np.where(first[:, None], ends, ends[:, ::-1]).T
     crossings = crossing(level, places[within], places[without])
-    order = np.array(_in_order(numbers.reshape(-1, 2))).reshape(-1, 2)
+    order = np.array(_in_order(numbers.reshape(-1, 2)), int).reshape(-1, 2)
     return crossings[order[:, 0]], crossings[order[:, 1]]
 
 
@@ -196,11 +200,12 @@ def _in_order(pairs: Array) -> list[tuple[int, int]]:
     return steps
 
 
-def _measured(level: Level, starts: Array, ends: Array, shortest: float) -> Curve:
+def _measured(level: Level, starts: Array, ends: Array, shortest: float, settled: float) -> Curve:
     """Return the curve over chords, which are halved until its length is known."""
     keep = np.linalg.norm(ends - starts, axis=1) > shortest
     starts, ends = starts[keep], ends[keep]
     matrix = np.linalg.inv(legendre.legvander(NODES, len(NODES) - 1))
+    most = MOST_CHORDS + 4 * len(starts)
     for _ in range(MOST_HALVINGS):
         count = len(starts)
         first, last = (np.repeat(each, len(NODES), axis=0) for each in (starts, ends))
@@ -208,12 +213,13 @@ def _measured(level: Level, starts: Array, ends: Array, shortest: float) -> Curv
         coefficients = matrix @ speeds
         length = np.linalg.norm(ends - starts, axis=1)
         with np.errstate(invalid="ignore"):
-            rough = ~(np.abs(coefficients[-2:]).max(axis=0) <= SETTLED * length) & (length > shortest)
-        if not rough.any():
+            rough = ~(np.abs(coefficients[-2:]).max(axis=0) <= settled * length) & (length > shortest)
+        if not rough.any() or count > most:
             break
         starts, ends = _halved(level, starts, ends, rough)
-    if not np.isfinite(coefficients).all():
-        place = ", ".join(f"{value:.4g}" for value in starts[int(np.argmin(np.isfinite(coefficients).all(axis=0)))])
+    is_lost = ~np.isfinite(coefficients).all(axis=0) | (rough if count > most else False)
+    if is_lost.any():
+        place = ", ".join(f"{value:.4g}" for value in starts[int(np.argmax(is_lost))])
         raise BadInput(f"the rim cannot be followed at ({place}): the formula's gradient vanishes or is not finite there")
     return Curve(level, starts, ends, coefficients)
 

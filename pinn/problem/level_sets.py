@@ -26,10 +26,10 @@ ROOTS = 4096
 SQUARES, CUBES = (256, 512, 1024), (32, 64)
 """Squares and cubes of the grid along an axis: the next where the last one overlooks parts."""
 
-MOVING_SQUARES, MOVING_CUBES = (128, 256, 512), (24, 48)
-"""The same where a rim is traced many times."""
+MOVING_SQUARES, MOVING_CUBES, ROUGHLY = (64, 256, 1024), (16, 64), 1e-6
+"""The same where a rim is traced many times, and how well its length is measured then."""
 
-STATES = {1: (129, 17), 2: (65, 17), 3: (17, 5)}
+STATES = {1: (129, 17), 2: (65, 13), 3: (17, 5)}
 """Values of one coordinate along which a body moves, and of each of two, at which its rim is traced, by dimension."""
 
 
@@ -142,9 +142,9 @@ class LevelSet:
             if len(self.names) == 1:
                 traces[state] = trace_roots(level, box)
             elif len(self.names) == 2:
-                traces[state] = trace(level, box, MOVING_SQUARES if is_moving else SQUARES)
+                traces[state] = trace(level, box, MOVING_SQUARES, ROUGHLY) if is_moving else trace(level, box, SQUARES)
             else:
-                traces[state] = trace_sheet(level, box, MOVING_CUBES if is_moving else CUBES)
+                traces[state] = trace_sheet(level, box, MOVING_CUBES, 2) if is_moving else trace_sheet(level, box, CUBES)
         return traces[state]
 
     @cached_property

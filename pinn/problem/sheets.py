@@ -14,13 +14,10 @@ from functools import cached_property
 
 import numpy as np
 
-from pinn.problem.curves import NEWTON_STEPS, OFFSETS, Level, crossing, lines
+from pinn.problem.curves import NEWTON_STEPS, OFFSETS, STILL, Level, crossing, lines
 from pinn.problem.settings import BadInput
 
 Array = np.ndarray
-
-ORDER = 7
-"""Of the quadrature along both sides of a triangle."""
 
 ON_FACE = 1e-12
 """Corners this close to a face of the box, in parts of it, lie on it."""
@@ -33,16 +30,18 @@ class Sheet:
     Attributes
     ----------
     corners, directions : of the triangles, and from where to where the surface is looked for, (triangles, 3, 3).
+    order : of the quadrature along both sides of a triangle.
     """
 
     level: Level
     corners: Array
     directions: Array
+    order: int
 
     @cached_property
     def _areas(self) -> Array:
         """The area over each triangle, (triangles,); what is folded counts as often outwards as inwards, once in all."""
-        nodes, weights = np.polynomial.legendre.leggauss(ORDER)
+        nodes, weights = np.polynomial.legendre.leggauss(self.order)
         nodes, weights = (nodes + 1) / 2, weights / 2
         areas = np.zeros(len(self.corners))
         for (first, a), (second, b) in itertools.product(zip(nodes, weights, strict=True), repeat=2):
@@ -77,29 +76,34 @@ class Sheet:
         """Return the points over places in triangles, (points, 3), and the area for a step there, negative where it is folded."""
         corners, directions = self.corners[which], self.directions[which]
         flat, along = (np.einsum("nc,ncd->nd", barycentric, each) for each in (corners, directions))
-        height = np.zeros((len(which), 1))
+        height, size = np.zeros((len(which), 1)), np.ptp(corners, axis=1).max(initial=0.0)
         for _ in range(NEWTON_STEPS):
             values, gradients = self.level(flat + height * along)
-            height = height - np.nan_to_num(values / _dot(gradients, along), posinf=0.0, neginf=0.0)[:, None]
+            with np.errstate(all="ignore"):
+                step = np.nan_to_num(values / _dot(gradients, along), posinf=0.0, neginf=0.0)[:, None]
+            height = height - step
+            if np.abs(step).max(initial=0.0) <= STILL * size:
+                break
         points = flat + height * along
         _, gradients = self.level(points)
         tangents = []
-        for corner in (1, 2):
-            step = corners[:, corner] - corners[:, 0] + height * (directions[:, corner] - directions[:, 0])
-            tangents.append(step - (_dot(gradients, step) / _dot(gradients, along))[:, None] * along)
-        return points, _dot(np.cross(*tangents), gradients) / np.linalg.norm(gradients, axis=1)
+        with np.errstate(all="ignore"):
+            for corner in (1, 2):
+                step = corners[:, corner] - corners[:, 0] + height * (directions[:, corner] - directions[:, 0])
+                tangents.append(step - (_dot(gradients, step) / _dot(gradients, along))[:, None] * along)
+            return points, _dot(np.cross(*tangents), gradients) / np.linalg.norm(gradients, axis=1)
 
 
 def _dot(a: Array, b: Array) -> Array:
     return np.asarray(np.einsum("ij,ij->i", a, b))
 
 
-def trace_sheet(level: Level, box: Array, grids: tuple[int, ...]) -> Sheet:
+def trace_sheet(level: Level, box: Array, grids: tuple[int, ...], order: int = 7) -> Sheet:
     """Return the surface on which a formula vanishes inside a box (3, 2).
 
     Parameters
     ----------
-    grids : cubes along an axis; the next where the last ones overlook parts.
+    grids : cubes along an axis; the next where the last ones overlook parts. order : of the quadrature that measures it.
 
     Raises
     ------
@@ -108,7 +112,7 @@ def trace_sheet(level: Level, box: Array, grids: tuple[int, ...]) -> Sheet:
     for grid in grids:
         corners = _triangles(level, box, grid)
         if corners is not None:
-            return Sheet(level, corners, _directions(level, box, corners.reshape(-1, 3)).reshape(corners.shape))
+            return Sheet(level, corners, _directions(level, box, corners.reshape(-1, 3)).reshape(corners.shape), order)
     raise BadInput(f"the rim has parts smaller than 1/{grids[-1]} of the box, which are not seen")
 
 
@@ -174,4 +178,5 @@ def _directions(level: Level, box: Array, points: Array) -> Array:
     on_face = (np.abs(points[:, :, None] - box) <= ON_FACE * width[:, None]).any(axis=2)
     within = np.where(on_face, 0.0, gradients)
     within = np.where(within.any(axis=1, keepdims=True), within, gradients)
-    return within / np.linalg.norm(within, axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        return np.asarray(within / np.linalg.norm(within, axis=1, keepdims=True))

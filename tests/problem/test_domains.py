@@ -158,7 +158,7 @@ def test_the_start_is_that_of_the_domain():
 
 
 REFUSED = [
-    ({"b": ball(0, 0)}, "x > 5", "domain: no point of the box belongs to it"),
+    ({"b": ball(0, 0)}, "x > 5", "domain: the domain is empty"),
     ({"b": ball(0, 0)}, "c", "domain: 'c' is not a shape"),
     ({"b": {"ball": {"center": [0, 0, 0], "radius": 1}}}, "b", "shapes.b: center: a point in space has 2 coordinates, got 3"),
     ({"b": {"ball": {"center": {"z": 0}, "radius": 1}}}, "b", "center: 'z' is not a space coordinate"),
