@@ -26,8 +26,8 @@ At = Callable[..., AbstractContextManager]
 SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
 """What a comparison becomes when its sides change places."""
 
-FLAT = 1e-12
-"""Surfaces this close to a face of the box, in parts of its width, are the face."""
+FLAT = 1e-7
+"""What of a surface is this close to a face of the box, in parts of its width, belongs to the face."""
 
 RARE = 1e-3
 """Part of a piece that counts as nothing."""
@@ -235,16 +235,14 @@ def _curved(body: Node, namespace: Namespace) -> Iterator[Piece]:
     whole = body
     for name in namespace.space:
         low, high = namespace.box[name]
-        whole = Call("and", (whole, Call("and", (Call(">", (Name(name), Number(low))), Call("<", (Name(name), Number(high)))))))
+        off = FLAT * (high - low)
+        sides = Call(">", (Name(name), Number(low + off))), Call("<", (Name(name), Number(high - off)))
+        whole = Call("and", (whole, Call("and", sides)))
     for surface in dict.fromkeys(each for comparison in comparisons(body) for each in namespace.surfaces.get(comparison, ())):
         free = tuple(name for name in namespace.coordinates if name not in surface.names)
         for sign in (1, -1):
             piece = Piece(free=free, surface=surface, sign=sign, body=whole)
-            points = some_points(piece, namespace)
-            low, high = np.array([namespace.box[name] for name in surface.names]).T
-            own = points[:, [namespace.coordinates.index(name) for name in surface.names]]
-            on_face = np.minimum(own - low, high - own) <= FLAT * (high - low)
-            if len(points) and not on_face.all(axis=0).any():
+            if len(some_points(piece, namespace)):
                 yield piece
 
 

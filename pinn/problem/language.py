@@ -16,6 +16,7 @@ from pinn.problem.complex_numbers import Complex, build_scalar
 from pinn.problem.declarations import Declarations, declare, section
 from pinn.problem.exact import apply_exact, read_exact
 from pinn.problem.expand import Expander
+from pinn.problem.facet_files import with_absolute_files
 from pinn.problem.formula import FormulaError, parse, parse_equation
 from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
@@ -71,7 +72,7 @@ def load_problem(path: str | Path) -> Problem:
     BadInput : with file, line and a caret.
     """
     document = read_text(path)
-    return read_problem(document.mapping, Path(path).stem, document.position)
+    return read_problem(with_absolute_files(document.mapping, Path(path).parent), Path(path).stem, document.position)
 
 
 def _advice(key: str) -> str:

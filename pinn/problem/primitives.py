@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pinn.problem.calculus import divide, multiply, power, subtract, total
 from pinn.problem.calculus import names as names_of
+from pinn.problem.facet_files import read_mesh, read_outline
+from pinn.problem.facets import Facets, Solid
 from pinn.problem.level_sets import level_set
 from pinn.problem.namespace import Namespace
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.surfaces import Ellipse, Ends, Moving, Segment, Sphere, Surface
-from pinn.problem.tree import Call, Name, Node, Number
+from pinn.problem.tree import Call, Enclosure, Name, Node, Number
 
 NUM_MOMENTS = 16
 """Times at which it is looked whether edges of a polygon that moves cross."""
@@ -38,12 +41,14 @@ def primitive(settings: Mapping[str, Any], namespace: Namespace, value: Value) -
     ------
     BadInput : an unknown kind, measures that are missing or make no sense.
     """
-    if len(settings) != 1 or next(iter(settings)) not in KINDS:
+    if len(settings) != 1 or next(iter(settings)) not in EXAMPLES:
         kind = next(iter(settings), "")
-        raise BadInput(f"a body is one of {', '.join(KINDS)} or a formula, got '{kind}'{nearest(str(kind), KINDS)}")
+        raise BadInput(f"a body is one of {', '.join(EXAMPLES)} or a formula, got '{kind}'{nearest(str(kind), EXAMPLES)}")
     ((kind, measures),) = settings.items()
     if not isinstance(measures, Mapping):
         raise BadInput(f"needs its measures, for instance {EXAMPLES[kind]}")
+    if kind == "mesh" or (kind == "polygon" and "file" in measures):
+        return _from_file(kind, measures, namespace)
     missing, unknown = set(EXPECTED[kind]) - set(measures), set(measures) - set(EXPECTED[kind])
     if kind != "box" and (missing or unknown):
         raise BadInput(f"a {kind} has {' and '.join(EXPECTED[kind])}: {EXAMPLES[kind]}")
@@ -121,7 +126,7 @@ def _box(measures: Mapping[str, Any], namespace: Namespace, value: Value) -> Bod
 
 
 def _polygon(measures: Mapping[str, Any], namespace: Namespace, value: Value) -> Body:
-    """A point is inside where edges go around it: upward edges to its right less downward ones (winding number)."""
+    """Where corners move a point is inside if edges go around it: upward edges to its right less downward ones (winding number)."""
     names = namespace.space
     if len(names) != 2:
         raise BadInput(f"polygons lie in a plane, here are {len(names)} space coordinates")
@@ -134,9 +139,11 @@ def _polygon(measures: Mapping[str, Any], namespace: Namespace, value: Value) ->
         raise BadInput("vertices must be a list of at least three pairs of numbers")
     corners = [(value(x), value(y)) for x, y in given]
     everything = [each for corner in corners for each in corner]
-    moves, ranges = _movers(everything, namespace)
-    at_times = np.array([_numbers(everything)]) if not moves else _moments(everything, moves, ranges)
-    areas = [_twice_the_area(_refuse_crossing(each.reshape(-1, 2))) for each in at_times]
+    numbers = _numbers(everything)
+    if numbers is not None:
+        return _outline(np.array(numbers).reshape(-1, 2), names)
+    moments = _moments(everything, *_movers(everything, namespace))
+    areas = [_twice_the_area(_refuse_crossing(each.reshape(-1, 2))) for each in moments]
     if min(areas) < 0 < max(areas):
         raise BadInput("the polygon turns inside out")
     corners = corners if areas[0] > 0 else corners[::-1]
@@ -169,6 +176,33 @@ def _edge(names: tuple[str, str], ends: tuple[Node, ...], namespace: Namespace) 
     if numbers is not None:
         return Segment(names, (numbers[0], numbers[1]), (numbers[2], numbers[3]))
     return Moving(Segment, names, ends, *_movers(ends, namespace))
+
+
+def _from_file(kind: str, measures: Mapping[str, Any], namespace: Namespace) -> Body:
+    """Return a mesh of triangles, or a polygon whose corners stand in a file."""
+    names, dim = namespace.space, 3 if kind == "mesh" else 2
+    if set(measures) != {"file"}:
+        raise BadInput(f"a {kind} from a file has a file: {{{kind}: {{file: {'part.stl' if dim == 3 else 'outline.csv'}}}}}")
+    if len(names) != dim:
+        raise BadInput(f"a {kind} lies in {dim} space coordinates, here are {len(names)}")
+    if kind == "mesh":
+        facets, key = read_mesh(measures["file"])
+    else:
+        return _outline(read_outline(measures["file"]), names)
+    return _bounded(facets, Path(measures["file"]).name, key, names)
+
+
+def _outline(corners: np.ndarray, names: tuple[str, ...]) -> Body:
+    """Return the polygon with corners (corners, 2) in either order."""
+    corners = corners if _twice_the_area(_refuse_crossing(corners)) > 0 else corners[::-1]
+    facets = Facets(np.stack([corners, np.roll(corners, -1, axis=0)], axis=1))
+    return _bounded(facets, "polygon", str(corners.tolist()), names)
+
+
+def _bounded(facets: Facets, name: str, key: str, names: tuple[str, ...]) -> Body:
+    """Return the body inside of facets."""
+    tree = Call(">", (Call("encloses", (Enclosure(name, key, facets.contains), *map(Name, names))), Number(0.5)))
+    return Body(tree, {tree: (Solid(names, key, facets),)})
 
 
 def _twice_the_area(corners: np.ndarray) -> float:
@@ -252,4 +286,5 @@ EXAMPLES = {
     "box": "{box: {x: [0, 1], y: [0, 0.5]}}",
     "ellipsoid": "{ellipsoid: {center: [0, 0], radii: [2, 1]}}",
     "polygon": "{polygon: {vertices: [[0, 0], [1, 0], [0, 1]]}}",
+    "mesh": "{mesh: {file: part.stl}}",
 }

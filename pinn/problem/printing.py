@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector
+from pinn.problem.tree import At, Call, Enclosure, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector
 
 _PRECEDENCE = {
     "or": 1,
@@ -48,6 +48,8 @@ def _print(tree: Node) -> tuple[str, int]:
     if isinstance(tree, Jet):
         orders = " + ".join("".join(map(str, index)) for index in tree.operator)
         return f"{tree.unknown}[{orders}]" + (f"({_print_places(tree.image)})" if tree.image else ""), _ATOM
+    if isinstance(tree, Enclosure):
+        return tree.name, _ATOM
     if isinstance(tree, Integral):
         over = ", ".join(f"{name} from {low} to {high}" for name, low, high in tree.over)
         return f"{'mean' if tree.mean else 'integral'}({to_text(tree.integrand)}, {over})", _ATOM

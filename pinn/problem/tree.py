@@ -7,7 +7,7 @@ A *surface* tree is what a person wrote (`pinn.problem.formula.parse` makes it a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 Index = tuple[int, ...]
@@ -115,6 +115,18 @@ class Normal(Node):
     """Leaf of an expanded tree: component of the outward unit normal along a space coordinate."""
 
     coordinate: str
+
+
+@_node
+class Enclosure(Node):
+    """First argument of ``encloses``, the coordinates it lies in being the others: a body that is no formula.
+
+    ``contains(points)`` tells which points (points, dim) are inside; ``key`` tells bodies apart.
+    """
+
+    name: str
+    key: str
+    contains: Callable[[Any], Any] = field(compare=False, repr=False)
 
 
 @_node

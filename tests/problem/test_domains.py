@@ -165,7 +165,7 @@ REFUSED = [
     ({"b": {"ball": {"center": [0, 0], "radius": -1}}}, "b", "radius: must be greater than 0, got -1"),
     ({"b": {"ball": {"center": [0, 0], "radius": "x"}}}, "b", "'x' is not a number; measures of a body are formulas of constants"),
     ({"b": {"ball": {"center": [0, 0]}}}, "b", "a ball has center and radius: {ball: {center: [0, 0], radius: 1}}"),
-    ({"b": {"blob": {}}}, "b", "a body is one of ball, box, ellipsoid, polygon or a formula, got 'blob'"),
+    ({"b": {"blob": {}}}, "b", "a body is one of ball, box, ellipsoid, polygon, mesh or a formula, got 'blob'"),
     ({"b": {"box": {"x": [1, 0]}}}, "b", "x: the lower bound must be below the upper bound, got [1, 0]"),
     ({"b": {"polygon": {"vertices": [[0, 0], [1, 1]]}}}, "b", "vertices must be a list of at least three pairs"),
     ({"b": {"polygon": {"vertices": [[0, 0], [1, 1], [1, 0], [0, 1]]}}}, "b", "edges 1 and 3 of the polygon cross"),
