@@ -294,7 +294,8 @@ class Interior:
     ----------
     terms : one for each equation, rows cell by cell. holds : by equation in which cells it holds everywhere, (cells, 1), 1 or 0;
         1 for all of them. cut : by equation the cells of which a part belongs to its region, which have points of their own.
-    shares : of the points of every cell that belong to the region of some equation, (cells,).
+    inside : which points of every cell belong to the region of some equation, (cells, points); None where all do.
+    shares : how many of them, (cells,).
     """
 
     def __init__(self, problem: Problem, equations: Sequence[Residual], field: CellField):
@@ -304,8 +305,8 @@ class Interior:
         sites = Sites(points.reshape(-1, problem.dim), side=inwards if problem.interfaces else None)
         self.terms = [make_term(problem, equation, sites) for equation in equations]
         inside: list[Any] = [self._inside(problem, equation, sites) for equation in equations]
-        shares = [np.ones(field.cover.num_cells) if each is None else each.mean(axis=1) for each in inside]
-        self.shares = np.max(shares, axis=0) if shares else np.ones(field.cover.num_cells)
+        self.inside = None if not inside or any(each is None for each in inside) else np.any(inside, axis=0)
+        self.shares = np.ones(field.cover.num_cells) if self.inside is None else self.inside.mean(axis=1)
         self.holds: list[Any] = [1.0 if each is None else each.all(axis=1)[:, None].astype(float) for each in inside]
         self.cut = [np.zeros(0, int) if each is None else np.flatnonzero(each.any(axis=1) & ~each.all(axis=1)) for each in inside]
 

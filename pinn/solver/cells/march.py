@@ -258,7 +258,7 @@ class March:
         system = self._system(self.problem, field, rows, known, self.weights)
 
         def missing(coefficients: Array) -> Array:
-            scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))
+            scales = positive(np.maximum(progress.scales, sizes(field, coefficients, system.interior.inside)))
             found = left_out(field, coefficients, scales, self.share(cover))
             if self.problem.domain is None:
                 return found
@@ -269,7 +269,7 @@ class March:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
 
         solved = gauss_newton(system, self._start(progress, field), self._is_linear, enough, self.limits.steps)
-        size = float(sizes(field, solved.coefficients).max()) or 1.0
+        size = float(sizes(field, solved.coefficients, system.interior.inside).max()) or 1.0
         residual = solved.norm / math.sqrt(max(system.num_rows, 1)) / size
         return Attempt(Slab(field, solved.coefficients), system, solved, missing(solved.coefficients), residual)
 
@@ -382,7 +382,7 @@ class March:
         slab = attempt.slab
         progress.slabs.append(slab)
         progress.num_rows += attempt.system.num_rows
-        progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients))
+        progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients, attempt.system.interior.inside))
         progress.least, progress.in_vain, progress.shortened, progress.guess = math.inf, 0, 0, None
         if self.time is not None:
             begin, end = slab.field.cover.domain[self.time]

@@ -54,11 +54,19 @@ def left_out_in_part(cover: Cover, shares: Array, residuals: Array, space: tuple
     return found
 
 
-def sizes(field: CellField, coefficients: Array) -> Array:
-    """Return the root mean square of each unknown, (unknowns,)."""
+def sizes(field: CellField, coefficients: Array, inside: Array | None = None) -> Array:
+    """Return the root mean square of each unknown in the domain, (unknowns,).
+
+    Parameters
+    ----------
+    inside : which points of each cell are in the domain, (cells, points); None where all are. Outside, polynomials may be large.
+    """
     values = coefficients @ field.basis.table((0,) * field.basis.dim).T
     volumes = np.prod(field.cover.halves, axis=1)
-    return np.sqrt(np.mean(values**2, axis=2).T @ volumes / volumes.sum())
+    if inside is None:
+        return np.sqrt(np.mean(values**2, axis=2).T @ volumes / volumes.sum())
+    squares = np.sum(values**2 * inside[:, None], axis=2).T @ volumes
+    return np.sqrt(squares / max(float(inside.sum(axis=1) @ volumes), np.finfo(float).tiny))
 
 
 def positive(scales: Array) -> Array:
