@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from pinn.problem import calculus
+from pinn.problem.facets import Solid
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.sides import HERE, NUDGE, beside, conditions_beside, nudged
 from pinn.problem.surfaces import Surface
@@ -228,6 +229,11 @@ class Problem:
     def straight_edges(self) -> tuple[tuple[int, float], ...]:
         """The planes on which edges of the domain lie inside the box: axis and value, in order."""
         return tuple(sorted({(self.names.index(name), value) for piece in self.edges for name, value in piece.fixed}))
+
+    @property
+    def has_corners(self) -> bool:
+        """Whether the domain ends on straight edges inside the box, which may meet in corners that point inwards."""
+        return any(piece.surface is None or isinstance(piece.surface, Solid) for piece in self.edges)
 
     def on_interface(self, points: np.ndarray, axis: int) -> np.ndarray:
         """Return which points (points, dim) of planes normal to an axis lie on an interface, (points,) booleans."""

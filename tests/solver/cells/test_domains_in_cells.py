@@ -140,3 +140,15 @@ def test_a_front_that_moves_on_a_line():
     }
     march = make_march(read({"x": [0, 2], "t": [1, 2]}, {"heat": "u_t = u_xx"}, conditions, **text), 1e-9)
     assert inside_error(march, solve(march)) < 1e-8
+
+
+def test_a_corner_that_points_inwards():
+    """Laplace's equation on an L-shape with u = r^(2/3) sin(2 a/3) on its boundary, a from the edge y = 0; gradients are infinite."""
+    vertices = [[0, 0], [1, 0], [1, -1], [-1, -1], [-1, 1], [0, 1]]
+    angle = "where(y > 0, atan2(y, x), atan2(y, x) + 2*pi)"
+    text = {
+        "shapes": {"ell": {"polygon": {"vertices": vertices}}}, "domain": "ell", "define": {"a": f"{angle} - pi/2"},
+        "exact": "(x**2 + y**2)**(1/3)*sin(2*a/3)",
+    }  # fmt: skip
+    march = make_march(read(SQUARE, LAPLACE, {"walls": {"at": "boundary", "u": "exact"}}, **text), 1e-8, degree=10)
+    assert inside_error(march, solve(march)) < 1e-4
