@@ -230,6 +230,11 @@ class Problem:
         """The planes on which edges of the domain lie inside the box: axis and value, in order."""
         return tuple(sorted({(self.names.index(name), value) for piece in self.edges for name, value in piece.fixed}))
 
+    @cached_property
+    def is_moving(self) -> bool:
+        """Whether the domain depends on time."""
+        return self.domain is not None and self.time in calculus.names(self.domain)
+
     @property
     def has_corners(self) -> bool:
         """Whether the domain ends on straight edges inside the box, which may meet in corners that point inwards."""

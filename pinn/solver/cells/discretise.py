@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 
 from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
 from pinn.field.cells.cell_field import CellField
+from pinn.problem.calculus import names
 from pinn.problem.problem import Piece, Problem, Request, Residual, columns_of
 from pinn.problem.randomness import generator
 from pinn.problem.regions import unit_points
@@ -21,8 +23,9 @@ from pinn.problem.terms import Image, Slope, Term, make_term
 EVEN_POINTS, MOVING_POINTS = 8192, 2048
 """Of a curved surface, and of one that moves at every time, among which those of cells are chosen."""
 
-DENSE = 3
-"""Points along every axis of a cell of which a part belongs to the domain, for each one of other cells."""
+DENSE, DENSE_IN_THREE = 3, 2
+"""Points of a cell of which a part belongs to the domain, for each one of other cells, along every axis that decides which part: up
+to two such axes, or three."""
 
 SURFACE_POINTS = 2
 """Points of a curved surface in a cell, for each point that a face of the cell has."""
@@ -140,7 +143,10 @@ def _modes(dim: int, per_axis: int, degree: int) -> Array:
 
 
 def given(problem: Problem, field: CellField, axis: int, values: Any, weight: float) -> list[Given]:
-    """Return the values that derivatives have at the lower end of an axis, which ``values(points, request)`` tells."""
+    """Return the values that derivatives have at the lower end of an axis, which ``values(points, request)`` tells.
+
+    Where the domain moves they are those inside it: what is outside now may be inside next, and continues nothing.
+    """
     request, found = continuous(problem, axis), []
     for cell, box in enumerate(field.cover.boxes):
         if not request or box[axis, 0] > field.cover.domain[axis, 0]:
@@ -148,16 +154,19 @@ def given(problem: Problem, field: CellField, axis: int, values: Any, weight: fl
         part = box.copy()
         part[axis] = box[axis, 0]
         points = place(part, field.basis.per_axis)
+        if problem.is_moving:
+            points = points[problem.inside(points)]
         weights = np.array([weight * field.cover.halves[cell, axis] ** operator[0][axis] for _, operator in request])
         found.append(Given(Side(cell, field.cover.local(cell, points)), request, weights, values(points, request)))
     return found
 
 
-def place(box: Array, per_axis: int) -> Array:
-    """Return Chebyshev points of a box (dim, 2), which may have no thickness along some axes."""
+def place(box: Array, per_axis: int | Sequence[int]) -> Array:
+    """Return Chebyshev points of a box (dim, 2), which may have no thickness along some axes, so many along each axis."""
     extends = box[:, 1] > box[:, 0]
-    local = np.zeros((per_axis ** int(extends.sum()), len(box)))
-    local[:, extends] = chebyshev_points([per_axis] * int(extends.sum()))
+    counts = np.broadcast_to(per_axis, len(box))[extends].tolist()
+    local = np.zeros((math.prod(counts), len(box)))
+    local[:, extends] = chebyshev_points(counts)
     center, half = box.mean(axis=1), (box[:, 1] - box[:, 0]) / 2
     return np.clip(center + half * local, box[:, 0], box[:, 1])
 
@@ -178,12 +187,15 @@ class Conditions:
 
     def cut(self, equation: Residual, cells: Array) -> Condition:
         """Return an equation at points of cells of which a part belongs to its region; they are dense, since many are dropped."""
-        return self._condition(equation, set(cells.tolist()), DENSE * self._per_axis)
+        crossed = names(equation.region[0].cut) if equation.region[0].cut else set()
+        dense = DENSE if len(crossed) < 3 else DENSE_IN_THREE
+        counts = [self._per_axis * (dense if name in crossed else 1) for name in self._problem.names]
+        return self._condition(equation, set(cells.tolist()), counts)
 
-    def _condition(self, residual: Residual, cells: set[int] | None = None, per_axis: int = 0) -> Condition:
+    def _condition(self, residual: Residual, cells: set[int] | None = None, counts: Sequence[int] = ()) -> Condition:
         points, normals, owned, count = [], [], [], 0
         for piece in residual.region:
-            for cell, part in self._in_cells(piece, cells, per_axis or self._per_axis):
+            for cell, part in self._in_cells(piece, cells, counts or [self._per_axis] * self._problem.dim):
                 points.append(part)
                 normals.append(piece.normals(part, self._problem.names))
                 owned.append((cell, slice(count, count + len(part))))
@@ -218,7 +230,7 @@ class Conditions:
         self.traces.append(Trace((side,), request, self._weight / np.array(scales)))
         return self._first + len(self.traces) - 1
 
-    def _in_cells(self, piece: Piece, cells: set[int] | None, per_axis: int) -> list[tuple[int, Array]]:
+    def _in_cells(self, piece: Piece, cells: set[int] | None, counts: Sequence[int]) -> list[tuple[int, Array]]:
         """Return the points of a piece in every cell that it touches; what lies between two cells belongs to the upper one."""
         if piece.surface is not None:
             return self._on_surface(piece, piece.surface)
@@ -235,7 +247,7 @@ class Conditions:
                     touches &= bool(inside or value == high == cover.domain[axis, 1])
                     part[axis] = value
             if touches:
-                points = place(part, per_axis)
+                points = place(part, counts)
                 points = points[piece.keeps(points, problem.names)]
                 found += [(cell, points)] if len(points) else []
         return found
