@@ -58,15 +58,19 @@ def _place(problem: Problem, point: np.ndarray) -> str:
 
 
 def _count(problem: Problem) -> None:
-    need, names = len(problem.unknowns), ", ".join(problem.unknown_names)
+    functions = [unknown.name for unknown in problem.unknowns if len(unknown.depends) == problem.dim]
+    need, names = len(functions), ", ".join(functions)
     points, have = num_equations(problem)
-    if have.min() < need:
+    if have.min() < need and not problem.data:
         where = "" if have.min() == have.max() else f" at {_place(problem, points[int(have.argmin())])}"
         raise _about(f"{need} unknowns ({names}) need {need} equations, got {have.min()}{where}", "equations")
-    used = {jet.unknown for equation in problem.equations for jet in jets(equation.tree)}
-    for unknown in problem.unknown_names:
-        if unknown not in used:
-            raise _about(f"unknown '{unknown}' occurs in no equation", "unknowns")
+    for unknown in problem.unknowns:
+        residuals = problem.equations if len(unknown.depends) == problem.dim else problem.residuals
+        if not any(jet.unknown == unknown.name for residual in residuals for jet in jets(residual.tree)):
+            raise _about(f"unknown '{unknown.name}' occurs in no equation", "unknowns")
+    measured = sum(len(each.values) for each in problem.data)
+    if problem.data and measured < len(problem.numbers):
+        raise _about(f"{len(problem.numbers)} unknown numbers need at least as many measured values, got {measured}", "data")
 
 
 def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +87,7 @@ def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 
 def _finite(problem: Problem) -> None:
     """Every part of a formula that depends on coordinates only is a finite number wherever it is used."""
-    for residual in problem.residuals:
+    for residual in problem.laws:
         for piece in residual.region:
             if piece.cut is not None and not len(sample(problem, piece, residual.name, NUM_SAMPLES)):
                 raise _about("the selector chooses no points", *_home(residual))
@@ -128,7 +132,7 @@ def _all_finite(problem: Problem, residual: Residual, part: Node, points: np.nda
 
 
 def _coverage(problem: Problem) -> None:
-    for unknown in problem.unknown_names:
+    for unknown in unmeasured(problem):
         for axis in problem.space:
             needed = problem.order(unknown, axis) // 2
             if needed and axis not in problem.periodic:
@@ -136,6 +140,12 @@ def _coverage(problem: Problem) -> None:
                     _covered(problem, unknown, axis, side, value, needed)
         if problem.time is not None:
             _started(problem, unknown, problem.time, problem.order(unknown, problem.time))
+
+
+def unmeasured(problem: Problem) -> list[str]:
+    """Return the unknowns that conditions must determine, since no values of them were measured."""
+    measured = {jet.unknown for each in problem.data for jet in jets(each.formula)}
+    return [name for name in problem.unknown_names if name not in measured]
 
 
 def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> None:
@@ -309,7 +319,7 @@ def _exact(problem: Problem) -> None:
             (result,) = Program([tree])(values)
         if not np.isfinite(np.broadcast_to(result, len(points))).any():
             raise _about(f"{unknown} is nowhere a finite number", "exact")
-    for residual in problem.residuals:
+    for residual in problem.laws:
         if {jet.unknown for jet in jets(residual.tree)} <= set(problem.exact):
             _solves(problem, residual, sample_region(problem, residual.region, f"exact/{residual.name}", 128))
 

@@ -13,13 +13,15 @@ from pinn.problem import checks, selectors
 from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import has_unknowns, jets, subtract
 from pinn.problem.complex_numbers import Complex, build_scalar
-from pinn.problem.declarations import Declarations, declare, section
+from pinn.problem.declarations import Declarations, declare
 from pinn.problem.exact import apply_exact, read_exact
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_equation
 from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
-from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
+from pinn.problem.observations import read_observations
+from pinn.problem.problem import Coordinate, Piece, Problem, Residual
+from pinn.problem.reading import section
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
 from pinn.problem.source import caret
@@ -54,7 +56,6 @@ KEYS = [
 _LATER = {
     "parameters": "families of problems",
     "fields": "fields from files",
-    "data": "observations",
     "reference": "references from files",
 }
 
@@ -144,7 +145,7 @@ class _Reader:
             citation=str(self.mapping.get("citation") or ""),
             coordinates=tuple(Coordinate(x, *self.namespace.box[x]) for x in self.namespace.coordinates),
             time=self.namespace.time,
-            unknowns=tuple(Unknown(u, depends, self.declarations.scales.get(u)) for u, depends in self.namespace.unknowns.items()),
+            unknowns=tuple(self.declarations.unknowns.values()),
             equations=tuple(self._equations()),
             interfaces=self.namespace.interfaces,
             domain=self.namespace.domain,
@@ -155,6 +156,10 @@ class _Reader:
         )
         problem = self._with_conditions(problem)
         problem = replace(problem, quantities=self._quantities())
+        with self.at():
+            section(self.mapping, "data", self.at, "observations")
+            observed = read_observations(self.mapping, problem, self.namespace, self.at, self._register)
+        problem = replace(problem, data=observed)
         with self.at():
             checks.check(problem, self.namespace, self.mapping)
         return replace(problem, warnings=tuple(notes(problem, self.mapping)))

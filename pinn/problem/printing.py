@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector
+from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Measured, Name, Node, Normal, Number, Vector
 
 _PRECEDENCE = {
     "or": 1,
@@ -40,6 +40,8 @@ def _print(tree: Node) -> tuple[str, int]:
         return tree.name, _ATOM
     if isinstance(tree, Normal):
         return f"n_{tree.coordinate}", _ATOM
+    if isinstance(tree, Measured):
+        return f"measured({tree.column})", _ATOM
     if isinstance(tree, Vector):
         items = [to_text(item) for item in tree.items]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})", _ATOM

@@ -118,6 +118,13 @@ class Normal(Node):
 
 
 @_node
+class Measured(Node):
+    """Leaf of an expanded tree: the value at each point of the column of this name that sites carry."""
+
+    column: str
+
+
+@_node
 class Integral(Node):
     """Leaf of an expanded tree: the integral of an expanded tree over (name, low, high), or its mean there."""
 

@@ -271,7 +271,18 @@ def set_up_share(prepared: Prepared, ranks: Ranks) -> Drawer:
 
 
 def _field(prepared: Prepared, compiled: bool | None) -> Field:
-    """Return the field of a network on the whole domain, or of one in every cell."""
+    """Return the field of a network on the whole domain, or of one in every cell, with what does not depend on all coordinates."""
+    configuration, problem = prepared
+    network = training(configuration).network
+    if all(len(unknown.depends) == problem.dim for unknown in problem.unknowns):
+        return _main_field(prepared, compiled)
+    from pinn.field.joint import JointField, whole
+
+    return JointField(_main_field(prepared._replace(problem=whole(problem)), compiled), network, problem)  # type: ignore[return-value]
+
+
+def _main_field(prepared: Prepared, compiled: bool | None) -> Field:
+    """Return the field of the unknowns of all coordinates."""
     configuration, problem = prepared
     network = training(configuration).network
     options = configuration.precision, configuration.device, configuration.hard, compiled
