@@ -60,7 +60,7 @@ def worst_defect(problem: Problem) -> tuple[str, float]:
     Residuals that hold an integral or cannot be evaluated (a logarithm of zero) are left out.
     """
     worst = ("", 0.0)
-    for residual in problem.residuals:
+    for residual in problem.laws:
         if any(isinstance(leaf, Integral) for leaf in calculus.leaves(residual.tree)):
             continue
         defect = _defect(problem, residual)

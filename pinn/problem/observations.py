@@ -23,6 +23,8 @@ from pinn.problem.reading import known_keys, real_number
 from pinn.problem.regions import unit_points
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sites import Sites, tensor_points
+from pinn.problem.tables import KEYS as TABLE_KEYS
+from pinn.problem.tables import read_table
 from pinn.problem.tree import Measured, Name, Node, Number
 
 At = Callable[..., AbstractContextManager]
@@ -31,7 +33,6 @@ MOST_POINTS = 1_000_000
 """Of one set of observations."""
 
 _OPTIONS = ("noise", "add_noise", "seed")
-_OF_FILES = ("file", "columns", "axes", "take")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def _observations(name: str, entry: Mapping, problem: Problem, namespace: Namesp
     added = _deviation(entry, "add_noise", namespace)
     if noise is not None and added is not None:
         raise BadInput("either noise (stated) or add_noise (added to made values), not both")
-    reading = _from_file(entry, problem, namespace) if "file" in entry else _from_points(name, entry, problem, namespace, at)
+    reading = _from_file(name, entry, problem, namespace) if "file" in entry else _from_points(name, entry, problem, namespace, at)
     _check_places(reading.points, problem)
     found = []
     for text, given in reading.measured.items():
@@ -135,7 +136,7 @@ def _from_points(name: str, entry: Mapping, problem: Problem, namespace: Namespa
     with at("points"):
         points = _points(entry["points"], name, _seed(entry), problem, namespace)
     lefts = {str(key): value for key, value in entry.items() if key not in ("points", *_OPTIONS)}
-    known = [key for key in lefts if key in _OF_FILES]
+    known = [key for key in lefts if key in (*TABLE_KEYS, "take")]
     if known:
         raise BadInput(f"'{known[0]}' belongs to observations from a file")
     if not lefts:
@@ -264,9 +265,25 @@ def _columns(given: np.ndarray, count: int, text: str) -> list[np.ndarray]:
 # files ---------------------------------------------------------------------------------------------------------------------
 
 
-def _from_file(entry: Mapping, problem: Problem, namespace: Namespace) -> _Reading:
-    known_keys(entry, (*_OF_FILES, *_OPTIONS))
-    raise BadInput("observations from files are not supported yet")
+def _from_file(name: str, entry: Mapping, problem: Problem, namespace: Namespace) -> _Reading:
+    known_keys(entry, (*TABLE_KEYS, "take", *_OPTIONS))
+    table = read_table(entry, namespace.box, namespace.time).flat()
+    missing = [name for name in problem.names if name not in table.coordinates]
+    if missing:
+        raise BadInput(f"{table.name}: needs the column {missing[0]} to say where each value was measured")
+    table.refuse_outside(namespace.box)
+    rows = _taken(entry, table.num_rows, name)
+    return _Reading(table.points[rows], {text: column[rows] for text, column in table.columns.items()})
+
+
+def _taken(entry: Mapping, num: int, name: str) -> np.ndarray:
+    """Return the numbers of the rows that are used: all, or ``take`` random ones."""
+    take = entry.get("take")
+    if take is None:
+        return np.arange(num)
+    if isinstance(take, bool) or not isinstance(take, int) or not 1 <= take <= num:
+        raise BadInput(f"take must be a whole number from 1 to {num}, the rows of the file, got {take!r}")
+    return np.sort(generator(_seed(entry), f"rows/{name}").choice(num, take, replace=False))
 
 
 # weights -------------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
 from pinn.run.folder import RunFolder
+from pinn.run.inverse import judged_problem, numbers
 from pinn.run.quantities import arrays, quantities
 from pinn.run.results import write_diagnostics, write_quantities, write_solution
 
@@ -41,13 +42,15 @@ class Judge:
     def __init__(self, setup: Setup):
         self.setup, self.problem = setup, setup.prepared.problem
         self.label = "error" if self.problem.exact else "estimate"
-        self._estimator = Estimator(self.problem)
+        self._estimator = None if self.problem.is_inverse else Estimator(self.problem)
         self._exact_error = _exact_error(self.problem) if self.problem.exact else None
 
     def quick(self, solution: Any) -> float | None:
         """Return the largest relative L2 error of an unknown, None when it cannot be told."""
         if self._exact_error is not None:
             return self._exact_error(solution)
+        if self._estimator is None:
+            return None
         found = self._estimator.quick(solution)
         return found.worst if found.accepted else None
 
@@ -57,10 +60,10 @@ class Judge:
 
         begin = time.perf_counter()
         configuration, solution = self.setup.prepared.configuration, self.setup.solution(state)
-        self.truth = reference(self.problem, configuration.reference)
-        found = metrics(self.problem, solution, self.truth)
-        neighbours = self.setup.neighbours(state)
-        estimate = self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)
+        self.judged = judged_problem(self.problem, solution)
+        self.truth = reference(self.judged, configuration.reference)
+        found = metrics(self.judged, solution, self.truth)
+        estimate = self._estimate(solution, state)
         judged = verdict(found, self.truth, estimate, configuration.accuracy)
         write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
@@ -71,9 +74,18 @@ class Judge:
             **self._described(state),
             "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
-            **_judged(found, self.truth, estimate, judged),
+            **_judged(found, self.truth, estimate, judged, self.problem, solution),
             "quantities": {quantity.name: quantity.record() for quantity in wanted},
         }
+
+    def _estimate(self, solution: Any, state: State) -> Estimate:
+        if self.problem.is_inverse:
+            if self.judged is self.problem:
+                return Estimate(False, "what is sought is not determined by equations and conditions alone")
+            return Estimator(self.judged)(solution)
+        assert self._estimator is not None
+        neighbours = self.setup.neighbours(state)
+        return self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)
 
     def _described(self, state: State) -> dict[str, Any]:
         configuration, problem = self.setup.prepared.configuration, self.problem
@@ -83,6 +95,7 @@ class Judge:
             "loss": state.loss, "terms": dict(state.losses),
             "equations": {row.name: row.text for row in problem.equations},
             "conditions": {row.name: row.text for row in problem.conditions},
+            "data": {row.name: row.text for row in problem.data},
             **self.setup.description(state),
         }  # fmt: skip
 
@@ -93,6 +106,8 @@ class Judge:
             return Classical((), why="not asked for").record()
         error = found["error"]["relative_l2"]
         error = float("nan") if error is None else error
+        if self.problem.is_inverse:
+            return Classical((), why="for problems in which all unknowns follow from equations and conditions").record()
         return classical(self.problem, self.truth, error, seconds, limit=wanted.seconds).record()
 
 
@@ -102,10 +117,12 @@ def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:
     return {name: np.where(np.isfinite(found.solution[name]), values, np.nan) for name, values in fields.items()}
 
 
-def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict) -> dict[str, Any]:
+def _judged(
+    found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict, problem: Problem, solution: Any
+) -> dict[str, Any]:
     known = judged.source != "none"
     return {
-        "unknowns": found.record(),
+        "unknowns": found.record() | numbers(problem, solution),
         "error": {
             "relative_l2": judged.error if known else None,
             "source": judged.source,

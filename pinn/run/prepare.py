@@ -169,6 +169,8 @@ def turns(configuration: Configuration, problem: Problem) -> list[Turn]:
     solver, decomposition = configuration.solver, configuration.decomposition
     if not isinstance(solver, Staged) or solver.sweep is None:
         return []
+    if problem.is_inverse and any(len(unknown.depends) < problem.dim for unknown in problem.unknowns):
+        raise BadInput("is for unknowns that all depend on all coordinates: the others belong to no turn", "solver.sweep")
     if isinstance(decomposition, Whole):
         raise BadInput("needs a network in every cell: take a decomposition, such as cuts", "solver.sweep")
     return solver.sweep.turns(supports(decomposition, problem), problem.names)

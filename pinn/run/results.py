@@ -29,9 +29,10 @@ def write_solution(folder: RunFolder, problem: Problem, found: Metrics, estimate
     axes = {name: axis for name, axis in every.items() if len(axis) > 1}
     held = {name: float(axis[0]) for name, axis in every.items() if len(axis) == 1}
     kinds = {"": found.solution, ".reference": found.reference, ".error": found.error, ".estimate": estimate}
-    fields = {f"{name}{kind}": values[name] for name in found.solution for kind, values in kinds.items() if name in values}
+    functions = [name for name in found.solution if name not in problem.numbers]
+    fields = {f"{name}{kind}": values[name] for name in functions for kind, values in kinds.items() if name in values}
     meta = {
-        "coordinates": list(axes), "held": held, "unknowns": list(problem.unknown_names), "time": problem.time,
+        "coordinates": list(axes), "held": held, "unknowns": functions, "time": problem.time,
         "title": problem.title, "units": dict(problem.units),
     }  # fmt: skip
     atomic.write_npz(folder / "solution.npz", {**axes, **fields, "meta": np.array(json.dumps(meta, sort_keys=True))})

@@ -33,6 +33,8 @@ def choose(problem: Problem, has_wishes: bool = False) -> Choice:
     """
     if has_wishes:
         return Choice("adam_broyden", "settings of a network, its points or its device are given")
+    if problem.is_inverse:
+        return Choice("adam_broyden", "what is sought and what was measured are fitted together, so a network is trained")
     if problem.dim > MOST_COORDINATES:
         return Choice("adam_broyden", f"{problem.dim} coordinates are many for cells, so a network is trained")
     coordinates = f"{problem.dim} coordinate" + "s" * (problem.dim > 1)
