@@ -48,17 +48,14 @@ class Aside(NamedTuple):
 
 
 class Numbers:
-    """Unknown numbers as functions of one parameter each, which is 0 at the start and changes the number by its typical size.
-
-    A number is start + scale · θ; a positive one start · exp θ; one with bounds moves between them as tanh does.
-    """
+    """Unknown numbers as functions of one parameter each, `pinn.problem.unknowns.Unknown.value`."""
 
     def __init__(self, unknowns: Sequence[Unknown]):
         self.unknowns = tuple(unknowns)
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Return the values (numbers,) at their parameters (numbers,), differentiable."""
-        values = [_value(unknown, each) for unknown, each in zip(self.unknowns, theta.unbind(), strict=True)]
+        values = [unknown.value(each, torch.exp) for unknown, each in zip(self.unknowns, theta.unbind(), strict=True)]
         return torch.stack(values) if values else theta
 
     def slopes(self, theta: Tensor) -> Tensor:
@@ -66,16 +63,6 @@ class Numbers:
         with torch.enable_grad():
             leaf = theta.detach().requires_grad_()
             return torch.autograd.grad(self(leaf).sum(), leaf)[0] if len(leaf) else theta
-
-
-def _value(unknown: Unknown, theta: Tensor) -> Tensor:
-    start = unknown.start
-    if unknown.bounds is not None:
-        low, high = unknown.bounds
-        return low + (high - low) * torch.sigmoid(theta + float(np.log((start - low) / (high - start))))
-    if unknown.positive:
-        return start * theta.exp()
-    return start + (unknown.scale or abs(start) or 1.0) * theta
 
 
 class JointField:

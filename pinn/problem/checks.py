@@ -44,6 +44,26 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     _unused(namespace, mapping)
 
 
+def undetermined(problem: Problem) -> str:
+    """Return why functions do not follow from equations and conditions where the unknown numbers are known; empty when they do."""
+    if not problem.data:
+        return "nothing was measured"
+    for unknown in problem.unknowns:
+        if not unknown.is_number and len(unknown.depends) < problem.dim:
+            return f"{unknown.name} is a function of {', '.join(unknown.depends)} only"
+    forward = problem.given({unknown.name: unknown.start for unknown in problem.unknowns if unknown.is_number})
+    if forward.free:
+        return f"{forward.free[0][0]} is free on a part of the boundary"
+    try:
+        _count(forward)
+        _coverage(forward)
+        _edged(forward)
+        _level(forward)
+    except BadInput as error:
+        return error.message
+    return ""
+
+
 def _about(message: str, *path: str) -> BadInput:
     """Return a complaint about what stands at a path of keys."""
     return BadInput(message).about(*path)
@@ -327,7 +347,7 @@ def _exact(problem: Problem) -> None:
 def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
     defect = _residual_of_exact(problem, residual.tree, residual, sites)
     size = _residual_of_exact(problem, _largest_part(residual.tree), residual, sites)
-    size = np.maximum(size, _typical_jet(problem, residual.tree))
+    size = np.maximum(size, typical_jet(problem, residual.tree))
     finite = np.isfinite(defect) & np.isfinite(size)
     if not finite.any():
         return
@@ -341,7 +361,7 @@ def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
         )
 
 
-def _typical_jet(problem: Problem, tree: Node) -> float:
+def typical_jet(problem: Problem, tree: Node) -> float:
     """Return the largest value that any derivative in the tree takes in the volume: zeros are only zero to rounding."""
     request = tuple({(jet.unknown, (index,)) for jet in jets(tree) for index in jet.operator})
     with np.errstate(all="ignore"):

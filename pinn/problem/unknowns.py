@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +36,19 @@ class Unknown:
     def is_number(self) -> bool:
         """Whether it depends on nothing."""
         return not self.depends
+
+    def value(self, parameter: Any, exp: Callable[[Any], Any] = math.exp) -> Any:
+        """Return a number from a parameter that is 0 at the start and of size one where the number has changed by its typical size.
+
+        It is start + scale · parameter; start · exp(parameter) where it is positive; where it has bounds it moves between them as
+        the logistic function does.
+        """
+        if self.bounds is not None:
+            low, high = self.bounds
+            return low + (high - low) / (1 + (high - self.start) / (self.start - low) * exp(-parameter))
+        if self.positive:
+            return self.start * exp(parameter)
+        return self.start + (self.scale or abs(self.start) or 1.0) * parameter
 
 
 _OF_NUMBERS = ("start", "bounds", "positive")

@@ -82,7 +82,10 @@ class Judge:
         if self.problem.is_inverse:
             if self.judged is self.problem:
                 return Estimate(False, "what is sought is not determined by equations and conditions alone")
-            return Estimator(self.judged)(solution)
+            neighbours = self.setup.neighbours(state)
+            if neighbours is None:
+                return Estimator(self.judged)(solution)
+            return estimate_by(self.judged, solution.slabs, neighbours)
         assert self._estimator is not None
         neighbours = self.setup.neighbours(state)
         return self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)

@@ -15,6 +15,7 @@ from pinn.problem.terms import make_term
 from pinn.run.cell_setup import CellSetup, Judging, cell_setup
 from pinn.run.check import size
 from pinn.run.configuration import in_cells, training, weight_of
+from pinn.run.number_setup import NumberSetup, number_setup
 from pinn.run.prepare import Prepared, turns
 from pinn.run.turns import evened, numbers_in, parts, sites_in
 from pinn.solver.part import Part
@@ -233,7 +234,7 @@ class NetworkSetup:
         return {"cells": {"in_all": len(self.field.boxes)}, "interfaces": {row.name: row.text for row in self.field.interfaces}}
 
 
-Setup = NetworkSetup | CellSetup
+Setup = NetworkSetup | CellSetup | NumberSetup
 
 
 def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks: Ranks | None = None) -> Setup:
@@ -252,6 +253,8 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks
 
     settings = in_cells(prepared.configuration)
     if settings is not None:
+        if prepared.problem.is_inverse:
+            return number_setup(settings, prepared, decisions, ranks)
         return cell_setup(settings, prepared, decisions, ranks)
     before = compiler.seconds_spent()
     field = _field(prepared, _compiled(prepared, decisions))
