@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -197,8 +197,8 @@ def _asides(main: Field, network: Network | ModuleNetwork, problem: Problem) -> 
             time=problem.time if problem.time in names else None,
             periodic=tuple(name for name in problem.periodic if name in names),
         )
-        options = getattr(main, "engine", "taylor"), "float64" if main.dtype == torch.float64 else "float32", str(main.device)
-        field = network.field(own, *options, (), main.compiled)
+        precision: Literal["float64", "float32"] = "float64" if main.dtype == torch.float64 else "float32"
+        field = network.field(own, main.engine, precision, str(main.device), (), main.compiled)
         found.append(Aside(field, tuple(problem.names.index(name) for name in names)))
     return found
 

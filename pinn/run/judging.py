@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
 from pinn.run.folder import RunFolder
-from pinn.run.inverse import judged_problem, numbers
+from pinn.run.inverse import judged_problem, misfits, numbers, unmatched
 from pinn.run.quantities import arrays, quantities
 from pinn.run.results import write_diagnostics, write_quantities, write_solution
 
@@ -65,6 +66,11 @@ class Judge:
         found = metrics(self.judged, solution, self.truth)
         estimate = self._estimate(solution, state)
         judged = verdict(found, self.truth, estimate, configuration.accuracy)
+        observed = misfits(self.problem, solution)
+        known = self.setup.intervals(state)
+        doubts = [*unmatched(self.problem, observed), *([known.undetermined] if known and known.undetermined else [])]
+        if doubts:
+            judged = replace(judged, verdict="not verified", reasons=(*doubts, *judged.reasons[: len(judged.reasons)]))
         write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
         wanted = quantities(self.problem, solution, self.truth, found.axes)
@@ -74,7 +80,9 @@ class Judge:
             **self._described(state),
             "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
-            **_judged(found, self.truth, estimate, judged, self.problem, solution),
+            **_judged(found, self.truth, estimate, judged, numbers(self.problem, solution, known)),
+            "observations": observed,
+            **({} if known is None else {"correlation": known.correlation.tolist()}),
             "quantities": {quantity.name: quantity.record() for quantity in wanted},
         }
 
@@ -120,12 +128,10 @@ def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:
     return {name: np.where(np.isfinite(found.solution[name]), values, np.nan) for name, values in fields.items()}
 
 
-def _judged(
-    found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict, problem: Problem, solution: Any
-) -> dict[str, Any]:
+def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict, values: Mapping[str, Any]) -> dict[str, Any]:
     known = judged.source != "none"
     return {
-        "unknowns": found.record() | numbers(problem, solution),
+        "unknowns": found.record() | dict(values),
         "error": {
             "relative_l2": judged.error if known else None,
             "source": judged.source,

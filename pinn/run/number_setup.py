@@ -170,8 +170,20 @@ class NumberSetup:
             state.memory = {"damping": here.damping, "first": here.first}
             state.evaluations, state.reason, state.is_final = here.solves, here.reason, bool(here.reason)
             state.loss, state.losses = self._losses(here)
+            if state.is_final:
+                self._refuse_unmatched(state)
             state.seconds = clock.read()
             yield state
+
+    def _refuse_unmatched(self, state: State) -> None:
+        """Raise `Diverged` where the observations are not matched and a network may still be trained instead."""
+        from pinn.run.inverse import misfits, unmatched
+        from pinn.solver.cells.rounds import diverged
+
+        problem = self.prepared.problem
+        lines = unmatched(problem, misfits(problem, self.solution(state)))
+        if lines and self.prepared.configuration.chosen:
+            raise diverged(FloatingPointError(f"the search for the numbers ended where {lines[0]}"), state)
 
     def _losses(self, here: Search) -> tuple[float, dict[str, float]]:
         ends = np.cumsum([0, *(len(each.values) for each in self.prepared.problem.data)])

@@ -123,7 +123,8 @@ def check_names(configuration: Configuration, problem: Problem) -> None:
     terms, decomposition = [residual.name for residual in problem.residuals], configuration.decomposition
     faces = [] if isinstance(decomposition, Whole) else [residual.name for residual in decomposition.interfaces(problem)]
     conditions = sorted({row.condition for row in problem.conditions})
-    known = list(dict.fromkeys([*terms, *conditions, *faces, "equations", "conditions", "interfaces"]))
+    observed = [row.condition for row in problem.data]
+    known = list(dict.fromkeys([*terms, *conditions, *observed, *faces, "equations", "conditions", "interfaces", "data"]))
     _refuse_unknown("weights", "term", configuration.weights, known)
     _refuse_unknown("hard", "condition", configuration.hard, conditions)
 

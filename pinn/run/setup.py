@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pinn.field.field import Field
     from pinn.field.solution import Solution
+    from pinn.judge.intervals import Intervals
     from pinn.problem.problem import Residual
     from pinn.problem.sites import Sites
     from pinn.problem.terms import Term
@@ -203,6 +204,27 @@ class NetworkSetup:
 
     def neighbours(self, state: State) -> None:
         """Return None: there are no solutions to compare with."""
+
+    def intervals(self, state: State) -> Intervals | None:
+        """Return how well the unknown numbers are known from observations; None without either, and for very large networks."""
+        problem = self.prepared.problem
+        if not problem.numbers or not problem.data or self.draw.ranks is not None:
+            return None
+        from pinn.judge.intervals import intervals
+        from pinn.run.inverse import misfits, noise_of
+        from pinn.solver.covariance import sensitivities
+
+        rows, theta = self.draw(**state.points), state.theta
+        observed = misfits(problem, self.solution(state))
+        noise = {each.name: noise_of(each, observed[each.name]["misfit"]) for each in problem.data}
+        place = slice(self.field.num_params - len(problem.numbers), self.field.num_params)
+        found = sensitivities(rows, theta, place, noise)
+        if found is None:
+            return None
+        left = [rows.unweighted(theta)[each.name].cpu().double().numpy() / noise[each.name] for each in problem.data]
+        unknowns = [unknown for unknown in problem.unknowns if unknown.is_number]
+        is_stated = all(each.noise for each in problem.data)
+        return intervals(unknowns, theta[place].cpu().double().numpy(), np.concatenate(left), found, is_stated)
 
     def description(self, state: State) -> dict[str, Any]:
         """Return what metrics.json says about the solve beyond what its state does."""

@@ -59,8 +59,9 @@ def begin(misfit: Misfit, parameters: Array) -> Search:
 def search(misfit: Misfit, state: Search, steps: int) -> Iterator[Search]:
     """Yield the search after each step that made the misfits smaller; its last state has a reason.
 
-    The normal equations are damped by λ diag(JᵀJ) (Marquardt 1963, J. Soc. Ind. Appl. Math. 11, 431); λ becomes ten times smaller
-    after a step and larger after a trial that is none.
+    The normal equations are damped by λ |J|² (Levenberg 1944, Q. Appl. Math. 2, 164): parameters are of size one, and those of
+    which the misfits know little had better stay where they are. λ becomes ten times smaller after a step and larger after a trial
+    that is none.
     """
     for number in range(steps):
         if np.linalg.norm(state.misfit) <= ROUNDING * max(state.first, 1e-300):
@@ -78,10 +79,10 @@ def _step(misfit: Misfit, state: Search) -> None:
     """Change the parameters so that the misfits become smaller, or say why they cannot."""
     jacobian = slopes(misfit, state.parameters, state.misfit)
     state.solves += len(state.parameters)
-    size = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
+    size = max(float(np.linalg.norm(jacobian, axis=0).max()), 1e-300)
     while state.damping <= MOST_DAMPING:
-        rows = np.concatenate([jacobian / size, math.sqrt(state.damping) * np.eye(len(size))])
-        target = np.concatenate([-state.misfit, np.zeros(len(size))])
+        rows = np.concatenate([jacobian / size, math.sqrt(state.damping) * np.eye(jacobian.shape[1])])
+        target = np.concatenate([-state.misfit, np.zeros(jacobian.shape[1])])
         change = np.linalg.lstsq(rows, target, rcond=None)[0] / size
         is_small = np.linalg.norm(change) <= ENOUGH * (1 + np.linalg.norm(state.parameters))
         if np.abs(change).max() > LONGEST:
