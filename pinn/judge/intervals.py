@@ -45,12 +45,14 @@ class Intervals:
 
     Attributes
     ----------
+    covariance : of the parameters from which the numbers are computed, (numbers, numbers), without the factor ``noise``.
     correlation : between the numbers, (numbers, numbers).
     noise : standard deviation of the misfits over their stated noise, or over their size where none is stated.
     undetermined : one line about numbers that cannot be told apart; empty when there are none.
     """
 
     of: dict[str, Interval]
+    covariance: Array
     correlation: Array
     noise: float
     is_stated: bool
@@ -89,7 +91,7 @@ def intervals(unknowns: Sequence[Unknown], parameters: Array, misfit: Array, jac
     roots = np.sqrt(np.abs(np.diag(covariance)))
     with np.errstate(invalid="ignore", divide="ignore"):
         correlation = covariance / np.outer(roots, roots)
-    return Intervals(found, correlation, noise, is_stated, _undetermined(unknowns, blind, freedom, is_stated))
+    return Intervals(found, covariance, correlation, noise, is_stated, _undetermined(unknowns, blind, freedom, is_stated))
 
 
 def _interval(unknown: Unknown, parameter: float, error: float, quantile: float) -> Interval:

@@ -120,12 +120,18 @@ def network_error(data: RunData) -> KnownError:
     """Return the largest error over the unknowns; not known if that of one is not."""
     if data.metric("error.source") == "estimate" and is_number(data.metric("error.relative_l2")):
         return KnownError(data.metric("error.relative_l2"), "estimated")
-    names = list(dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns]))
+    unjudged = [name for name in unknown_numbers(data) if not is_number(data.metric(f"unknowns.{name}.relative_l2"))]
+    names = [name for name in dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns]) if name not in unjudged]
     errors = [known_error(data, name) for name in names]
     for error in errors:
         if error.value is None:
             return error
     return max(errors, key=lambda error: error.value or 0.0, default=KnownError(None, "unknown"))
+
+
+def unknown_numbers(data: RunData) -> list[str]:
+    """Return the names of the unknowns that are numbers."""
+    return [name for name, found in data.metric("unknowns", {}).items() if isinstance(found, Mapping) and "value" in found]
 
 
 def at_most(data: RunData, unknown: str) -> str:

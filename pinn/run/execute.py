@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -281,6 +282,9 @@ def largest_error(metrics: Mapping[str, Any]) -> float | None:
     return (metrics.get("error") or {}).get("relative_l2")
 
 
+MOST_NUMBERS = 6
+"""Unknown numbers that the last line of a run tells."""
+
 JUDGES = {"exact": "exact", "finite_difference": "finite differences", "estimate": "estimated"}
 """Where an error is known from, in words."""
 
@@ -292,7 +296,18 @@ def summary(metrics: Mapping[str, Any], folder: RunFolder) -> str:
     if error is None and most is not None:
         known = f"error at most {most:.1e} (finite differences)"
     reason = f" ({metrics['verdict_reasons'][0]})" if metrics["verdict"] != "verified" and metrics["verdict_reasons"] else ""
-    return f"{metrics['verdict']}: {known} in {duration(metrics['seconds']['solve'])}{reason}; {folder.path}"
+    found = [_number(name, item) for name, item in metrics.get("unknowns", {}).items() if "value" in item]
+    said = f"; {', '.join(found[:MOST_NUMBERS])}" if found else ""
+    return f"{metrics['verdict']}: {known} in {duration(metrics['seconds']['solve'])}{said}{reason}; {folder.path}"
+
+
+def _number(name: str, found: Mapping[str, Any]) -> str:
+    """Return a number that was found, to the digits that its standard error leaves it."""
+    value, error = found["value"], found.get("standard_error")
+    if not error or not math.isfinite(error):
+        return f"{name} = {value:.6g}"
+    digits = max(2, min(15, 2 + math.floor(math.log10(max(abs(value), error))) - math.floor(math.log10(error))))
+    return f"{name} = {value:.{digits}g} ± {error:.1g}"
 
 
 def report(folder: RunFolder, settings: Any) -> list[str]:

@@ -25,6 +25,7 @@ from pinn.run.quantities import arrays, quantities
 from pinn.run.results import write_diagnostics, write_quantities, write_solution
 
 if TYPE_CHECKING:
+    from pinn.judge.intervals import Intervals
     from pinn.run.setup import Setup
     from pinn.solver.state import State
 
@@ -82,7 +83,7 @@ class Judge:
             "peak_memory_mb": peak_memory_megabytes(),
             **_judged(found, self.truth, estimate, judged, numbers(self.problem, solution, known)),
             "observations": observed,
-            **({} if known is None else {"correlation": known.correlation.tolist()}),
+            **self._told(state, known),
             "quantities": {quantity.name: quantity.record() for quantity in wanted},
         }
 
@@ -97,6 +98,14 @@ class Judge:
         assert self._estimator is not None
         neighbours = self.setup.neighbours(state)
         return self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)
+
+    def _told(self, state: State, known: Intervals | None) -> dict[str, Any]:
+        """Return what else is known of unknown numbers: how they hang together, and how the misfit grows around them."""
+        if known is None:
+            return {}
+        profiles = getattr(self.setup, "profiles", None)
+        correlation = [[value if math.isfinite(value) else None for value in row] for row in known.correlation.tolist()]
+        return {"correlation": correlation, "profiles": {} if profiles is None else profiles(state, known)}
 
     def _described(self, state: State) -> dict[str, Any]:
         configuration, problem = self.setup.prepared.configuration, self.problem

@@ -28,6 +28,9 @@ STAGE = "numbers"
 STEPS = 50
 """Of the search for the numbers at most."""
 
+PROFILE = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+"""Standard errors by which numbers are moved."""
+
 
 class Found:
     """A solution together with the numbers that belong to it; NumPy float64 in and out.
@@ -214,6 +217,30 @@ class NumberSetup:
 
         parameters = state.theta.numpy()
         return intervals(self.unknowns, parameters, self.misfit(parameters), slopes(self.misfit, parameters), self.is_stated)
+
+    def profiles(self, state: State, known: Intervals) -> dict[str, dict[str, list[float]]]:
+        """Return by how much χ² grows when a number is moved and the others follow to first order, by name.
+
+        At `PROFILE` standard errors of its parameter; values of the number and the increase there.
+        """
+        parameters, found = state.theta.numpy(), {}
+        least, noise = float(np.sum(np.square(self.misfit(parameters)))), 1.0 if known.is_stated else known.noise**2
+        for number, unknown in enumerate(self.unknowns):
+            column = known.covariance[:, number]
+            if not np.isfinite(column).all() or not np.isfinite(known.of[unknown.name].standard_error) or not noise:
+                continue
+            along = column / np.sqrt(column[number]) * (1.0 if known.is_stated else known.noise)
+            values, increase = [], []
+            for step in PROFILE:
+                there = parameters + step * along
+                try:
+                    misfit = self.misfit(there)
+                except FloatingPointError:
+                    continue
+                values.append(self.values(there)[unknown.name])
+                increase.append((float(misfit @ misfit) - least) / noise)
+            found[unknown.name] = {"values": values, "increase": increase}
+        return found
 
     def remarks(self) -> list[str]:
         """Return what a person should know of the setup before it is solved: nothing."""

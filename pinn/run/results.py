@@ -71,6 +71,9 @@ def write_diagnostics(
         if in_cells(configuration) is None:
             stored[f"points.{residual.name}"] = sites.points[:SHOWN_POINTS]
         stored[f"residual.{residual.name}"] = residual_values(problem, residual, sites, solution)[:SHOWN_POINTS]
+    for each in problem.data:
+        stored |= {f"points.{each.name}": each.points, f"measured.{each.name}": each.values}
+        stored[f"found.{each.name}"] = each.values + each.size * residual_values(problem, each, each.sites, solution)
     if cells is not None:
         stored |= {"cells": cells, **jumps(problem, solution), **windows(problem, solution)}
     grid = Sites(tensor_points(tuple(axes)))
