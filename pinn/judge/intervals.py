@@ -78,8 +78,9 @@ def intervals(unknowns: Sequence[Unknown], parameters: Array, misfit: Array, jac
     scaled = jacobian / np.where(size > 0, size, 1.0)
     _, values, modes = np.linalg.svd(scaled, full_matrices=False)
     weak = values <= DEFICIENT * values[0] if len(values) == len(size) else np.ones(len(values), bool)
+    inverse = np.where(weak, 0.0, 1 / np.square(np.where(weak, 1.0, values)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        covariance = (modes.T / np.square(values)) @ modes / np.outer(size, size)
+        covariance = (modes.T * inverse) @ modes / np.outer(size, size)
     errors = deviation * np.sqrt(np.abs(np.diag(covariance)))
     found: dict[str, Interval] = {}
     blind = (np.abs(modes[weak]) > 0.1).any(axis=0) | (size == 0)

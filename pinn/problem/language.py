@@ -19,7 +19,7 @@ from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_equation
 from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
-from pinn.problem.observations import read_observations
+from pinn.problem.observations import read_observations, sized
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual
 from pinn.problem.reading import section
 from pinn.problem.settings import BadInput, nearest
@@ -159,7 +159,7 @@ class _Reader:
         with self.at():
             section(self.mapping, "data", self.at, "observations")
             observed = read_observations(self.mapping, problem, self.namespace, self.at, self._register)
-        problem = replace(problem, data=observed)
+        problem = replace(problem, data=observed, unknowns=sized(problem.unknowns, observed))
         with self.at():
             checks.check(problem, self.namespace, self.mapping)
         return replace(problem, warnings=tuple(notes(problem, self.mapping)))

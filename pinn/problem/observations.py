@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,7 +25,8 @@ from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sites import Sites, tensor_points
 from pinn.problem.tables import KEYS as TABLE_KEYS
 from pinn.problem.tables import read_table
-from pinn.problem.tree import Measured, Name, Node, Number
+from pinn.problem.tree import Jet, Measured, Name, Node, Number
+from pinn.problem.unknowns import Unknown
 
 At = Callable[..., AbstractContextManager]
 
@@ -309,3 +310,12 @@ def _balanced(found: list[Observation]) -> tuple[Observation, ...]:
 def _typical(each: Observation) -> float:
     """Return the root mean square of measured values, or of their noise where they vanish."""
     return float(np.sqrt(np.mean(np.square(each.values)))) or each.noise or 1.0
+
+
+def sized(unknowns: Sequence[Unknown], found: Sequence[Observation]) -> tuple[Unknown, ...]:
+    """Return unknowns whose typical size, where it is not stated, is that of their measured values."""
+    sizes: dict[str, float] = {}
+    for each in found:
+        if isinstance(each.formula, Jet) and not any(map(any, each.formula.operator)):
+            sizes.setdefault(each.formula.unknown, float(f"{_typical(each):.2g}"))
+    return tuple(replace(each, scale=each.scale or (None if each.is_number else sizes.get(each.name))) for each in unknowns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pinn.solver.state import State
 
 STAGE = "numbers"
+TOLERANCE = 1e-8
+"""Of solutions at trial numbers, unless another one is asked for: observations are seldom known to more digits."""
+
 STEPS = 50
 """Of the search for the numbers at most."""
 
@@ -270,4 +273,6 @@ def number_setup(
     if decisions is None:
         start = {unknown.name: unknown.start for unknown in problem.unknowns if unknown.is_number}
         decisions = {"most_cells": most_cells(settings, problem.given(start))}
-    return NumberSetup(prepared, settings, dict(decisions))
+    tolerance = max(TOLERANCE, settings.solver.tolerance_for(problem, prepared.configuration.accuracy))
+    chosen = settings.solver if settings.solver.tolerance is not None else replace(settings.solver, tolerance=tolerance)
+    return NumberSetup(prepared, settings._replace(solver=chosen), dict(decisions))
