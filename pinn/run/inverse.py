@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pinn.problem.checks import undetermined
 from pinn.problem.observations import Observation
 from pinn.problem.problem import Problem
 from pinn.run.results import residual_values
@@ -25,11 +26,9 @@ SURELY = 5.0
 def judged_problem(problem: Problem, solution: Any) -> Problem:
     """Return the problem that a solution is judged by: with the numbers that were found in place of those that were sought.
 
-    Where the exact ones are known, or functions are sought that no equation determines, it is the problem itself.
+    Where the exact ones are known, or functions do not follow from equations and conditions alone, it is the problem itself.
     """
-    functions = [unknown for unknown in problem.unknowns if not unknown.is_number]
-    forward = all(len(unknown.depends) == problem.dim for unknown in functions) and len(problem.equations) >= len(functions)
-    if problem.exact or not problem.is_inverse or not forward:
+    if problem.exact or not problem.is_inverse or undetermined(problem):
         return problem
     return problem.given({name: solution.numbers[name] for name in problem.numbers})
 

@@ -13,7 +13,7 @@ import numpy as np
 from pinn.judge.classical import Classical, classical
 from pinn.judge.estimate import Estimate, Estimator
 from pinn.judge.metrics import Metrics, metrics
-from pinn.judge.reference import Reference, reference
+from pinn.judge.reference import Reference, no_reference, reference
 from pinn.judge.second_solution import estimate_by
 from pinn.judge.verdict import Verdict, verdict
 from pinn.problem.problem import Problem
@@ -63,7 +63,7 @@ class Judge:
         begin = time.perf_counter()
         configuration, solution = self.setup.prepared.configuration, self.setup.solution(state)
         self.judged = judged_problem(self.problem, solution)
-        self.truth = reference(self.judged, configuration.reference)
+        self.truth = self._truth()
         found = metrics(self.judged, solution, self.truth)
         estimate = self._estimate(solution, state)
         judged = verdict(found, self.truth, estimate, configuration.accuracy)
@@ -87,10 +87,16 @@ class Judge:
             "quantities": {quantity.name: quantity.record() for quantity in wanted},
         }
 
+    def _truth(self) -> Reference:
+        """Return the reference; none where equations and conditions alone do not determine the solution."""
+        if self.judged.is_inverse and not self.judged.exact:
+            return no_reference("equations and conditions alone do not determine what is sought")
+        return reference(self.judged, self.setup.prepared.configuration.reference)
+
     def _estimate(self, solution: Any, state: State) -> Estimate:
         if self.problem.is_inverse:
             if self.judged is self.problem:
-                return Estimate(False, "what is sought is not determined by equations and conditions alone")
+                return Estimate(False, "equations and conditions alone do not determine what is sought")
             neighbours = self.setup.neighbours(state)
             if neighbours is None:
                 return Estimator(self.judged)(solution)

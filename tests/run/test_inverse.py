@@ -123,9 +123,9 @@ def test_functions_and_numbers_that_follow_from_no_condition_are_found_by_a_netw
 
 def test_which_solver_suits():
     assert choose(read_problem(DIFFUSION)).solver == "least_squares"
-    assert choose(read_problem({**DIFFUSION, "data": {}})).solver == "adam+broyden"
+    assert choose(read_problem({**DIFFUSION, "data": {}})).solver == "adam_broyden"
     free = {**DIFFUSION["conditions"], "ends": {"at": "boundary", "free": "u"}}
-    assert choose(read_problem({**DIFFUSION, "conditions": free})).solver == "adam+broyden"
+    assert choose(read_problem({**DIFFUSION, "conditions": free})).solver == "adam_broyden"
 
 
 def test_least_squares_in_cells_are_refused_where_numbers_are_not_all_that_is_sought(tmp_path):
