@@ -274,7 +274,13 @@ def _no_later_start(problem: Problem, unknown: str, time: str, needed: int) -> N
 
 
 def _level(problem: Problem) -> None:
-    """An unknown that occurs only differentiated is fixed up to a constant."""
+    """An unknown that occurs only differentiated is fixed up to a constant; where something was measured that is a remark."""
+    for unknown in floating(problem) if not problem.data else ():
+        raise _about(f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0", "conditions")
+
+
+def floating(problem: Problem) -> Iterator[str]:
+    """Yield the unknowns that occur only differentiated."""
     for unknown in problem.unknown_names:
         plain = any(
             jet.unknown == unknown and any(sum(index) == 0 for index in jet.operator)
@@ -283,7 +289,7 @@ def _level(problem: Problem) -> None:
             for jet in jets(residual.tree)
         )
         if not plain:
-            raise _about(f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0", "conditions")
+            yield unknown
 
 
 def prescribed_value(residual: Residual) -> tuple[str, Node] | None:
