@@ -88,9 +88,9 @@ def _finite(problem: Problem) -> None:
             if piece.cut is not None and not len(sample(problem, piece, residual.name, NUM_SAMPLES)):
                 raise _about("the selector chooses no points", *_home(residual))
         sites = sample_region(problem, residual.region, residual.name, NUM_SAMPLES)
-        values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
         if problem.domain is not None:
             _looked_up_inside(problem, residual, sites)
+        values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
         for part in _known_parts(residual.tree):
             _all_finite(problem, residual, part, sites.points, values)
 
@@ -116,8 +116,11 @@ def _known_parts(tree: Node) -> Iterator[Node]:
 
 
 def _all_finite(problem: Problem, residual: Residual, part: Node, points: np.ndarray, values: Mapping[Node, np.ndarray]) -> None:
-    with np.errstate(all="ignore"):
-        (result,) = Program([part])(values)
+    try:
+        with np.errstate(all="ignore"):
+            (result,) = Program([part])(values)
+    except BadInput as error:
+        raise _about(error.message, *_home(residual)) from None
     bad = np.flatnonzero(~np.isfinite(np.broadcast_to(result, len(points))))
     if len(bad):
         more = f" (first of {len(bad)} among {len(points)} points)" if len(bad) > 1 else ""
@@ -358,14 +361,15 @@ def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: 
 
 def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     constants = {str(name): value for name, value in (mapping.get("constants") or {}).items()}
-    text = " ".join(texts({key: value for key, value in mapping.items() if key not in ("title", "citation", "units")}))
+    elsewhere = ("title", "citation", "units", "fields", "reference")
+    text = " ".join(texts({key: value for key, value in mapping.items() if key not in elsewhere}))
     words = re.findall(r"[A-Za-z]\w*", text)
     known = {*words} | {word.rpartition("_")[0] for word in words}
-    for group, names in (("constant", constants), ("definition", namespace.definitions)):
+    for group, names in (("constant", constants), ("definition", namespace.definitions), ("field", namespace.fields)):
         for name in names:
             if name not in known:
-                others = [other for other in {*constants, *namespace.definitions} if other != name]
-                key = "constants" if group == "constant" else "define"
+                others = [other for other in {*constants, *namespace.definitions, *namespace.fields} if other != name]
+                key = {"constant": "constants", "definition": "define", "field": "fields"}[group]
                 raise _about(f"{group} '{name}' is never used{nearest(name, others)}", key, name)
 
 

@@ -145,6 +145,7 @@ class Problem:
     domain : boolean tree over coordinates, true inside; None is the whole box. edges : pieces of its boundary inside the box.
     exact : expanded trees over coordinates by unknown; empty when no exact solution is known.
     quantities : expanded trees reported with the result.
+    files : digests of the files that functions came from, by path.
     source : the problem as text, from which `pinn.problem.language.read_problem` makes it again.
     warnings : remarks of the reader, one line each.
     """
@@ -165,6 +166,7 @@ class Problem:
     exact: Mapping[str, Node] = field(default_factory=dict)
     quantities: Mapping[str, Node] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     source: Mapping = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

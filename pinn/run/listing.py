@@ -26,7 +26,7 @@ def list_command(words: Words) -> int:
         raise BadInput(f"pinn list shows what is shipped; for the runs in {words.names[0]} say pinn compare {words.names[0]}")
     if words.names or words.settings:
         raise BadInput(f"pinn list takes no further words, got '{(*words.names, *words.settings)[0]}'")
-    problems = [load_problem(config_folder() / "problem" / f"{name}.yaml") for name in groups()["problem"]]
+    problems = [load_problem(config_folder() / "problem" / f"{name}.yaml", tables=False) for name in groups()["problem"]]
     print("problems: pinn run NAME, pinn show NAME\n")
     head = ("name", "unknowns", "coordinates", "order", "exact", "title")
     rows = [(p.name, some(p.unknown_names), some(p.names), str(order(p)), "yes" if p.exact else "no", p.title) for p in problems]
