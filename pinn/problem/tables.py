@@ -82,20 +82,25 @@ class Table:
                 raise BadInput(f"{place}: {name} = {values[beyond[0]]:.6g} is outside its range {low:g} to {high:g}{more}")
 
 
-def with_absolute_files(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the text of a problem in which every table's file is an absolute path; relative ones belong to ``folder``."""
+def with_absolute_files(mapping: Mapping[str, Any], folder: Path, existing: bool = False) -> dict[str, Any]:
+    """Return the text of a problem in which every table's file is an absolute path; relative ones belong to ``folder``.
+
+    With ``existing`` those that are not there stay as they are.
+    """
     found = dict(mapping)
     for key in ("fields", "data"):
         if isinstance(found.get(key), Mapping):
-            found[key] = {name: _absolute(entry, folder) for name, entry in found[key].items()}
+            found[key] = {name: _absolute(entry, folder, existing) for name, entry in found[key].items()}
     if "reference" in found:
-        found["reference"] = _absolute(found["reference"], folder)
+        found["reference"] = _absolute(found["reference"], folder, existing)
     return found
 
 
-def _absolute(entry: Any, folder: Path) -> Any:
+def _absolute(entry: Any, folder: Path, existing: bool) -> Any:
     file = entry.get("file") if isinstance(entry, Mapping) else None
-    return {**entry, "file": str((folder / file).absolute())} if isinstance(file, str) and file.strip() else entry
+    if not isinstance(file, str) or not file.strip() or (existing and not (folder / file).exists()):
+        return entry
+    return {**entry, "file": str((folder / file).absolute())}
 
 
 def read_table(
