@@ -13,7 +13,7 @@ from pinn.problem.interpolation import KINDS, Interpolant, through_grid
 from pinn.problem.namespace import Namespace, Value
 from pinn.problem.scattered import through_points
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tables import KEYS, Table, read_table
+from pinn.problem.tables import KEYS, Table, read_table, refuse_unknown_keys
 from pinn.problem.tree import Call, Index, Known, Name, Node
 
 Array = np.ndarray
@@ -73,12 +73,7 @@ def _lookup(function: Interpolant, key: str = "") -> Node:
 
 def _settings(settings: Any) -> str:
     """Return how to interpolate."""
-    known = (*KEYS, "interpolate")
-    if not isinstance(settings, Mapping):
-        raise BadInput(f"must be a table, for instance {{file: measured.csv}}, got {settings!r}")
-    for key in settings:
-        if key not in known:
-            raise BadInput(f"unknown key '{key}'{nearest(str(key), known)}; keys: {', '.join(known)}")
+    refuse_unknown_keys(settings, (*KEYS, "interpolate"))
     kind = settings.get("interpolate", "cubic")
     if kind not in KINDS:
         raise BadInput(f"interpolate must be {', '.join(KINDS[:-1])} or {KINDS[-1]}, got {kind!r}{nearest(str(kind), KINDS)}")

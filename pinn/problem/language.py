@@ -17,6 +17,7 @@ from pinn.problem.declarations import Declarations, declare, section
 from pinn.problem.exact import apply_exact, read_exact
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_equation
+from pinn.problem.given import read_given
 from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
@@ -52,11 +53,7 @@ KEYS = [
     "quantities",
     "units",
 ]
-_LATER = {
-    "parameters": "families of problems",
-    "data": "observations",
-    "reference": "references from files",
-}
+_LATER = {"parameters": "families of problems", "data": "observations"}
 _SETTINGS = ("network", "solver", "points", "weights", "hard", "seed", "device", "precision", "accuracy", "report", "threads")
 """Words that belong to a run, which people write into problems."""
 
@@ -137,6 +134,8 @@ class _Reader:
         self.namespace: Namespace = self.declarations.namespace
         with self.at("exact"):
             self.exact = read_exact(self.mapping, self.namespace, self.at)
+        with self.at("reference"):
+            given = read_given(self.mapping.get("reference") if self.tables else None, self.namespace)
         self.term_names: dict[str, str] = {}
         problem = Problem(
             name=self.name,
@@ -150,6 +149,7 @@ class _Reader:
             domain=self.namespace.domain,
             edges=self.namespace.edges,
             exact=self.exact,
+            given=given,
             units=self._units(),
             files=self.declarations.files,
             source=self.mapping,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from pinn.problem.program import Program, coordinate_values
 from pinn.problem.sides import HERE, NUDGE, beside, conditions_beside, nudged
 from pinn.problem.surfaces import Surface
 from pinn.problem.tree import Jet, Node, Operator
+
+if TYPE_CHECKING:
+    from pinn.problem.given import Given
 
 Request = tuple[tuple[str, Operator], ...]
 """What is wanted of a field at some points: pairs (unknown, operator), one column of values each."""
@@ -144,6 +148,7 @@ class Problem:
     interfaces : pieces of inner planes across which unknowns may kink or jump.
     domain : boolean tree over coordinates, true inside; None is the whole box. edges : pieces of its boundary inside the box.
     exact : expanded trees over coordinates by unknown; empty when no exact solution is known.
+    given : values of the solution from a file, None without.
     quantities : expanded trees reported with the result.
     files : digests of the files that functions came from, by path.
     source : the problem as text, from which `pinn.problem.language.read_problem` makes it again.
@@ -164,6 +169,7 @@ class Problem:
     domain: Node | None = None
     edges: tuple[Piece, ...] = ()
     exact: Mapping[str, Node] = field(default_factory=dict)
+    given: Given | None = None
     quantities: Mapping[str, Node] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

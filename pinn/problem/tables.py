@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,15 @@ def _absolute(entry: Any, folder: Path, existing: bool) -> Any:
     if not isinstance(file, str) or not file.strip() or (existing and not (folder / file).exists()):
         return entry
     return {**entry, "file": str((folder / file).absolute())}
+
+
+def refuse_unknown_keys(settings: Any, known: Sequence[str]) -> None:
+    """Raise `BadInput` unless the settings of a table are a mapping with known keys only."""
+    if not isinstance(settings, Mapping):
+        raise BadInput(f"must be a table, for instance {{file: measured.csv}}, got {settings!r}")
+    for key in settings:
+        if key not in known:
+            raise BadInput(f"unknown key '{key}'{nearest(str(key), known)}; keys: {', '.join(known)}")
 
 
 def read_table(

@@ -281,7 +281,7 @@ def largest_error(metrics: Mapping[str, Any]) -> float | None:
     return (metrics.get("error") or {}).get("relative_l2")
 
 
-JUDGES = {"exact": "exact", "finite_difference": "finite differences", "estimate": "estimated"}
+JUDGES = {"exact": "exact", "finite_difference": "finite differences", "file": "reference file", "estimate": "estimated"}
 """Where an error is known from, in words."""
 
 
@@ -290,7 +290,7 @@ def summary(metrics: Mapping[str, Any], folder: RunFolder) -> str:
     error, source, most = largest_error(metrics), metrics["error"]["source"], metrics["error"].get("at_most")
     known = "error unknown" if error is None else f"error {error:.1e} ({JUDGES[source]})"
     if error is None and most is not None:
-        known = f"error at most {most:.1e} (finite differences)"
+        known = f"error at most {most:.1e} ({JUDGES.get(metrics['reference']['kind'], 'finite differences')})"
     reason = f" ({metrics['verdict_reasons'][0]})" if metrics["verdict"] != "verified" and metrics["verdict_reasons"] else ""
     return f"{metrics['verdict']}: {known} in {duration(metrics['seconds']['solve'])}{reason}; {folder.path}"
 

@@ -12,9 +12,9 @@ import numpy as np
 from pinn.judge.classical import Classical, classical
 from pinn.judge.estimate import Estimate, Estimator
 from pinn.judge.metrics import Metrics, metrics
-from pinn.judge.reference import Reference, reference
+from pinn.judge.reference import Reference, reference, second_reference
 from pinn.judge.second_solution import estimate_by
-from pinn.judge.verdict import Verdict, verdict
+from pinn.judge.verdict import Judged, Verdict, verdict
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
@@ -59,12 +59,13 @@ class Judge:
         configuration, solution = self.setup.prepared.configuration, self.setup.solution(state)
         self.truth = reference(self.problem, configuration.reference)
         found = metrics(self.problem, solution, self.truth)
+        second = self._second(solution, found)
         neighbours = self.setup.neighbours(state)
         estimate = self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)
-        judged = verdict(found, self.truth, estimate, configuration.accuracy)
+        judged = verdict(found, self.truth, estimate, configuration.accuracy, second)
         write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
-        wanted = quantities(self.problem, solution, self.truth, found.axes)
+        wanted = quantities(self.problem, solution, self.computed, found.axes)
         write_quantities(folder, arrays(wanted))
         compiling = compiler.seconds_spent() - self.setup.compiling_before
         return {
@@ -72,8 +73,15 @@ class Judge:
             "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
             **_judged(found, self.truth, estimate, judged),
+            **({} if second is None else {"second_reference": second[1].record(), "second_unknowns": second[0].record()}),
             "quantities": {quantity.name: quantity.record() for quantity in wanted},
         }
+
+    def _second(self, solution: Any, found: Metrics) -> Judged | None:
+        """Return what else there is to compare with besides a file."""
+        truth = second_reference(self.problem, self.setup.prepared.configuration.reference)
+        self.computed = truth or self.truth
+        return None if truth is None else (metrics(self.problem, solution, truth, found.axes), truth)
 
     def _described(self, state: State) -> dict[str, Any]:
         configuration, problem = self.setup.prepared.configuration, self.problem
@@ -93,7 +101,7 @@ class Judge:
             return Classical((), why="not asked for").record()
         error = found["error"]["relative_l2"]
         error = float("nan") if error is None else error
-        return classical(self.problem, self.truth, error, seconds, limit=wanted.seconds).record()
+        return classical(self.problem, self.computed, error, seconds, limit=wanted.seconds).record()
 
 
 def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:
