@@ -294,7 +294,7 @@ def _flat(table: Table, places: Mapping[str, Array], shapes: Mapping[str, tuple[
     for key, values in table.columns.items():
         if shapes[key] == shape:
             columns[key] = values.ravel()
-        elif len(shape) == 1 and len(shapes[key]) == 2 and len(places) != 2 and shapes[key][0] == shape[0]:
+        elif len(shape) == 1 and len(shapes[key]) == 2 and shapes[key][0] == shape[0] and shapes[key] != shape * len(places):
             columns[key] = _squeezed(values)
         else:
             return None
