@@ -41,6 +41,7 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     _level(problem)
     _twice(problem)
     _exact(problem)
+    _given(problem)
     _unused(namespace, mapping)
 
 
@@ -354,6 +355,15 @@ def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: 
     with np.errstate(all="ignore"):
         columns = [problem.exact_values(image.request, image.sites.points, image.sites.side) for image in term.images]
         return np.broadcast_to(np.asarray(term.evaluate(columns), float), len(sites.points))
+
+
+def _given(problem: Problem) -> None:
+    given = problem.given
+    if given is not None:
+        kept = problem.contains(given.points)
+        for unknown, values in given.values.items():
+            if not np.isfinite(values[kept]).any():
+                raise _about(f"{given.file} has no number for {unknown} in the domain", "reference")
 
 
 # names --------------------------------------------------------------------------------------------------------

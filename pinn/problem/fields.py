@@ -42,7 +42,7 @@ def read_fields(
     for name, settings in given.items():
         with at("fields", name):
             kind = _settings(settings)
-            table = read_table(settings, namespace.box, namespace.time)
+            table = read_table(settings, namespace.box, namespace.time, wanted=[str(name)])
             parts = _functions(str(name), table, kind, periods)
             if mapping.get("domain") is None:
                 for part in parts:

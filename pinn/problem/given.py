@@ -56,7 +56,8 @@ def read_given(settings: Any, namespace: Namespace) -> Given | None:
     if settings is None:
         return None
     refuse_unknown_keys(settings, (*KEYS, "error"))
-    table = read_table(settings, namespace.box, namespace.time, gaps=True)
+    wanted = [*namespace.complex, *namespace.vectors, *namespace.unknowns]
+    table = read_table(settings, namespace.box, namespace.time, gaps=True, wanted=wanted)
     missing = [name for name in namespace.coordinates if name not in table.coordinates]
     if missing:
         raise BadInput(f"{table.name} needs a column for every coordinate, it has none for {', '.join(missing)}")

@@ -22,7 +22,17 @@ _CURVILINEAR = {"r", "rho", "theta", "phi"}
 
 def notes(problem: Problem, mapping: Mapping[str, Any]) -> list[str]:
     """Return one line for everything in a problem that a person should know before a run."""
-    return [*_corners(problem), *_overdetermined(problem), *_far_from_one(problem), *_cartesian(problem, mapping)]
+    found = [*_corners(problem), *_overdetermined(problem), *_far_from_one(problem), *_cartesian(problem, mapping)]
+    return [*found, *_left_out(problem)]
+
+
+def _left_out(problem: Problem) -> Iterator[str]:
+    """Say what of a file and of the unknowns is not compared."""
+    given = problem.given
+    if given is not None and given.left_out:
+        yield f"{given.file} has no {', '.join(given.left_out)}, so that nothing of it is compared with the file"
+    if given is not None and given.columns_left_out:
+        yield f"{given.file}: {', '.join(given.columns_left_out)} is no unknown, and not compared"
 
 
 def _corners(problem: Problem) -> Iterator[str]:

@@ -113,7 +113,11 @@ def refuse_unknown_keys(settings: Any, known: Sequence[str]) -> None:
 
 
 def read_table(
-    settings: Mapping[str, Any], box: Mapping[str, tuple[float, float]], time: str | None = None, gaps: bool = False
+    settings: Mapping[str, Any],
+    box: Mapping[str, tuple[float, float]],
+    time: str | None = None,
+    gaps: bool = False,
+    wanted: Sequence[str] = (),
 ) -> Table:
     """Read a table.
 
@@ -124,6 +128,7 @@ def read_table(
     box : range of each coordinate of the problem.
     time : the coordinate along which a picture does not lie.
     gaps : allow values that are not a number.
+    wanted : names that are looked for where ``columns`` does not say any; when the file has one, others are left out.
 
     Raises
     ------
@@ -137,7 +142,7 @@ def read_table(
     if contents.image:
         contents = _over_the_box(path.name, contents, box, time, axes)
         axes = None
-    chosen = _chosen(path.name, contents, columns, box)
+    chosen = _chosen(path.name, contents, columns, box, wanted)
     arrays = {key: _checked(path.name, contents, source, key in box, gaps) for key, source in chosen.items()}
     coordinates = {name: arrays.pop(name) for name in box if name in arrays}
     if not coordinates:
@@ -184,13 +189,14 @@ def _refuse_axes(name: str, axes: Any) -> None:
         raise BadInput(f"{name} has columns, not arrays; axes belongs to gridded arrays of npz, mat and nc files")
 
 
-def _chosen(file: str, contents: Contents, columns: Any, box: Mapping) -> dict[str, str]:
+def _chosen(file: str, contents: Contents, columns: Any, box: Mapping, wanted: Sequence[str]) -> dict[str, str]:
     """Return the names in the file by what they are called in the problem."""
     known = list(contents.arrays)
     if columns is None:
         if not contents.named:
             raise BadInput(f"{file} has {len(known)} columns without names; say which they are: columns: [{', '.join(box)}, ...]")
-        return {name: name for name in known}
+        looked_for = [name for name in wanted if name in known]
+        return {name: name for name in ([*(x for x in box if x in known), *looked_for] if looked_for else known)}
     if isinstance(columns, Mapping):
         found = {}
         for source, meaning in columns.items():

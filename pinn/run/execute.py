@@ -77,7 +77,7 @@ def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin
     configuration = setup.prepared.configuration
     _write_config(setup, folder)
     details = environment(line, configuration.seed, configuration.threads, str(setup.device))
-    atomic.write_json(folder / "environment.json", details)
+    atomic.write_json(folder / "environment.json", {**details, "files": dict(setup.prepared.problem.files)})
     folder.log(f"start: {line}")
     return _try_twice(setup, folder, None, progress, begin)
 
@@ -119,6 +119,7 @@ def resume(path: str | Path, progress: Progress) -> Outcome:
     if status.get("state") == "diverged":
         raise BadInput(f"{folder.path} diverged ({status.get('message')}); change a setting and start again")
     prepared = prepare_settings(folder.read_config())
+    _refuse_changed_files(prepared, folder)
     with folder.locked():
         content, notice = checkpoint.load(folder / "checkpoint.pt")
         if content is not None:
@@ -159,6 +160,14 @@ def _refuse_changes(prepared: Prepared, saved: str) -> None:
     if found:
         name, old, new = found[0]
         raise BadInput(f"was {_shown(old)}, now {_shown(new)}; a run goes on only with the settings it began with", name)
+
+
+def _refuse_changed_files(prepared: Prepared, folder: RunFolder) -> None:
+    """Refuse to go on with other numbers in files than those that the run began with."""
+    before = _json(folder / "environment.json").get("files") or {}
+    for file, digest in prepared.problem.files.items():
+        if before.get(file, digest) != digest:
+            raise BadInput(f"{file} was changed after the run began; a run goes on only with what it began with")
 
 
 def _shown(value: Any) -> str:

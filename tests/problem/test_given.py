@@ -38,8 +38,16 @@ def test_a_grid_with_several_unknowns(tmp_path):
 
 
 def test_unknowns_and_columns_that_do_not_meet_are_left_out(tmp_path):
-    found = given(tmp_path, WAVE, {"error": "1e-4"}, x=X, t=T, u=np.outer(X, T), energy=np.outer(X, T))
+    found = given(tmp_path, WAVE, {"error": "1e-4", "columns": ["u", "energy"]}, x=X, t=T, u=np.outer(X, T), energy=np.outer(X, T))
     assert found.left_out == ("v",) and found.columns_left_out == ("energy",) and found.error == 1e-4
+
+
+def test_other_arrays_do_not_matter_and_gaps_may_be_anywhere_but_everywhere(tmp_path):
+    u = np.where(np.outer(X, T) > 0.5, np.nan, 1.0)
+    found = given(tmp_path, WAVE, x=X, t=T, u=u, v=0 * u, nu=0.01, author=np.array(["somebody"]))
+    assert np.isnan(found.values["u"]).any() and found.columns_left_out == ()
+    with pytest.raises(BadInput, match="reference: solution.npz has no number for u in the domain"):
+        given(tmp_path, WAVE, x=X, t=T, u=np.nan * u)
 
 
 @pytest.mark.parametrize("halves", [True, False])

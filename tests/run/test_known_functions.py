@@ -13,7 +13,10 @@ import pinn  # noqa: E402
 from pinn.judge.reference import reference  # noqa: E402
 from pinn.judge.settings import FiniteDifferenceReference  # noqa: E402
 from pinn.problem.language import read_problem  # noqa: E402
+from pinn.problem.settings import BadInput  # noqa: E402
 from pinn.run.cli import main  # noqa: E402
+from pinn.run.execute import resume  # noqa: E402
+from pinn.run.progress import Silence  # noqa: E402
 
 ROD = {
     "coordinates": {"x": [0, 1], "t": [0, 0.5]},
@@ -108,6 +111,15 @@ def test_a_run_goes_on_and_runs_again_from_elsewhere(rods, tmp_path, monkeypatch
     capsys.readouterr()
     assert main(["run", "../first/config.yaml", "folder=third"]) == 2
     assert "fields.k: no file '" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_with_other_numbers(rods, tmp_path):
+    pinn.solve(rods[0], *TRAINED, *QUIET, "reference=none", folder=tmp_path / "run", quiet=True)
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    (tmp_path / "run" / "status.json").write_text(json.dumps({**status, "state": "interrupted"}))
+    (tmp_path / "k.csv").write_text("x,k\n0,1\n1,1\n")
+    with pytest.raises(BadInput, match="k.csv was changed after the run began"):
+        resume(tmp_path / "run", Silence())
 
 
 def test_a_file_of_the_command_line_is_looked_for_here(rods, tmp_path, monkeypatch, capsys):
