@@ -72,23 +72,21 @@ def verdict(
     """
     if not metrics.is_finite:
         return failed("the solution holds values that are not finite")
-    beside = [] if second is None else [second]
-    if second is not None and second[1].bar < reference.bar:
-        (metrics, reference), beside = second, [(metrics, reference)]
+    both = sorted([(metrics, reference), *([second] if second else [])], key=lambda judged: judged[1].bar)
+    (metrics, reference), beside = both[0], both[1:]
     accepted = estimate if estimate is not None and estimate.accepted else None
     error, source, reasons = _known(metrics, reference, accepted, target)
     if accepted is not None and reference.kind != "none":
         reasons += _disagreements(metrics, reference, accepted)
     if source != "none":
-        other = [(metrics, reference)] if source == "estimate" and reference.kind == "file" else []
-        reasons += [reason for judged in (*beside, *other) for reason in _apart(*judged, error)]
+        beside += [(metrics, reference)] if source == "estimate" and reference.kind == "file" else []
+        reasons += [reason for judged in beside for reason in _apart(*judged, error)]
     missed = source != "none" and target is not None and not error <= target
     if missed:
         reasons.append(f"the error {error:.1e} is above the target {target:.1e}")
     if source != "none" and target is None and not error <= LARGEST:
-        reasons.append(
-            f"the error {error:.1e} is known, and large; without a wanted accuracy at most {LARGEST:.0%} is called verified"
-        )
+        advice = f"without a wanted accuracy at most {LARGEST:.0%} is called verified"
+        reasons.append(f"the error {error:.1e} is known, and large; {advice}")
     bound = _bound(metrics, reference)
     if reasons:
         return Verdict("not verified", tuple(reasons), error, source, missed, bound)
@@ -109,8 +107,9 @@ def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, ta
     if reference.kind != "none":
         error = max(metrics.relative_l2.values())
         bars = all(reference.relative_error[name] <= KNOWN * size for name, size in metrics.relative_l2.items())
-        if reference.given is not None and reference.given.left_out and estimate is None:
-            return error, "none", [f"{', '.join(reference.given.left_out)} cannot be judged: {reference.why}"]
+        if reference.given is not None and reference.given.left_out:
+            untold = [f"{', '.join(reference.given.left_out)} cannot be judged: {reference.why}"]
+            return (error, "none", untold) if estimate is None else (estimate.worst, "estimate", [])
         if reference.kind == "exact" or bars:
             return error, reference.kind, []
         if estimate is not None:

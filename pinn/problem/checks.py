@@ -89,9 +89,9 @@ def _finite(problem: Problem) -> None:
             if piece.cut is not None and not len(sample(problem, piece, residual.name, NUM_SAMPLES)):
                 raise _about("the selector chooses no points", *_home(residual))
         sites = sample_region(problem, residual.region, residual.name, NUM_SAMPLES)
+        values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
         if problem.domain is not None:
             _looked_up_inside(problem, residual, sites)
-        values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
         for part in _known_parts(residual.tree):
             _all_finite(problem, residual, part, sites.points, values)
 

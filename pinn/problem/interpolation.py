@@ -113,14 +113,7 @@ def through_grid(
     values : shaped by the axes.
     periods : the ranges of coordinates along which the solution is periodic.
     """
-    axes, period = dict(axes), np.full(len(axes), np.inf)
-    for axis, (coordinate, given) in enumerate(axes.items()):
-        if len(given) < 2:
-            raise BadInput(f"{file} has a single value of {coordinate}; a function of {coordinate} needs two")
-        closed = _closed(given, values, axis, *periods[coordinate]) if coordinate in periods else None
-        if closed is not None:
-            axes[coordinate], values = closed
-            period[axis] = np.subtract(*periods[coordinate][::-1])
+    axes, values, period = _all_closed(file, dict(axes), values, periods)
     places = list(axes.values())
     low, high = (np.array([each[end] for each in places]) for end in (0, -1))
     goes_round = np.isfinite(period)
@@ -146,6 +139,21 @@ def too_high(kind: str) -> str:
         "linear": "a function made of straight pieces has first derivatives only; interpolate: cubic has third ones",
         "nearest": "the derivative of steps drops the jumps; say interpolate: linear or cubic, or write the equation without it",
     }[kind]
+
+
+def _all_closed(
+    file: str, axes: dict[str, Array], values: Array, periods: Mapping[str, tuple[float, float]]
+) -> tuple[dict[str, Array], Array, Array]:
+    """Return a grid with its first values repeated a period later where it goes round, and the periods, infinite elsewhere."""
+    period = np.full(len(axes), np.inf)
+    for axis, (coordinate, places) in enumerate(axes.items()):
+        if len(places) < 2:
+            raise BadInput(f"{file} has a single value of {coordinate}; a function of {coordinate} needs two")
+        closed = _closed(places, values, axis, *periods[coordinate]) if coordinate in periods else None
+        if closed is not None:
+            axes[coordinate], values = closed
+            period[axis] = np.subtract(*periods[coordinate][::-1])
+    return axes, values, period
 
 
 def _closed(places: Array, values: Array, axis: int, low: float, high: float) -> tuple[Array, Array] | None:

@@ -145,15 +145,19 @@ def read_table(
     chosen = _chosen(path.name, contents, columns, box, wanted)
     arrays = {key: _checked(path.name, contents, source, key in box, gaps) for key, source in chosen.items()}
     coordinates = {name: arrays.pop(name) for name in box if name in arrays}
-    if not coordinates:
-        raise BadInput(f"{path.name} has no coordinate; needs at least one of {', '.join(box)} among {_listed(contents.arrays)}")
-    if not arrays:
-        raise BadInput(f"{path.name} has coordinates only ({', '.join(coordinates)}); a column with values is missing")
     table = Table(str(path), coordinates, arrays, (), contents.lines, contents.digest)
+    _refuse_empty(table, box, contents)
     if contents.lines is not None:
         _refuse_axes(path.name, axes)
         return table
     return _arranged(table, axes, {key: contents.axes.get(source) for key, source in chosen.items()})
+
+
+def _refuse_empty(table: Table, box: Mapping, contents: Contents) -> None:
+    if not table.coordinates:
+        raise BadInput(f"{table.name} has no coordinate; needs at least one of {', '.join(box)} among {_listed(contents.arrays)}")
+    if not table.columns:
+        raise BadInput(f"{table.name} has coordinates only ({', '.join(table.coordinates)}); a column with values is missing")
 
 
 def _listed(names: Any) -> str:

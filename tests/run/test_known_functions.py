@@ -72,6 +72,28 @@ def test_solutions_are_those_of_the_formula(rods, tmp_path, words, tolerance):
     assert known.metrics["terms"].keys() == formula.metrics["terms"].keys()
 
 
+def test_steps_at_interfaces_are_those_of_the_file(tmp_path):
+    """One mode of heat in a rod of two materials, known exactly."""
+    (tmp_path / "k.csv").write_text("x,k\n-0.5,1\n0.5,4\n")
+    rod = {
+        "coordinates": {"x": [-1, 1], "t": [0, 0.2]},
+        "unknowns": ["u"],
+        "constants": {"a": "2*atan(sqrt(5))", "b": "2/sqrt(6)"},
+        "shapes": {"left": "x < 0"},
+        "interfaces": ["left"],
+        "fields": {"k": {"file": str(tmp_path / "k.csv"), "interpolate": "nearest"}},
+        "equations": {"heat": "u_t = k*u_xx"},
+        "conditions": {
+            "initial": {"at": "t = 0", "u": "exact"},
+            "ends": {"at": "boundary", "u": 0},
+            "joint": {"at": "interfaces", "jump(u)": 0, "jump(k*u_n)": 0},
+        },
+        "exact": "exp(-a**2*t)*where(left, sin(a*(x + 1)), b*sin(a*(1 - x)/2))",
+    }
+    found = pinn.solve(rod, "solver=least_squares", "solver.tolerance=1e-7", *QUIET, folder=tmp_path / "run", quiet=True)
+    assert found.verdict == "verified" and found.error < 1e-6
+
+
 def test_references_are_those_of_the_formula(rods):
     known, formula = (reference(read_problem(rod), FiniteDifferenceReference(target=1e-5, cache=False)) for rod in rods)
     assert known.kind == "finite_difference" and known.grids == formula.grids
