@@ -14,6 +14,7 @@ from pinn.judge.reference import reference  # noqa: E402
 from pinn.judge.settings import FiniteDifferenceReference  # noqa: E402
 from pinn.problem.language import read_problem  # noqa: E402
 from pinn.problem.settings import BadInput  # noqa: E402
+from pinn.report.page import write_page  # noqa: E402
 from pinn.run.cli import main  # noqa: E402
 from pinn.run.execute import resume  # noqa: E402
 from pinn.run.progress import Silence  # noqa: E402
@@ -133,6 +134,29 @@ def test_a_run_goes_on_and_runs_again_from_elsewhere(rods, tmp_path, monkeypatch
     capsys.readouterr()
     assert main(["run", "../first/config.yaml", "folder=third"]) == 2
     assert "fields.k: no file '" in capsys.readouterr().err
+
+
+def test_a_run_beside_a_file_says_what_it_was_compared_with(tmp_path):
+    x, t = np.linspace(0, 1, 17), np.linspace(0, 1, 9)
+    np.savez(tmp_path / "u.npz", x=x, t=t, u=1.1 * np.outer(np.sin(np.pi * x), np.exp(-0.1 * np.pi**2 * t)))
+    heat = {
+        "coordinates": {"x": [0, 1], "t": [0, 1]},
+        "unknowns": ["u"],
+        "equations": {"heat": "u_t = 0.1*u_xx"},
+        "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x)"}, "walls": {"at": "boundary", "u": 0}},
+        "quantities": {"middle": "u(x=0.5, t=1)"},
+        "reference": {"file": str(tmp_path / "u.npz")},
+    }
+    words = ["solver=least_squares", "solver.tolerance=1e-6", "reference.target=1e-3"]
+    found = pinn.solve(heat, *words, *QUIET, folder=tmp_path / "run", quiet=True)
+    metrics = found.metrics
+    assert metrics["reference"]["kind"] == "file" and metrics["reference"]["relative_error"] is None
+    assert metrics["unknowns"]["u"]["relative_l2"] == pytest.approx(0.1 / 1.1, rel=1e-3)
+    assert metrics["second_reference"]["kind"] == "finite_difference" and metrics["second_unknowns"]["u"]["relative_l2"] < 1e-2
+    assert found.verdict == "not verified" and "the judges disagree on u" in metrics["verdict_reasons"][0]
+    assert metrics["quantities"]["middle"]["reference"] == pytest.approx(np.exp(-0.1 * np.pi**2), rel=1e-2)
+    words = write_page(found.folder).read_text()
+    assert "Compared with: reference file. 153 places of u.npz." in words and "<code>u.npz</code>" in words
 
 
 def test_a_run_does_not_go_on_with_other_numbers(rods, tmp_path):
