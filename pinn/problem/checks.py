@@ -41,6 +41,7 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     _level(problem)
     _twice(problem)
     _exact(problem)
+    _given(problem)
     _unused(namespace, mapping)
 
 
@@ -51,7 +52,7 @@ def undetermined(problem: Problem) -> str:
     for unknown in problem.unknowns:
         if not unknown.is_number and len(unknown.depends) < problem.dim:
             return f"{unknown.name} is a function of {', '.join(unknown.depends)} only"
-    forward = problem.given({unknown.name: unknown.start for unknown in problem.unknowns if unknown.is_number})
+    forward = problem.with_numbers({unknown.name: unknown.start for unknown in problem.unknowns if unknown.is_number})
     if forward.free:
         return f"{forward.free[0][0]} is free on a part of the boundary"
     try:
@@ -140,8 +141,11 @@ def _known_parts(tree: Node) -> Iterator[Node]:
 
 
 def _all_finite(problem: Problem, residual: Residual, part: Node, points: np.ndarray, values: Mapping[Node, np.ndarray]) -> None:
-    with np.errstate(all="ignore"):
-        (result,) = Program([part])(values)
+    try:
+        with np.errstate(all="ignore"):
+            (result,) = Program([part])(values)
+    except BadInput as error:
+        raise _about(error.message, *_home(residual)) from None
     bad = np.flatnonzero(~np.isfinite(np.broadcast_to(result, len(points))))
     if len(bad):
         more = f" (first of {len(bad)} among {len(points)} points)" if len(bad) > 1 else ""
@@ -389,19 +393,29 @@ def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: 
         return np.broadcast_to(np.asarray(term.evaluate(columns), float), len(sites.points))
 
 
+def _given(problem: Problem) -> None:
+    given = problem.given
+    if given is not None:
+        kept = problem.contains(given.points)
+        for unknown, values in given.values.items():
+            if not np.isfinite(values[kept]).any():
+                raise _about(f"{given.file} has no number for {unknown} in the domain", "reference")
+
+
 # names --------------------------------------------------------------------------------------------------------
 
 
 def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     constants = {str(name): value for name, value in (mapping.get("constants") or {}).items()}
-    text = " ".join(texts({key: value for key, value in mapping.items() if key not in ("title", "citation", "units")}))
+    elsewhere = ("title", "citation", "units", "fields", "reference")
+    text = " ".join(texts({key: value for key, value in mapping.items() if key not in elsewhere}))
     words = re.findall(r"[A-Za-z]\w*", text)
     known = {*words} | {word.rpartition("_")[0] for word in words}
-    for group, names in (("constant", constants), ("definition", namespace.definitions)):
+    for group, names in (("constant", constants), ("definition", namespace.definitions), ("field", namespace.fields)):
         for name in names:
             if name not in known:
-                others = [other for other in {*constants, *namespace.definitions} if other != name]
-                key = "constants" if group == "constant" else "define"
+                others = [other for other in {*constants, *namespace.definitions, *namespace.fields} if other != name]
+                key = {"constant": "constants", "definition": "define", "field": "fields"}[group]
                 raise _about(f"{group} '{name}' is never used{nearest(name, others)}", key, name)
 
 

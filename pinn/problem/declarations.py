@@ -9,6 +9,7 @@ from typing import Any
 
 from pinn.problem.bodies import with_bodies
 from pinn.problem.expand import Expander
+from pinn.problem.fields import read_fields, stand_ins
 from pinn.problem.formula import RESERVED, FormulaError, parse
 from pinn.problem.namespace import BadKey, Namespace, Value, point_at
 from pinn.problem.reading import At, components, constant, known_keys, section
@@ -19,14 +20,15 @@ from pinn.problem.unknowns import Unknown, read_unknowns
 
 @dataclass(frozen=True)
 class Declarations:
-    """The namespace of a problem, and what the person stated of its scalar unknowns by name."""
+    """The namespace of a problem, what the person stated of its scalar unknowns by name, and digests of the files read."""
 
     namespace: Namespace
     unknowns: Mapping[str, Unknown]
+    files: Mapping[str, str]
 
 
-def declare(mapping: Mapping[str, Any], at: At) -> Declarations:
-    """Read the declarations of a problem.
+def declare(mapping: Mapping[str, Any], at: At, tables: bool = True) -> Declarations:
+    """Read the declarations of a problem, and with ``tables`` the files of its fields.
 
     Raises
     ------
@@ -36,8 +38,11 @@ def declare(mapping: Mapping[str, Any], at: At) -> Declarations:
     namespace = Namespace(constants=_constants(section(mapping, "constants", at, "values"), at))
     namespace = _coordinates(mapping, namespace, at)
     namespace, unknowns = read_unknowns(mapping, namespace, at)
-    namespace = replace(namespace, definitions=_definitions(definitions, at))
+    fields = section(mapping, "fields", at, "tables, for instance {k: {file: k.csv}}")
+    namespace = replace(namespace, definitions=_definitions(definitions, at), fields=dict.fromkeys(map(str, fields), Number(0.0)))
     _check_names(mapping, namespace, at)
+    values, files = read_fields(fields, mapping, namespace, at) if tables else (stand_ins(fields, namespace), {})
+    namespace = replace(namespace, fields=values)
     namespace = with_bodies(mapping, namespace, at)
     for name, tree in namespace.definitions.items():
         with at("define", name):
@@ -46,7 +51,7 @@ def declare(mapping: Mapping[str, Any], at: At) -> Declarations:
             except FormulaError as error:
                 raise point_at(str(definitions[name]), error) from None
     namespace.used.clear()
-    return Declarations(namespace, unknowns)
+    return Declarations(namespace, unknowns, files)
 
 
 def _constants(given: Mapping[str, Any], at: At) -> dict[str, Value]:
@@ -132,6 +137,7 @@ def _check_names(mapping: Mapping, namespace: Namespace, at: At) -> None:
         "unknowns": [*namespace.unknowns, *namespace.complex, *(v for v in namespace.vectors if v not in mapping["coordinates"])],
         "constants": list(namespace.constants),
         "define": list(namespace.definitions),
+        "fields": list(namespace.fields),
         "shapes": [str(name) for name in section(mapping, "shapes", at, "selectors")],
     }
     owner: dict[str, str] = {}

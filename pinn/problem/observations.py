@@ -44,6 +44,7 @@ class Observation(Residual):
     ----------
     formula : what was measured. points : where, (points, dim). values : what came out, (points,).
     noise : standard deviation of the values as stated, or None.
+    files : digest of the file they came from, by its path.
     size : what misfits are divided by, so that the squares of several observations weigh as their noise and their number say.
     """
 
@@ -52,6 +53,7 @@ class Observation(Residual):
     values: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     noise: float | None = None
     size: float = 1.0
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def sites(self) -> Sites:
@@ -65,6 +67,7 @@ class _Reading:
 
     points: np.ndarray
     measured: Mapping[str, np.ndarray | Node]
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_observations(
@@ -108,7 +111,7 @@ def _observations(name: str, entry: Mapping, problem: Problem, namespace: Namesp
                 tree, piece = subtract(formula, Measured(label)), (Piece(free=problem.names),)
                 shown = f"{text} as measured at {len(values)} point{'s' if len(values) > 1 else ''}"
                 known = formula, reading.points, values, added or noise
-                found.append(Observation(label, "data", shown, tree, piece, name, None, *known))
+                found.append(Observation(label, "data", shown, tree, piece, name, None, *known, files=reading.files))
     return found
 
 
@@ -274,7 +277,8 @@ def _from_file(name: str, entry: Mapping, problem: Problem, namespace: Namespace
         raise BadInput(f"{table.name}: needs the column {missing[0]} to say where each value was measured")
     table.refuse_outside(namespace.box)
     rows = _taken(entry, table.num_rows, name)
-    return _Reading(table.points[rows], {text: column[rows] for text, column in table.columns.items()})
+    columns = {text: column[rows] for text, column in table.columns.items()}
+    return _Reading(table.points[rows], columns, {table.file: table.digest})
 
 
 def _taken(entry: Mapping, num: int, name: str) -> np.ndarray:

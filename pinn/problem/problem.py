@@ -19,6 +19,9 @@ from pinn.problem.unknowns import Unknown
 if TYPE_CHECKING:
     from pinn.problem.observations import Observation
 
+if TYPE_CHECKING:
+    from pinn.problem.given import Given
+
 Request = tuple[tuple[str, Operator], ...]
 """What is wanted of a field at some points: pairs (unknown, operator), one column of values each."""
 
@@ -135,7 +138,9 @@ class Problem:
     domain : boolean tree over coordinates, true inside; None is the whole box. edges : pieces of its boundary inside the box.
     data : what was measured.
     exact : expanded trees over coordinates by unknown; empty when no exact solution is known.
+    given : values of the solution from a file, None without.
     quantities : expanded trees reported with the result.
+    files : digests of the files that functions came from, by path.
     source : the problem as text, from which `pinn.problem.language.read_problem` makes it again.
     warnings : remarks of the reader, one line each.
     """
@@ -155,8 +160,10 @@ class Problem:
     edges: tuple[Piece, ...] = ()
     data: tuple[Observation, ...] = ()
     exact: Mapping[str, Node] = field(default_factory=dict)
+    given: Given | None = None
     quantities: Mapping[str, Node] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     source: Mapping = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -238,7 +245,7 @@ class Problem:
         """Whether something else than functions of all coordinates is sought, or anything was measured."""
         return bool(self.data) or any(len(unknown.depends) < self.dim for unknown in self.unknowns)
 
-    def given(self, values: Mapping[str, float]) -> Problem:
+    def with_numbers(self, values: Mapping[str, float]) -> Problem:
         """Return the problem in which the unknown numbers have these values, and nothing is measured."""
 
         def leaf(node: Node) -> Node:
@@ -260,7 +267,7 @@ class Problem:
             data=(),
             exact={name: tree for name, tree in self.exact.items() if name not in values},
             quantities={name: put(tree) for name, tree in self.quantities.items()},
-            source={**self.source, "given": dict(values)} if self.source else {},
+            source={**self.source, "numbers": dict(values)} if self.source else {},
         )
 
     @property

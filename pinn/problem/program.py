@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Measured, Name, Node, Normal, Number
+from pinn.problem.tree import Call, Known, Measured, Name, Node, Normal, Number
 
 Functions = Mapping[str, Callable]
 
@@ -55,6 +55,7 @@ NUMPY: Functions = {
     "and": np.logical_and,
     "or": np.logical_or,
     "not": np.logical_not,
+    "lookup": lambda known, *places: known(*places),
     "integrate": lambda a, w: np.sum(a * w, axis=-1),
 }
 """What the functions of the language do to NumPy arrays. Another array library needs a table with the same keys."""
@@ -131,6 +132,8 @@ class Program:
         slot = slots[node] = len(slots)
         if isinstance(node, Number):
             self._constants[slot] = node.value
+        elif isinstance(node, Known):
+            self._constants[slot] = node
         else:
             self._inputs[node] = slot
         return slot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,24 +82,42 @@ class Table:
                 raise BadInput(f"{place}: {name} = {values[beyond[0]]:.6g} is outside its range {low:g} to {high:g}{more}")
 
 
-def with_absolute_files(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the text of a problem in which every table's file is an absolute path; relative ones belong to ``folder``."""
+def with_absolute_files(mapping: Mapping[str, Any], folder: Path, existing: bool = False) -> dict[str, Any]:
+    """Return the text of a problem in which every table's file is an absolute path; relative ones belong to ``folder``.
+
+    With ``existing`` those that are not there stay as they are.
+    """
     found = dict(mapping)
     for key in ("fields", "data"):
         if isinstance(found.get(key), Mapping):
-            found[key] = {name: _absolute(entry, folder) for name, entry in found[key].items()}
+            found[key] = {name: _absolute(entry, folder, existing) for name, entry in found[key].items()}
     if "reference" in found:
-        found["reference"] = _absolute(found["reference"], folder)
+        found["reference"] = _absolute(found["reference"], folder, existing)
     return found
 
 
-def _absolute(entry: Any, folder: Path) -> Any:
+def _absolute(entry: Any, folder: Path, existing: bool) -> Any:
     file = entry.get("file") if isinstance(entry, Mapping) else None
-    return {**entry, "file": str((folder / file).absolute())} if isinstance(file, str) and file.strip() else entry
+    if not isinstance(file, str) or not file.strip() or (existing and not (folder / file).exists()):
+        return entry
+    return {**entry, "file": str((folder / file).absolute())}
+
+
+def refuse_unknown_keys(settings: Any, known: Sequence[str]) -> None:
+    """Raise `BadInput` unless the settings of a table are a mapping with known keys only."""
+    if not isinstance(settings, Mapping):
+        raise BadInput(f"must be a table, for instance {{file: measured.csv}}, got {settings!r}")
+    for key in settings:
+        if key not in known:
+            raise BadInput(f"unknown key '{key}'{nearest(str(key), known)}; keys: {', '.join(known)}")
 
 
 def read_table(
-    settings: Mapping[str, Any], box: Mapping[str, tuple[float, float]], time: str | None = None, gaps: bool = False
+    settings: Mapping[str, Any],
+    box: Mapping[str, tuple[float, float]],
+    time: str | None = None,
+    gaps: bool = False,
+    wanted: Sequence[str] = (),
 ) -> Table:
     """Read a table.
 
@@ -110,6 +128,7 @@ def read_table(
     box : range of each coordinate of the problem.
     time : the coordinate along which a picture does not lie.
     gaps : allow values that are not a number.
+    wanted : names that are looked for where ``columns`` does not say any; when the file has one, others are left out.
 
     Raises
     ------
@@ -123,18 +142,22 @@ def read_table(
     if contents.image:
         contents = _over_the_box(path.name, contents, box, time, axes)
         axes = None
-    chosen = _chosen(path.name, contents, columns, box)
+    chosen = _chosen(path.name, contents, columns, box, wanted)
     arrays = {key: _checked(path.name, contents, source, key in box, gaps) for key, source in chosen.items()}
     coordinates = {name: arrays.pop(name) for name in box if name in arrays}
-    if not coordinates:
-        raise BadInput(f"{path.name} has no coordinate; needs at least one of {', '.join(box)} among {_listed(contents.arrays)}")
-    if not arrays:
-        raise BadInput(f"{path.name} has coordinates only ({', '.join(coordinates)}); a column with values is missing")
     table = Table(str(path), coordinates, arrays, (), contents.lines, contents.digest)
+    _refuse_empty(table, box, contents)
     if contents.lines is not None:
         _refuse_axes(path.name, axes)
         return table
     return _arranged(table, axes, {key: contents.axes.get(source) for key, source in chosen.items()})
+
+
+def _refuse_empty(table: Table, box: Mapping, contents: Contents) -> None:
+    if not table.coordinates:
+        raise BadInput(f"{table.name} has no coordinate; needs at least one of {', '.join(box)} among {_listed(contents.arrays)}")
+    if not table.columns:
+        raise BadInput(f"{table.name} has coordinates only ({', '.join(table.coordinates)}); a column with values is missing")
 
 
 def _listed(names: Any) -> str:
@@ -170,13 +193,14 @@ def _refuse_axes(name: str, axes: Any) -> None:
         raise BadInput(f"{name} has columns, not arrays; axes belongs to gridded arrays of npz, mat and nc files")
 
 
-def _chosen(file: str, contents: Contents, columns: Any, box: Mapping) -> dict[str, str]:
+def _chosen(file: str, contents: Contents, columns: Any, box: Mapping, wanted: Sequence[str]) -> dict[str, str]:
     """Return the names in the file by what they are called in the problem."""
     known = list(contents.arrays)
     if columns is None:
         if not contents.named:
             raise BadInput(f"{file} has {len(known)} columns without names; say which they are: columns: [{', '.join(box)}, ...]")
-        return {name: name for name in known}
+        looked_for = [name for name in wanted if name in known]
+        return {name: name for name in ([*(x for x in box if x in known), *looked_for] if looked_for else known)}
     if isinstance(columns, Mapping):
         found = {}
         for source, meaning in columns.items():
@@ -280,7 +304,7 @@ def _flat(table: Table, places: Mapping[str, Array], shapes: Mapping[str, tuple[
     for key, values in table.columns.items():
         if shapes[key] == shape:
             columns[key] = values.ravel()
-        elif len(shape) == 1 and len(shapes[key]) == 2 and len(places) != 2 and shapes[key][0] == shape[0]:
+        elif len(shape) == 1 and len(shapes[key]) == 2 and shapes[key][0] == shape[0] and shapes[key] != shape * len(places):
             columns[key] = _squeezed(values)
         else:
             return None

@@ -150,6 +150,11 @@ def _reference(data: RunData) -> Iterator[str]:
         yield f"There is no reference{f': {why}' if why else ''}. "
     else:
         yield f"Compared with: {reference_words(data)}. "
+    if kind == "file":
+        yield f"{why}. "
+        second = data.metric("second_unknowns", {})
+        apart = ", ".join(f"{name} {number(each.get('relative_l2'))}" for name, each in second.items())
+        yield f"Finite differences or an exact solution beside it are this far away: {apart}. " if apart else ""
     if kind == "finite_difference":
         order, grids = data.metric("reference.observed_order"), data.metric("reference.grids", [])
         yield f"Observed order {number(order, 3)} on grids {', '.join(map(str, grids))}. " if is_number(order) else ""

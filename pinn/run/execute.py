@@ -78,7 +78,7 @@ def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin
     configuration = setup.prepared.configuration
     _write_config(setup, folder)
     details = environment(line, configuration.seed, configuration.threads, str(setup.device))
-    atomic.write_json(folder / "environment.json", details)
+    atomic.write_json(folder / "environment.json", {**details, "files": dict(setup.prepared.problem.files)})
     folder.log(f"start: {line}")
     return _try_twice(setup, folder, None, progress, begin)
 
@@ -120,6 +120,7 @@ def resume(path: str | Path, progress: Progress) -> Outcome:
     if status.get("state") == "diverged":
         raise BadInput(f"{folder.path} diverged ({status.get('message')}); change a setting and start again")
     prepared = prepare_settings(folder.read_config())
+    _refuse_changed_files(prepared, folder)
     with folder.locked():
         content, notice = checkpoint.load(folder / "checkpoint.pt")
         if content is not None:
@@ -160,6 +161,14 @@ def _refuse_changes(prepared: Prepared, saved: str) -> None:
     if found:
         name, old, new = found[0]
         raise BadInput(f"was {_shown(old)}, now {_shown(new)}; a run goes on only with the settings it began with", name)
+
+
+def _refuse_changed_files(prepared: Prepared, folder: RunFolder) -> None:
+    """Refuse to go on with other numbers in files than those that the run began with."""
+    before = _json(folder / "environment.json").get("files") or {}
+    for file, digest in prepared.problem.files.items():
+        if before.get(file, digest) != digest:
+            raise BadInput(f"{file} was changed after the run began; a run goes on only with what it began with")
 
 
 def _shown(value: Any) -> str:
@@ -285,7 +294,7 @@ def largest_error(metrics: Mapping[str, Any]) -> float | None:
 MOST_NUMBERS = 6
 """Unknown numbers that the last line of a run tells."""
 
-JUDGES = {"exact": "exact", "finite_difference": "finite differences", "estimate": "estimated"}
+JUDGES = {"exact": "exact", "finite_difference": "finite differences", "file": "reference file", "estimate": "estimated"}
 """Where an error is known from, in words."""
 
 
@@ -294,7 +303,7 @@ def summary(metrics: Mapping[str, Any], folder: RunFolder) -> str:
     error, source, most = largest_error(metrics), metrics["error"]["source"], metrics["error"].get("at_most")
     known = "error unknown" if error is None else f"error {error:.1e} ({JUDGES[source]})"
     if error is None and most is not None:
-        known = f"error at most {most:.1e} (finite differences)"
+        known = f"error at most {most:.1e} ({JUDGES.get(metrics['reference']['kind'], 'finite differences')})"
     reason = f" ({metrics['verdict_reasons'][0]})" if metrics["verdict"] != "verified" and metrics["verdict_reasons"] else ""
     found = [_number(name, item) for name, item in metrics.get("unknowns", {}).items() if "value" in item]
     said = f"; {', '.join(found[:MOST_NUMBERS])}" if found else ""

@@ -30,7 +30,7 @@ def judged_problem(problem: Problem, solution: Any) -> Problem:
     """
     if problem.exact or not problem.is_inverse or undetermined(problem):
         return problem
-    return problem.given({name: solution.numbers[name] for name in problem.numbers})
+    return problem.with_numbers({name: solution.numbers[name] for name in problem.numbers})
 
 
 def numbers(problem: Problem, solution: Any, known: Intervals | None) -> dict[str, dict[str, Any]]:

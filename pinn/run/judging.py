@@ -13,9 +13,9 @@ import numpy as np
 from pinn.judge.classical import Classical, classical
 from pinn.judge.estimate import Estimate, Estimator
 from pinn.judge.metrics import Metrics, metrics
-from pinn.judge.reference import Reference, no_reference, reference
+from pinn.judge.reference import Reference, no_reference, reference, second_reference
 from pinn.judge.second_solution import estimate_by
-from pinn.judge.verdict import Verdict, verdict
+from pinn.judge.verdict import Judged, Verdict, verdict
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
@@ -65,16 +65,17 @@ class Judge:
         self.judged = judged_problem(self.problem, solution)
         self.truth = self._truth()
         found = metrics(self.judged, solution, self.truth)
+        second = self._second(solution, found)
         estimate = self._estimate(solution, state)
-        judged = verdict(found, self.truth, estimate, configuration.accuracy)
+        judged = verdict(found, self.truth, estimate, configuration.accuracy, second)
         observed = misfits(self.problem, solution)
         known = self.setup.intervals(state)
         doubts = [*unmatched(self.problem, observed), *([known.undetermined] if known and known.undetermined else [])]
         if doubts:
-            judged = replace(judged, verdict="not verified", reasons=(*doubts, *judged.reasons[: len(judged.reasons)]))
+            judged = replace(judged, verdict="not verified", reasons=(*doubts, *judged.reasons))
         write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
-        wanted = quantities(self.problem, solution, self.truth, found.axes)
+        wanted = quantities(self.judged, solution, self.computed, found.axes)
         write_quantities(folder, arrays(wanted))
         compiling = compiler.seconds_spent() - self.setup.compiling_before
         return {
@@ -82,6 +83,7 @@ class Judge:
             "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
             **_judged(found, self.truth, estimate, judged, numbers(self.problem, solution, known)),
+            **({} if second is None else {"second_reference": second[1].record(), "second_unknowns": second[0].record()}),
             "observations": observed,
             **self._told(state, known),
             "quantities": {quantity.name: quantity.record() for quantity in wanted},
@@ -89,9 +91,15 @@ class Judge:
 
     def _truth(self) -> Reference:
         """Return the reference; none where equations and conditions alone do not determine the solution."""
-        if self.judged.is_inverse and not self.judged.exact:
+        if self.judged.is_inverse and not (self.judged.exact or self.judged.given):
             return no_reference("equations and conditions alone do not determine what is sought")
         return reference(self.judged, self.setup.prepared.configuration.reference)
+
+    def _second(self, solution: Any, found: Metrics) -> Judged | None:
+        """Return what else there is to compare with besides a file."""
+        truth = None if self.judged.is_inverse else second_reference(self.judged, self.setup.prepared.configuration.reference)
+        self.computed = truth or self.truth
+        return None if truth is None else (metrics(self.judged, solution, truth, found.axes), truth)
 
     def _estimate(self, solution: Any, state: State) -> Estimate:
         if self.problem.is_inverse:
@@ -134,7 +142,7 @@ class Judge:
         error = float("nan") if error is None else error
         if self.problem.is_inverse:
             return Classical((), why="for problems in which all unknowns follow from equations and conditions").record()
-        return classical(self.problem, self.truth, error, seconds, limit=wanted.seconds).record()
+        return classical(self.problem, self.computed, error, seconds, limit=wanted.seconds).record()
 
 
 def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:

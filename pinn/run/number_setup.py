@@ -107,7 +107,8 @@ class NumberSetup:
             values = self.values(parameters)
             if not all(map(np.isfinite, values.values())):
                 raise FloatingPointError("a number is not finite")
-            setup = cell_setup(self.settings, self.prepared._replace(problem=self.prepared.problem.given(values)), self.decisions)
+            known = self.prepared._replace(problem=self.prepared.problem.with_numbers(values))
+            setup = cell_setup(self.settings, known, self.decisions)
             try:
                 *_, state = setup.states(setup.first_state(), None)
             except Diverged as problem:
@@ -272,7 +273,7 @@ def number_setup(
         raise BadInput("must be 1 where numbers are sought in cells", "launch.processes")
     if decisions is None:
         start = {unknown.name: unknown.start for unknown in problem.unknowns if unknown.is_number}
-        decisions = {"most_cells": most_cells(settings, problem.given(start))}
+        decisions = {"most_cells": most_cells(settings, problem.with_numbers(start))}
     tolerance = max(TOLERANCE, settings.solver.tolerance_for(problem, prepared.configuration.accuracy))
     chosen = settings.solver if settings.solver.tolerance is not None else replace(settings.solver, tolerance=tolerance)
     return NumberSetup(prepared, settings._replace(solver=chosen), dict(decisions))

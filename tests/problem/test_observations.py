@@ -124,7 +124,7 @@ def test_a_typical_size_that_is_not_stated_is_that_of_the_measured_values():
 
 def test_known_numbers_make_a_problem_without_observations():
     problem = read_problem({**DIFFUSION, "quantities": {"flux": "C*u_x(x=1)"}})
-    known = problem.given({"C": 0.25})
+    known = problem.with_numbers({"C": 0.25})
     assert known.unknown_names == ("u",)
     assert not known.is_inverse
     assert "C" not in str(known.equations[0].tree) + str(known.quantities["flux"])

@@ -244,3 +244,34 @@ def test_a_large_text_is_read_at_once(tmp_path):
     begin = time.process_time()
     table = read_table({"file": str(path), "columns": ["x", "t", "k"]}, BOX)
     assert len(table.points) == 65536 and time.process_time() - begin < 1
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A file of every kind."""
+    from matplotlib.image import imsave
+
+    folder = tmp_path_factory.mktemp("good")
+    imsave(folder / "obs.png", GRID)
+    written(folder, "x,t,u\n0,0,1\n1,1,2\n")
+    for ending in ("npz", "mat", "nc"):
+        arrays(folder, ending, x=X, t=T, u=GRID)
+    return folder
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz", "nc", "png"])  # SciPy may crash on damaged files of MATLAB
+def test_damaged_files_are_told_in_one_line(good, ending):
+    data, random = (good / f"obs.{ending}").read_bytes(), np.random.default_rng(0)
+    path = good / f"damaged.{ending}"
+    told = 0
+    for _ in range(60):
+        damaged = bytearray(data[: random.integers(1, len(data) + 1)])
+        for place in random.integers(0, len(damaged), 5):
+            damaged[place] = random.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_table({"file": str(path)}, BOX)
+        except BadInput as error:
+            told += 1
+            assert "\n" not in str(error)
+    assert told > 20
