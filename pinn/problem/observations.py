@@ -55,6 +55,15 @@ class Observation(Residual):
     size: float = 1.0
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Observation):
+            return NotImplemented
+        same = (self.name, self.tree, self.noise, self.size) == (other.name, other.tree, other.noise, other.size)
+        return same and np.array_equal(self.points, other.points) and np.array_equal(self.values, other.values)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.tree))
+
     @property
     def sites(self) -> Sites:
         """The points, with the measured values that `tree` reads."""

@@ -131,7 +131,7 @@ def _unknowns(parts: tuple[str, ...], settings: Mapping, namespace: Namespace) -
 def _depends(given: Any, namespace: Namespace) -> tuple[str, ...]:
     if given is None:
         return namespace.coordinates
-    if not isinstance(given, list):
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         raise BadInput(f"of must be a list of coordinates, [] for a number, got {given!r}")
     names = {part for name in given for part in namespace.vectors.get(name, (name,))}
     for name in names:
