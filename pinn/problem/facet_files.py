@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,6 @@ Array = np.ndarray
 
 HEADER, RECORD = 84, 50
 """Bytes of a binary STL file before its triangles, and of a triangle: its normal, its corners, and two more."""
-
-
-def with_absolute_files(mapping: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-    """Return the text of a problem in which the files of shapes are absolute paths; relative ones belong to ``folder``."""
-    shapes = mapping.get("shapes")
-    if not isinstance(shapes, Mapping):
-        return mapping
-    return {**mapping, "shapes": {name: _absolute(shape, folder) for name, shape in shapes.items()}}
-
-
-def _absolute(shape: Any, folder: Path) -> Any:
-    if not isinstance(shape, Mapping):
-        return shape
-    return {
-        kind: {**measures, "file": str((folder / measures["file"]).absolute())}
-        if isinstance(measures, Mapping) and isinstance(measures.get("file"), str)
-        else measures
-        for kind, measures in shape.items()
-    }
 
 
 def read_mesh(file: Any) -> tuple[Facets, str]:
