@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pinn.problem.calculus import substitute
+from pinn.problem.calculus import names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_selector
 from pinn.problem.namespace import Namespace, UnusableName, point_at
@@ -144,7 +144,9 @@ class _Shapes:
         if isinstance(tree, Call) and tree.function in ("and", "or", "not"):
             return Call(tree.function, tuple(self._boolean(argument, pending) for argument in tree.arguments))
         if isinstance(tree, Call) and tree.function in COMPARED:
-            return Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
+            sides = tuple(Expander(self.namespace).scalar(side) for side in tree.arguments)
+            refuse_parameters(sides, self.namespace)
+            return Call(tree.function, sides)
         if isinstance(tree, Name):
             raise UnusableName(f"'{tree.name}' is not a shape{nearest(tree.name, self.given)}", name=tree.name)
         raise FormulaError(f"'{tree}' is no body; compare with < or >, and combine with and, or, not")
@@ -154,6 +156,12 @@ class _Shapes:
         if not isinstance(found, Number):
             raise BadInput(f"'{text}' is not a number; bodies that move or have parameters are not supported yet")
         return found.value
+
+
+def refuse_parameters(trees: Iterable[Node], namespace: Namespace) -> None:
+    """Raise `FormulaError` when regions would differ between values of a parameter."""
+    for name in sorted(set().union(*map(names, trees)) & set(namespace.parameters)):
+        raise UnusableName(f"'{name}' is a parameter; regions are the same for all its values", name=name)
 
 
 def _with_domain(text: Any, namespace: Namespace, reader: _Shapes) -> Namespace:
@@ -227,15 +235,15 @@ def has_points(piece: Piece, namespace: Namespace) -> bool:
 
 def some_points(piece: Piece, namespace: Namespace) -> np.ndarray:
     """Return those of many random points of a piece that belong to it, (points, dim)."""
-    rng, names = np.random.default_rng(0), namespace.coordinates
-    low, high = np.array([namespace.box[name] for name in names]).T
-    points = low + (high - low) * rng.random((NUM_TRIALS, len(names)))
+    rng, axes = np.random.default_rng(0), namespace.coordinates
+    low, high = np.array([namespace.box[name] for name in axes]).T
+    points = low + (high - low) * rng.random((NUM_TRIALS, len(axes)))
     for name, value in piece.fixed:
-        points[:, names.index(name)] = value
+        points[:, axes.index(name)] = value
     if piece.surface is not None:
         unit = rng.random((NUM_TRIALS, piece.surface.num_params))
-        points[:, [names.index(name) for name in piece.surface.names]] = piece.surface.place(unit)
-    return points[piece.keeps(points, names)]
+        points[:, [axes.index(name) for name in piece.surface.names]] = piece.surface.place(unit)
+    return points[piece.keeps(points, axes)]
 
 
 def _planes(body: Node, namespace: Namespace, is_inner: bool) -> Iterator[tuple[str, float]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import jets, leaves
+from pinn.problem.families import across_parameters
 from pinn.problem.namespace import Namespace
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values, site_values
@@ -33,6 +34,7 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     ------
     BadInput : the problem cannot be right as it stands.
     """
+    _same_for_all(problem)
     _count(problem)
     _finite(problem)
     _coverage(problem)
@@ -54,7 +56,18 @@ def _home(residual: Residual) -> tuple[str, str]:
 
 
 def _place(problem: Problem, point: np.ndarray) -> str:
-    return ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, point, strict=True))
+    values = problem.values_of(np.asarray(point)[None])[0]
+    return ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, values, strict=True))
+
+
+def _same_for_all(problem: Problem) -> None:
+    """No equation or condition compares different values of a parameter."""
+    for residual in problem.residuals:
+        for name in across_parameters(problem, residual.tree):
+            raise _about(
+                f"compares solutions for different values of the parameter '{name}'; derivatives by it stand in quantities",
+                *_home(residual),
+            )
 
 
 def _count(problem: Problem) -> None:
@@ -361,11 +374,13 @@ def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     text = " ".join(texts({key: value for key, value in mapping.items() if key not in ("title", "citation", "units")}))
     words = re.findall(r"[A-Za-z]\w*", text)
     known = {*words} | {word.rpartition("_")[0] for word in words}
-    for group, names in (("constant", constants), ("definition", namespace.definitions)):
+    parameters = {str(name): ({str(name)} | {*namespace.vectors.get(str(name), ())}) for name in mapping.get("parameters") or {}}
+    known |= {name for name, parts in parameters.items() if parts & known}
+    groups = {"constants": ("constant", constants), "define": ("definition", namespace.definitions), "parameters": ("parameter", parameters)}
+    for key, (group, names) in groups.items():
         for name in names:
             if name not in known:
-                others = [other for other in {*constants, *namespace.definitions} if other != name]
-                key = "constants" if group == "constant" else "define"
+                others = [other for other in {*constants, *namespace.definitions, *parameters} if other != name]
                 raise _about(f"{group} '{name}' is never used{nearest(name, others)}", key, name)
 
 
@@ -373,7 +388,7 @@ def texts(value: Any) -> Iterator[str]:
     """Yield every text inside, keys of conditions included, names of declarations left out."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if key in ("constants", "define") and isinstance(item, Mapping):
+            if key in ("constants", "define", "parameters") and isinstance(item, Mapping):
                 yield from (text for entry in item.values() for text in texts(entry))
             else:
                 yield str(key)

@@ -83,6 +83,8 @@ class Expander:
         if name == "n":
             self._needs_surface(name)
             return tuple(Normal(coordinate) for coordinate in space.space)
+        if name in space.parameters and name not in space.coordinates and name not in space.vectors:
+            raise UnusableName(f"'{name}' is a parameter, which has no single value; a number is needed here", name=name)
         if name in space.declared:
             space.used.add(name)
             return self._declared(name)
@@ -94,6 +96,8 @@ class Expander:
 
     def _declared(self, name: str) -> Value:
         space = self.namespace
+        if name in space.parameters:
+            return space.parameters[name].value_tree
         if name in space.coordinates:
             return Name(name)
         if name in space.vectors:
@@ -123,7 +127,7 @@ class Expander:
             known = ", ".join(sorted(space.declared))
             raise UnusableName(f"unknown name '{name}'{self._hint(name)}; known: {known}", name=name)
         if base in space.constants or base in space.coordinates:
-            kind = "constant" if base in space.constants else "coordinate"
+            kind = "constant" if base in space.constants else "parameter" if base in space.parameters else "coordinate"
             raise UnusableName(f"'{name}': a {kind} has no derivative; '{base}' is a {kind}", name=name)
         runs = space.runs(letters)
         if not runs:
@@ -174,6 +178,9 @@ class Expander:
                 "body in shapes: and interfaces:"
             )
         result = calculus.derivative(tree, coordinate, self.namespace.coordinates, self.namespace.unknowns)
+        parameter = self.namespace.parameters.get(coordinate)
+        if parameter is not None:
+            result = parameter.slope(result)
         for jet in calculus.jets(result):
             if sum(jet.operator[0]) > MAX_ORDER:
                 raise FormulaError(
@@ -301,6 +308,8 @@ class Expander:
         if len(rest) != 3 or not isinstance(rest[0], Name):
             raise FormulaError("write integral(f), or integral(f, s, a, b) with the name s of the variable")
         variable = rest[0].name
+        if variable in self.namespace.parameters:
+            raise FormulaError(f"'{variable}' is a parameter; integrals run over other coordinates")
         low, high = self.scalar(rest[1]), self.scalar(rest[2])
         fresh = Name(f"{variable}'{len(self.bound)}")
         if variable in self.namespace.coordinates:
@@ -338,14 +347,14 @@ class Expander:
                     f"'{name}' is not a coordinate{nearest(name, space.coordinates)}; coordinates: {', '.join(space.coordinates)}",
                     name=name,
                 )
-            value = self.scalar(place)
-            low, high = space.box[name]
+            value, parameter = self.scalar(place), space.parameters.get(name)
+            low, high = space.box[name] if parameter is None else (parameter.low, parameter.high)
             slack = 1e-9 * (high - low)
             if isinstance(value, Number) and not low - slack <= value.value <= high + slack:
                 raise UnusableName(
                     f"{name}={value} lies outside the domain, where {name} is between {low:g} and {high:g}", name=name
                 )
-            places[name] = value
+            places[name] = value if parameter is None else parameter.column_tree(value)
         return _by_component(lambda f: substitute(f, places), self.expand(tree.quantity))
 
 

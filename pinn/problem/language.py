@@ -52,7 +52,6 @@ KEYS = [
     "units",
 ]
 _LATER = {
-    "parameters": "families of problems",
     "fields": "fields from files",
     "data": "observations",
     "reference": "references from files",
@@ -142,7 +141,9 @@ class _Reader:
             name=self.name,
             title=str(self.mapping.get("title") or self.name),
             citation=str(self.mapping.get("citation") or ""),
-            coordinates=tuple(Coordinate(x, *self.namespace.box[x]) for x in self.namespace.coordinates),
+            coordinates=tuple(
+                Coordinate(x, *self.namespace.box[x], self.namespace.parameters.get(x)) for x in self.namespace.coordinates
+            ),
             time=self.namespace.time,
             unknowns=tuple(Unknown(u, depends, self.declarations.scales.get(u)) for u, depends in self.namespace.unknowns.items()),
             equations=tuple(self._equations()),

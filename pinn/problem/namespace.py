@@ -13,6 +13,7 @@ from pinn.problem.settings import BadInput
 from pinn.problem.tree import Node
 
 if TYPE_CHECKING:
+    from pinn.problem.parameters import Parameter
     from pinn.problem.problem import Piece
     from pinn.problem.surfaces import Surface
 
@@ -26,9 +27,10 @@ class Namespace:
 
     Attributes
     ----------
-    coordinates : scalar coordinates in the problem's order.
+    coordinates : scalar coordinates in the problem's order, parameters last.
     time : the time coordinate or None.
-    box : lowest and highest value of each coordinate.
+    box : lowest and highest value of each coordinate, of a parameter its columns.
+    parameters : those that are coordinates too, by name; None in place of one where no formula may use it.
     vectors : names of coordinates and unknowns with a dimension, and their components.
     complex : names of complex unknowns, and the two real unknowns that stand for each.
     unknowns : the coordinates each scalar unknown depends on.
@@ -45,6 +47,7 @@ class Namespace:
     coordinates: tuple[str, ...] = ()
     time: str | None = None
     box: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter | None] = field(default_factory=dict)
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     complex: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     unknowns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -60,8 +63,8 @@ class Namespace:
 
     @property
     def space(self) -> tuple[str, ...]:
-        """The coordinates without time."""
-        return tuple(name for name in self.coordinates if name != self.time)
+        """The coordinates without time and parameters."""
+        return tuple(name for name in self.coordinates if name != self.time and name not in self.parameters)
 
     def parts(self, unknown: str) -> tuple[str, ...]:
         """Return the scalar unknowns that a name stands for: components of a vector, real and imaginary part; () if none."""
