@@ -87,6 +87,14 @@ def member(problem: Problem, values: Mapping[str, float]) -> Problem:
     return read_problem({**mapping, "title": f"{problem.title} at {shown}"}, problem.name)
 
 
+def middle(problem: Problem) -> Problem:
+    """Return the member of a family in the middle of its parameters; a problem without parameters is its own only member."""
+    if not problem.parameters:
+        return problem
+    columns = [sum(parameter.ends) / 2 for parameter in problem.parameters]
+    return member(problem, values_at(problem, columns))
+
+
 def _words(mapping: Mapping[str, Any]) -> set[str]:
     """Return all words in the formulas of a problem."""
     from pinn.problem.checks import texts

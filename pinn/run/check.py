@@ -13,6 +13,7 @@ from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
 from pinn.problem.calculus import jets
 from pinn.problem.directions import draw_directions, estimated
+from pinn.problem.families import middle
 from pinn.problem.problem import jet_column
 from pinn.problem.quantities import dependence
 from pinn.problem.randomness import generator
@@ -47,7 +48,7 @@ def size(prepared: Prepared) -> Size:
     configuration, problem = prepared
     settings = in_cells(configuration)
     if settings is not None:
-        return size_in_cells(settings, problem)
+        return size_in_cells(settings, middle(problem))
     points, solver = configuration.points, training(configuration).solver
     rows = [points.interior if row.kind == "equation" else points.surface for row in problem.residuals]
     carried = _channels(prepared)
@@ -214,7 +215,7 @@ def command(words: Words) -> int:
     if problem.quantities:
         print(f"  quantities  {', '.join(dependence(problem, name) for name in problem.quantities)}")
     settings = in_cells(configuration)
-    lines = _on_training(prepared, expected) if settings is None else on_cells(settings, problem, configuration.accuracy)
+    lines = _on_training(prepared, expected) if settings is None else on_cells(settings, middle(problem), configuration.accuracy)
     for line in lines:
         print(f"  {line}")
     for warning in (*remarks(prepared), *_on_directions(prepared)):

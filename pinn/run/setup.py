@@ -15,6 +15,7 @@ from pinn.problem.terms import make_term
 from pinn.run.cell_setup import CellSetup, Judging, cell_setup
 from pinn.run.check import size
 from pinn.run.configuration import in_cells, training, weight_of
+from pinn.run.family_setup import FamilySetup, family_setup
 from pinn.run.prepare import Prepared, turns
 from pinn.run.turns import evened, numbers_in, parts, sites_in
 from pinn.solver.part import Part
@@ -233,7 +234,7 @@ class NetworkSetup:
         return {"cells": {"in_all": len(self.field.boxes)}, "interfaces": {row.name: row.text for row in self.field.interfaces}}
 
 
-Setup = NetworkSetup | CellSetup
+Setup = NetworkSetup | CellSetup | FamilySetup
 
 
 def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks: Ranks | None = None) -> Setup:
@@ -252,7 +253,8 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks
 
     settings = in_cells(prepared.configuration)
     if settings is not None:
-        return cell_setup(settings, prepared, decisions, ranks)
+        made_in_cells = family_setup if prepared.problem.parameters else cell_setup
+        return made_in_cells(settings, prepared, decisions, ranks)
     before = compiler.seconds_spent()
     field = _field(prepared, _compiled(prepared, decisions))
     draw = Drawer(prepared, field, (decisions or {}).get("chunk"))
