@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,9 +126,33 @@ class Member:
         return self.solution(full, wanted, np.hstack([side, np.zeros((len(points), more))]))
 
 
+def derivative_by_values(
+    problem: Problem, solution: Callable[..., Array], points: Array, unknown: str, index: tuple[int, ...]
+) -> Array:
+    """Return a derivative of an unknown, by the values of parameters and not by their columns, (points,).
+
+    Parameters
+    ----------
+    points : (points, dim), with columns. index : orders along every coordinate.
+    """
+    cut = problem.num_plain
+    found: dict[tuple[int, ...], Any] = {index[:cut]: 1.0}
+    for axis, parameter in enumerate(problem.parameters, cut):
+        factors = parameter.slope_factors(index[axis], points[:, axis])
+        found = {(*above, order): part * factor for above, part in found.items() for order, factor in enumerate(factors) if factor.any()}
+    values = solution(points, tuple((unknown, (each,)) for each in found))
+    return sum((factor * values[:, column] for column, factor in enumerate(found.values())), start=np.zeros(len(points)))
+
+
 def columns_of(problem: Problem, values: Mapping[str, float]) -> Array:
     """Return the columns of the parameters (parameters,) that belong to values by name."""
     return np.array([float(parameter.column(values[parameter.name])) for parameter in problem.parameters])
+
+
+def shown_axes(problem: Problem, axes: Sequence[Array]) -> tuple[Array, ...]:
+    """Return axes of all coordinates with the values of parameters in place of their columns."""
+    own = [parameter.value(axis) for parameter, axis in zip(problem.parameters, axes[problem.num_plain :], strict=True)]
+    return (*axes[: problem.num_plain], *own)
 
 
 def values_at(problem: Problem, columns: Iterable[float]) -> dict[str, float]:

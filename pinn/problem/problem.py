@@ -197,6 +197,13 @@ class Problem:
             found[:, axis] = parameter.value(found[:, axis])
         return found
 
+    def columns_of(self, points: np.ndarray) -> np.ndarray:
+        """Return points (points, dim) with the columns of parameters in place of their values."""
+        found = np.array(points, float)
+        for axis, parameter in enumerate(self.parameters, self.num_plain):
+            found[:, axis] = parameter.column(found[:, axis])
+        return found
+
     @property
     def dim(self) -> int:
         """Number of coordinates, time and parameters included."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from pinn.problem.problem import Problem
 from pinn.run.cell_setup import MORE_DEGREES, CellSetup, Judging, cell_setup
 from pinn.run.configuration import InCells
 from pinn.run.prepare import Prepared
+from pinn.solver.cell_least_squares import OF_FAMILIES, PART
 
 if TYPE_CHECKING:
     from pinn.field.cells.family import Family
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pinn.solver.cells.families import Collocation
     from pinn.solver.ranks import Ranks
     from pinn.solver.state import State
+
+MORE_EXACTLY, FINEST = 0.01, 1e-13
+"""What part of the tolerance, and at least which one, the members have that are solved for comparison."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,9 @@ class FamilySetup:
         """Return None: members are judged one by one."""
 
     def directly(self, problem: Problem) -> Slabs | str:
-        """Return the solution of a member by itself, with more features than those of the family; or why there is none."""
-        setup = self.plain(problem)
-        march = setup.other(MORE_DEGREES)
+        """Return the solution of a member by itself, more accurate than those of the family; or why there is none."""
+        march = self.plain(problem).other(MORE_DEGREES)
+        march.limits = replace(march.limits, tolerance=max(MORE_EXACTLY * march.limits.tolerance, FINEST))
         progress = march.begin()
         try:
             while not march.is_done(progress):
@@ -104,11 +108,12 @@ def family_setup(
     from pinn.solver.cells.families import Collocation
 
     configuration, problem = prepared
+    accuracy = configuration.accuracy or OF_FAMILIES
+    prepared = prepared._replace(configuration=replace(configuration, accuracy=accuracy))
     made = dict(cell_setup(settings, prepared._replace(problem=middle(problem)), decisions, ranks).decisions)
 
     def plain(member: Problem) -> CellSetup:
         return cell_setup(settings, prepared._replace(problem=member), made, ranks)
 
-    tolerance = settings.solver.difference_for(configuration.accuracy)
-    family = Collocation(problem, lambda member: plain(member).march, tolerance, settings.solver.most_values)
+    family = Collocation(problem, lambda member: plain(member).march, PART * accuracy, settings.solver.most_values)
     return FamilySetup(prepared, family, plain, made, settings.solver.seconds)

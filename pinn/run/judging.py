@@ -15,6 +15,7 @@ from pinn.judge.metrics import Metrics, metrics
 from pinn.judge.reference import Reference, reference
 from pinn.judge.second_solution import estimate_by
 from pinn.judge.verdict import Verdict, verdict
+from pinn.problem.families import Member, middle
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
@@ -36,20 +37,13 @@ class Judge:
     Attributes
     ----------
     label : ``"error"`` where the progress line compares with the exact solution, else ``"estimate"``.
+    quick : tells the error while the solver works, see `quick_judge`.
     """
 
     def __init__(self, setup: Setup):
         self.setup, self.problem = setup, setup.prepared.problem
         self.label = "error" if self.problem.exact else "estimate"
-        self._estimator = Estimator(self.problem)
-        self._exact_error = _exact_error(self.problem) if self.problem.exact else None
-
-    def quick(self, solution: Any) -> float | None:
-        """Return the largest relative L2 error of an unknown, None when it cannot be told."""
-        if self._exact_error is not None:
-            return self._exact_error(solution)
-        found = self._estimator.quick(solution)
-        return found.worst if found.accepted else None
+        self.quick = quick_judge(self.problem)
 
     def conclude(self, folder: RunFolder, state: State, seconds: Mapping[str, float]) -> dict[str, Any]:
         """Judge the solution, write its arrays and return what metrics.json holds, all but the classical line."""
@@ -68,23 +62,12 @@ class Judge:
         write_quantities(folder, arrays(wanted))
         compiling = compiler.seconds_spent() - self.setup.compiling_before
         return {
-            **self._described(state),
+            **described(self.setup, state),
             "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
-            **_judged(found, self.truth, estimate, judged),
+            **judgement(found, self.truth, estimate, judged),
             "quantities": {quantity.name: quantity.record() for quantity in wanted},
         }
-
-    def _described(self, state: State) -> dict[str, Any]:
-        configuration, problem = self.setup.prepared.configuration, self.problem
-        return {
-            "problem": problem.name, "name": problem.title, "solver": configuration.solver.title,
-            "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
-            "loss": state.loss, "terms": dict(state.losses),
-            "equations": {row.name: row.text for row in problem.equations},
-            "conditions": {row.name: row.text for row in problem.conditions},
-            **self.setup.description(state),
-        }  # fmt: skip
 
     def compare_with_classical(self, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the classical line against a solution with the error in ``found`` that took so many seconds."""
@@ -102,7 +85,21 @@ def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:
     return {name: np.where(np.isfinite(found.solution[name]), values, np.nan) for name, values in fields.items()}
 
 
-def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict) -> dict[str, Any]:
+def described(setup: Setup, state: State) -> dict[str, Any]:
+    """Return what metrics.json says of the problem and of the solve."""
+    configuration, problem = setup.prepared
+    return {
+        "problem": problem.name, "name": problem.title, "solver": configuration.solver.title,
+        "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
+        "loss": state.loss, "terms": dict(state.losses),
+        "equations": {row.name: row.text for row in problem.equations},
+        "conditions": {row.name: row.text for row in problem.conditions},
+        **setup.description(state),
+    }  # fmt: skip
+
+
+def judgement(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict) -> dict[str, Any]:
+    """Return what metrics.json says of the error."""
     known = judged.source != "none"
     return {
         "unknowns": found.record(),
@@ -117,6 +114,23 @@ def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdic
         "verdict_reasons": list(judged.reasons),
         "missed": judged.missed,
     }
+
+
+def quick_judge(problem: Problem) -> Callable[[Any], float | None]:
+    """Return the function from a solution to its largest relative L2 error of an unknown, None when it cannot be told.
+
+    Of a family without an exact solution it is that in the middle of the parameters.
+    """
+    if problem.exact:
+        return _exact_error(problem)
+    columns = np.array([sum(parameter.ends) / 2 for parameter in problem.parameters])
+    estimator = Estimator(middle(problem))
+
+    def estimated(solution: Any) -> float | None:
+        found = estimator.quick(Member(problem, solution, columns) if problem.parameters else solution)
+        return found.worst if found.accepted else None
+
+    return estimated
 
 
 def _exact_error(problem: Problem) -> Callable[[Any], float]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pinn.problem.calculus import jets
+from pinn.problem.families import shown_axes
 from pinn.problem.problem import Problem, Request
 from pinn.problem.quantities import SolutionLike, evaluate_quantity
 from pinn.problem.selectors import matters
@@ -46,7 +47,7 @@ class Quantity:
         if self.coordinates:
             shown = {"coordinates": list(self.coordinates), "lowest": _least(self.values), "highest": -_least(-self.values)}
         else:
-            shown = {"value": float(self.values), "reference": None if self.reference is None else float(self.reference)}
+            shown = {"value": float(self.values), "reference": None if self.reference is None or np.isnan(self.reference) else float(self.reference)}
         error, relative, why = self._error()
         return {**shown, "error": error, "relative_error": relative, "why": why}
 
@@ -59,7 +60,8 @@ class Quantity:
         apart = np.abs(self.values - self.reference)
         known = np.isfinite(apart)
         if not known.any():
-            return None, None, "it is nowhere a finite number"
+            unknown = np.isfinite(self.values).any() and not np.isfinite(self.reference).any()
+            return None, None, "the reference does not have it" if unknown else "it is nowhere a finite number"
         size = float(np.linalg.norm(self.reference[known]))
         distance = float(np.linalg.norm(apart[known]))
         if self.bar * size > KNOWN * distance:
@@ -71,27 +73,33 @@ def _least(values: np.ndarray) -> float:
     return float(np.min(values, where=np.isfinite(values), initial=math.inf))
 
 
-def quantities(problem: Problem, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...]) -> list[Quantity]:
+def quantities(
+    problem: Problem, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...], other: SolutionLike | None = None
+) -> list[Quantity]:
     """Return all quantities of a solution on a grid.
 
     Parameters
     ----------
     truth : the reference; one of finite differences has values only, so it says nothing about derivatives.
     axes : values of every coordinate, in the problem's order.
+    other : a more accurate solution to compare with instead of the reference, not a number where it is not known.
     """
-    return [_quantity(problem, name, solution, truth, axes) for name in problem.quantities]
+    return [_quantity(problem, name, solution, truth, axes, other) for name in problem.quantities]
 
 
-def _quantity(problem: Problem, name: str, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...]) -> Quantity:
+def _quantity(
+    problem: Problem, name: str, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...], other: SolutionLike | None
+) -> Quantity:
     free = matters(problem.quantities[name], problem.names)
-    shown = {x: axis for x, axis in zip(problem.names, axes, strict=True) if x in free and len(axis) > 1}
+    seen = zip(problem.names, shown_axes(problem, axes), strict=True)
+    shown = {x: axis for x, axis in seen if x in free and len(axis) > 1}
     free, places = tuple(shown), tuple(shown.values())
     values = evaluate_quantity(problem, name, solution, axes)
-    compared, why = _of_reference(problem, name, truth)
+    compared, why = _of_reference(problem, name, truth) if other is None else (other, "")
     if compared is None:
         return Quantity(name, free, places, values, why=why)
     reference = evaluate_quantity(problem, name, compared, axes)
-    return Quantity(name, free, places, values, reference, 0.0 if truth.kind == "exact" else truth.bar)
+    return Quantity(name, free, places, values, reference, 0.0 if truth.kind == "exact" or other is not None else truth.bar)
 
 
 def _of_reference(problem: Problem, name: str, truth: Reference) -> tuple[SolutionLike | None, str]:

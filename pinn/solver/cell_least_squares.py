@@ -22,11 +22,11 @@ SHARE = 0.01
 """Of the wanted accuracy: what may be missing in a cell."""
 
 
-DIFFERENCE = 1e-7
-"""By how much solutions of a family may differ from what is expected of them, where no accuracy is asked for."""
+OF_FAMILIES = 1e-6
+"""Accuracy of families, where none is asked for."""
 
 PART = 0.1
-"""Of the wanted accuracy: such differences."""
+"""Of the wanted accuracy: by how much solutions of a family may differ from what is expected of them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class CellLeastSquares(Settings):
     allows, each with its own cells. A nonlinear problem takes some Gauss-Newton steps for each cover, a linear one takes one.
 
     With parameters it is solved at one value after the other until polynomials in the parameters through the solutions foretell the
-    next ones to 0.1 of the wanted accuracy, or to 1e-7 (`pinn.solver.cells.families`).
+    next ones to 0.1 of the wanted accuracy, which is 1e-6 where none is asked for (`pinn.solver.cells.families`).
 
     Parameters
     ----------
@@ -90,10 +90,6 @@ class CellLeastSquares(Settings):
         if SHARE * accuracy < FINEST:
             raise BadInput(f"must be at least {FINEST / SHARE:.0g}, which is what float64 allows, got {accuracy:g}", "accuracy")
         return min(SHARE * accuracy, LOOSEST)
-
-    def difference_for(self, accuracy: float | None) -> float:
-        """Return the largest difference between solutions of a family and what is expected of them."""
-        return DIFFERENCE if accuracy is None else PART * accuracy
 
     def most_cells_for(self, coefficients: int, shared: int, gigabytes: float) -> int:
         """Return how many cells fit into memory: each keeps a triangle of its coefficients and their coupling to its faces."""
