@@ -20,6 +20,10 @@ FigureName = Literal[
     "frontier",
     "estimate",
     "processes",
+    "members",
+    "dependence",
+    "sensitivity",
+    "statistics",
 ]
 """Kinds of figures; each is a file or several in ``figures/`` whose names begin with this word."""
 
@@ -50,7 +54,7 @@ class Report(Settings):
 
     figures: tuple[FigureName, ...] = (
         "solution", "cuts", "quantities", "residual", "history", "points", "cover", "jumps", "windows",
-        "frontier", "estimate", "processes",
+        "frontier", "estimate", "processes", "members", "dependence", "sensitivity", "statistics",
     )  # fmt: skip
     animation: bool = True
     html: bool = True
