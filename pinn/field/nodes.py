@@ -67,7 +67,9 @@ class Nodes:
 
     def size(self, index: Index) -> float:
         """Return the root mean square of the product of polynomials that belongs to an index, over the distributions."""
-        return float(np.prod([polynomial_sizes(each.distribution == "normal")[k] for each, k in zip(self.parameters, index, strict=True)]))
+        return float(
+            np.prod([polynomial_sizes(each.distribution == "normal")[k] for each, k in zip(self.parameters, index, strict=True)])
+        )
 
     def _values(self, columns: Array, orders: Index) -> Array:
         """Return the products of polynomials, (points, nodes)."""

@@ -25,23 +25,21 @@ PLACES = (0.0, 0.19, 0.44, 0.71, 1.0)
 WITHIN = (0.02, 0.2, 0.45, 0.72, 0.97)
 """Likewise of a distribution: the part of it that lies below."""
 
-NUM_SCATTERED = 4
-"""Values of several parameters at which a family is judged beside the middle."""
+NUM_SCATTERED = 5
+"""Values of several parameters at which a family is judged."""
 
 
 def judged_columns(problem: Problem) -> Array:
     """Return the columns of the parameters at which a family is judged, (values, parameters); nobody solved there on purpose.
 
-    Of one parameter they increase; of several the first is the middle, and the others are drawn from the distributions.
+    Of one parameter they increase; those of several are drawn from the distributions.
     """
     parameters = problem.parameters
     if len(parameters) == 1:
         places = WITHIN if parameters[0].distribution else PLACES
         return parameters[0].place(np.array(places))[:, None]
     unit = generator(0, "judged values").random((NUM_SCATTERED, len(parameters)))
-    scattered = np.stack([parameter.place(unit[:, axis]) for axis, parameter in enumerate(parameters)], axis=1)
-    middle = [sum(parameter.ends) / 2 for parameter in parameters]
-    return np.concatenate([[middle], scattered])
+    return np.stack([parameter.place(unit[:, axis]) for axis, parameter in enumerate(parameters)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def judged(
 
 @dataclass(frozen=True)
 class Together:
-    """A family judged as a whole: what a plain problem has one of, and the member with the largest error, None where none is known."""
+    """A family judged as a whole: what a plain problem has one of, and the member with the largest error, None if none is known."""
 
     found: Metrics
     truth: Reference
@@ -182,12 +180,8 @@ def _truth(problem: Problem, rows: Sequence[Judged]) -> Reference:
     seconds = sum(row.truth.seconds for row in rows)
     if without is not None:
         return no_reference(f"at {without.at}: {without.truth.why}", seconds)
-    if all(row.truth.kind == "exact" for row in rows):
-        bars, orders, first = rows[0].truth.relative_error, {}, rows[0].truth
-    else:
-        first = max((row.truth for row in rows if row.truth.kind != "exact"), key=lambda truth: truth.bar)
-        bars = {name: max(row.truth.relative_error[name] for row in rows) for name in problem.unknown_names}
-        orders = first.observed_order
+    first = max((row.truth for row in rows), key=lambda truth: truth.bar)
+    bars = {name: max(row.truth.relative_error[name] for row in rows) for name in problem.unknown_names}
 
     def at_points(points: Array) -> Array:
         cut, found = problem.num_plain, np.full((len(points), len(problem.unknowns)), np.nan)
@@ -198,8 +192,8 @@ def _truth(problem: Problem, rows: Sequence[Judged]) -> Reference:
         return found
 
     return Reference(
-        first.kind, first.state, problem.unknown_names, f"at {len(rows)} values of the parameters", bars, orders, first.order,
-        first.grids, first.adapted, seconds, at_points=at_points,
+        first.kind, first.state, problem.unknown_names, f"at {len(rows)} values of the parameters", bars, first.observed_order,
+        first.order, first.grids, first.adapted, seconds, at_points=at_points,
     )  # fmt: skip
 
 

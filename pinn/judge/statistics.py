@@ -108,7 +108,7 @@ def fields(problem: Problem, solution: SolutionLike) -> dict[str, Array]:
     columns, weights = quadrature(problem)
     inside = problem.contains(np.hstack([tensor_points(axes), np.zeros((np.prod(shape), len(problem.parameters)))])).reshape(shape)
     few = samples(problem, NUM_SAMPLES // 8)
-    found = {}
+    found: dict[str, Array] = {}
     for number, name in enumerate(problem.unknown_names):
         values = _on_all(problem, solution, axes, columns, number)
         mean = values @ weights
@@ -146,6 +146,8 @@ def dependence(problem: Problem, solution: SolutionLike) -> dict[str, Array]:
         columns = np.repeat(others if len(problem.parameters) > 1 else others[:1], NUM_PLACES, axis=0)
         columns[:, axis] = np.tile(along, len(columns) // NUM_PLACES)
         for name in numbers(problem):
+            if parameter.name not in matters(problem.quantities[name], problem.names):
+                continue
             curves = quantity_at(problem, name, solution, _points(problem, columns)).reshape(-1, NUM_PLACES)
             found |= {f"{name}.{parameter.name}": curves, f"{name}.{parameter.name}.mean": curves.mean(axis=0)}
         columns = np.repeat(others[: len(places)], NUM_PLACES, axis=0)

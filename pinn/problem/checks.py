@@ -11,7 +11,7 @@ import numpy as np
 
 from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import jets, leaves
-from pinn.problem.families import across_parameters
+from pinn.problem.families import check_members
 from pinn.problem.namespace import Namespace
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values, site_values
@@ -34,7 +34,7 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     ------
     BadInput : the problem cannot be right as it stands.
     """
-    _same_for_all(problem)
+    check_members(problem)
     _count(problem)
     _finite(problem)
     _coverage(problem)
@@ -58,16 +58,6 @@ def _home(residual: Residual) -> tuple[str, str]:
 def _place(problem: Problem, point: np.ndarray) -> str:
     values = problem.values_of(np.asarray(point)[None])[0]
     return ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, values, strict=True))
-
-
-def _same_for_all(problem: Problem) -> None:
-    """No equation or condition compares different values of a parameter."""
-    for residual in problem.residuals:
-        for name in across_parameters(problem, residual.tree):
-            raise _about(
-                f"compares solutions for different values of the parameter '{name}'; derivatives by it stand in quantities",
-                *_home(residual),
-            )
 
 
 def _count(problem: Problem) -> None:
@@ -376,7 +366,11 @@ def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     known = {*words} | {word.rpartition("_")[0] for word in words}
     parameters = {str(name): ({str(name)} | {*namespace.vectors.get(str(name), ())}) for name in mapping.get("parameters") or {}}
     known |= {name for name, parts in parameters.items() if parts & known}
-    groups = {"constants": ("constant", constants), "define": ("definition", namespace.definitions), "parameters": ("parameter", parameters)}
+    groups = {
+        "constants": ("constant", constants),
+        "define": ("definition", namespace.definitions),
+        "parameters": ("parameter", parameters),
+    }
     for key, (group, names) in groups.items():
         for name in names:
             if name not in known:

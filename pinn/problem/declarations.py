@@ -268,7 +268,9 @@ def _definitions(given: Mapping[str, Any], at: At) -> dict[str, Node]:
 
 def _check_names(mapping: Mapping, namespace: Namespace, at: At) -> None:
     groups = {
-        "coordinates": _declared(namespace, mapping["coordinates"], [x for x in namespace.coordinates if x not in namespace.parameters]),
+        "coordinates": _declared(
+            namespace, mapping["coordinates"], [x for x in namespace.coordinates if x not in namespace.parameters]
+        ),
         "parameters": _declared(namespace, mapping.get("parameters") or {}, namespace.parameters),
         "unknowns": _declared(namespace, mapping["unknowns"], [*namespace.unknowns, *namespace.complex]),
         "constants": list(namespace.constants),

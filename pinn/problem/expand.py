@@ -96,8 +96,9 @@ class Expander:
 
     def _declared(self, name: str) -> Value:
         space = self.namespace
-        if name in space.parameters:
-            return space.parameters[name].value_tree
+        parameter = space.parameters.get(name)
+        if parameter is not None:
+            return parameter.value_tree
         if name in space.coordinates:
             return Name(name)
         if name in space.vectors:

@@ -30,6 +30,15 @@ def across_parameters(problem: Problem, tree: Node) -> list[str]:
     return [parameter.name for parameter in problem.parameters if parameter.name in found]
 
 
+def check_members(problem: Problem) -> None:
+    """Raise `BadInput` when an equation or condition compares solutions for different values of a parameter."""
+    for residual in problem.residuals:
+        for name in across_parameters(problem, residual.tree):
+            place = "equations" if residual.kind == "equation" else "conditions"
+            what = f"compares solutions for different values of the parameter '{name}'; derivatives by it stand in quantities"
+            raise BadInput(what).about(place, residual.condition)
+
+
 def values_by_name(problem: Problem, given: Mapping[str, Any]) -> dict[str, float]:
     """Return values of single parameters from those of parameters and of vectors.
 
@@ -38,10 +47,15 @@ def values_by_name(problem: Problem, given: Mapping[str, Any]) -> dict[str, floa
     BadInput : a name that is no parameter, a value outside the range, or a vector of another length.
     """
     known, found = {parameter.name: parameter for parameter in problem.parameters}, {}
-    vectors = {parameter.vector: [each.name for each in problem.parameters if each.vector == parameter.vector] for parameter in known.values()}
+    vectors = {
+        parameter.vector: [each.name for each in problem.parameters if each.vector == parameter.vector]
+        for parameter in known.values()
+    }
     for name, value in given.items():
         if name not in known and name not in vectors:
-            raise BadInput(f"'{name}' is not a parameter{nearest(name, [*known, *vectors])}; parameters: {', '.join(vectors) or 'none'}")
+            raise BadInput(
+                f"'{name}' is not a parameter{nearest(name, [*known, *vectors])}; parameters: {', '.join(vectors) or 'none'}"
+            )
         parts = [name] if name in known else vectors[name]
         numbers = np.atleast_1d(np.asarray(value, float))
         if numbers.shape != (len(parts),):
@@ -49,7 +63,9 @@ def values_by_name(problem: Problem, given: Mapping[str, Any]) -> dict[str, floa
         for part, number in zip(parts, numbers.tolist(), strict=True):
             parameter, slack = known[part], 1e-9 * (known[part].high - known[part].low)
             if not parameter.low - slack <= number <= parameter.high + slack:
-                raise BadInput(f"{part}={number:g} lies outside the range of the parameter, {parameter.low:g} to {parameter.high:g}")
+                raise BadInput(
+                    f"{part}={number:g} lies outside the range of the parameter, {parameter.low:g} to {parameter.high:g}"
+                )
             found[part] = float(np.clip(number, parameter.low, parameter.high))
     return found
 
@@ -99,7 +115,9 @@ def _words(mapping: Mapping[str, Any]) -> set[str]:
     """Return all words in the formulas of a problem."""
     from pinn.problem.checks import texts
 
-    return set(re.findall(r"[A-Za-z]\w*", " ".join(texts({k: v for k, v in mapping.items() if k not in ("title", "citation", "units")}))))
+    return set(
+        re.findall(r"[A-Za-z]\w*", " ".join(texts({k: v for k, v in mapping.items() if k not in ("title", "citation", "units")})))
+    )
 
 
 class Member:
@@ -118,8 +136,10 @@ class Member:
         """Return derivatives by the other coordinates at points (points, dim without parameters), (points, len(request))."""
         points, more = np.asarray(points, float), len(self.columns)
         full = np.hstack([points, np.broadcast_to(self.columns, (len(points), more))])
-        wanted = self.problem.values if request is None else tuple(
-            (unknown, tuple(index + (0,) * more for index in operator)) for unknown, operator in request
+        wanted = (
+            self.problem.values
+            if request is None
+            else tuple((unknown, tuple(index + (0,) * more for index in operator)) for unknown, operator in request)
         )
         if side is None:
             return self.solution(full, wanted)
@@ -139,7 +159,9 @@ def derivative_by_values(
     found: dict[tuple[int, ...], Any] = {index[:cut]: 1.0}
     for axis, parameter in enumerate(problem.parameters, cut):
         factors = parameter.slope_factors(index[axis], points[:, axis])
-        found = {(*above, order): part * factor for above, part in found.items() for order, factor in enumerate(factors) if factor.any()}
+        found = {
+            (*above, order): part * factor for above, part in found.items() for order, factor in enumerate(factors) if factor.any()
+        }
     values = solution(points, tuple((unknown, (each,)) for each in found))
     return sum((factor * values[:, column] for column, factor in enumerate(found.values())), start=np.zeros(len(points)))
 
@@ -157,6 +179,4 @@ def shown_axes(problem: Problem, axes: Sequence[Array]) -> tuple[Array, ...]:
 
 def values_at(problem: Problem, columns: Iterable[float]) -> dict[str, float]:
     """Return the values by name that belong to the columns of the parameters."""
-    return {
-        parameter.name: float(parameter.value(column)) for parameter, column in zip(problem.parameters, columns, strict=True)
-    }
+    return {parameter.name: float(parameter.value(column)) for parameter, column in zip(problem.parameters, columns, strict=True)}

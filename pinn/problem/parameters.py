@@ -15,7 +15,7 @@ import numpy as np
 
 from pinn.problem.calculus import build, multiply
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Name, Node, Number
+from pinn.problem.tree import Name, Node
 
 Array = np.ndarray
 
@@ -47,6 +47,12 @@ class Parameter:
     mean: float = 0.0
     std: float = 0.0
     vector: str = ""
+
+    def __str__(self) -> str:
+        if self.distribution == "normal":
+            return f"{self.name} normal with mean {self.mean:g} and standard deviation {self.std:g}"
+        kind = ", logarithmic" if self.scale == "log" else ", uniform" if self.distribution else ""
+        return f"{self.name} in [{self.low:g}, {self.high:g}]{kind}"
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -7,8 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pinn.report.folder import RunData
 from pinn.report.family_tables import members, spreads
+from pinn.report.folder import RunData
 from pinn.report.markup import Html, element, picture, table
 from pinn.report.statement import statement
 from pinn.report.wording import (
@@ -66,8 +66,8 @@ def write_page(folder: str | Path, pictures: Sequence[Path] | None = None, warni
     data = RunData(Path(folder))
     found = _pictures(data) if pictures is None else pictures
     parts = [
-        _header(data), _verdict(data), _errors(data), members(data), _quantities(data), spreads(data), _classical(data), _section("Problem", statement(data)),
-        _figures(found), _terms(data), _work(data),
+        _header(data), _verdict(data), _errors(data), members(data), _quantities(data), spreads(data), _classical(data),
+        _section("Problem", statement(data)), _figures(found), _terms(data), _work(data),
         _warnings([*data.metric("warnings", []), *dict.fromkeys(data.metric("remarks", [])), *warnings]),
         _record("Configuration", _yaml(data)), _record("Environment", _lines(data.environment)),
     ]  # fmt: skip
@@ -167,7 +167,8 @@ def _quantities(data: RunData) -> Html | None:
 
 def _value(item: Mapping[str, Any]) -> str:
     if not item.get("coordinates"):
-        return _signed(item.get("value"), 6)
+        at = ", ".join(f"{name} = {_signed(value, 3)}" for name, value in (item.get("at") or {}).items())
+        return _signed(item.get("value"), 6) + (f" at {at}" if at else "")
     return f"{_signed(item.get('lowest'), 4)} to {_signed(item.get('highest'), 4)}, a function of {', '.join(item['coordinates'])}"
 
 

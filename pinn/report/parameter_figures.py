@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_COLUMNS, MOST_ROWS = 4, 3
+MOST_COLUMNS, MOST_ROWS = 4, 4
 """Parameters and things that depend on them in one figure."""
 
 
@@ -65,7 +65,8 @@ def dependence_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     """Yield one figure: a panel for every parameter and everything that depends on it."""
     found = {name.removeprefix("dependence."): array for name, array in data.family.items() if name.startswith("dependence.")}
     names = [name for name in found if "." not in name][:MOST_COLUMNS]
-    things = list(dict.fromkeys(name.partition(".")[0] for name in found if "." in name))[:MOST_ROWS]
+    every = dict.fromkeys(name.partition(".")[0] for name in found if "." in name)
+    things = sorted(every, key=lambda name: name not in data.unknowns)[:MOST_ROWS]
     if not names or not things:
         return
     width = 1.2 + 2.6 * max(len(names), 2)
@@ -74,6 +75,8 @@ def dependence_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     for row, thing in zip(panels, things, strict=True):
         for axes, name in zip(row, names, strict=True):
             plain_axes(axes)
+            if f"{thing}.{name}" not in found:
+                continue
             for curve in found[f"{thing}.{name}"]:
                 axes.plot(found[name], curve, color="#9A9A9A", linewidth=0.6)
             axes.plot(found[name], found[f"{thing}.{name}.mean"], color=SOLUTION, linewidth=2.2)
@@ -116,8 +119,10 @@ def _band(data: RunData, grid: Grid, unknown: str, own: Mapping[str, np.ndarray]
     plain_axes(axes)
     name = grid.names[0]
     along, parts = grid.axes[name], [key for key in own if key not in ("mean", "std")]
-    axes.fill_between(along, own[parts[0]], own[parts[-1]], color=SOLUTION, alpha=0.15, linewidth=0, label=f"{_percent(parts[0])} to {_percent(parts[-1])}")
-    axes.fill_between(along, own["mean"] - own["std"], own["mean"] + own["std"], color=SOLUTION, alpha=0.3, linewidth=0, label="± standard deviation")
+    words = f"{_percent(parts[0])} to {_percent(parts[-1])}"
+    axes.fill_between(along, own[parts[0]], own[parts[-1]], color=SOLUTION, alpha=0.15, linewidth=0, label=words)
+    low, high = own["mean"] - own["std"], own["mean"] + own["std"]
+    axes.fill_between(along, low, high, color=SOLUTION, alpha=0.3, linewidth=0, label="± standard deviation")
     axes.plot(along, own["mean"], color=SOLUTION, label="mean")
     axes.set(xlabel=label(name, data.units), ylabel=label(unknown, data.units), xlim=(along[0], along[-1]))
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))

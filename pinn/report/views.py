@@ -76,8 +76,8 @@ def _of_parameters(grid: Grid, values: np.ndarray, snapshots: int) -> list[View]
     first, last = grid.parameters[0], len(grid.axes[grid.parameters[0]]) - 1
     places = dict.fromkeys((0, held[first], last)) if len(inner) == 1 else [held[first]]
     found = []
-    for number in places:
-        fixed = held | {first: number}
+    for index in places:
+        fixed = held | {first: index}
         words = place(grid, fixed)
         for view in inner:
             text, common = (words, view.common) if len(inner) == 1 else (view.text, ", ".join(filter(None, (view.common, words))))

@@ -13,7 +13,7 @@ from pinn.judge.estimate import SURELY_ROUNDING, Estimate, Estimator
 from pinn.judge.families import estimates_on_grid, judged, together
 from pinn.judge.second_solution import Difference
 from pinn.judge.statistics import dependence, fields, has_distribution, plain_axes, sensitivity, statistics
-from pinn.problem.families import Member
+from pinn.problem.families import Member, middle
 from pinn.problem.problem import Problem, Request
 from pinn.run import atomic
 from pinn.run.environment import peak_memory_megabytes
@@ -40,7 +40,7 @@ class FamilyJudge:
     def __init__(self, setup: Setup):
         self.setup, self.problem = setup, setup.prepared.problem
         self.label = "error" if self.problem.exact else "estimate in the middle"
-        self.quick = quick_judge(self.problem)
+        self.quick = quick_judge(self.problem, Estimator(middle(self.problem)))
         self._alone: list[tuple[np.ndarray, Callable[..., np.ndarray]]] = []
 
     def conclude(self, folder: RunFolder, state: State, seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class FamilyJudge:
         for columns, solution in self._alone:
             here = np.flatnonzero(np.all(np.isclose(points[:, cut:], columns, rtol=1e-12, atol=1e-12), axis=1))
             if len(here) and wanted:
-                found[np.ix_(here, wanted)] = solution(points[here, :cut], plain)
+                found[here[:, None], wanted] = solution(points[here, :cut], plain)
         return found
 
     def _of_parameters(self, solution: Any) -> dict[str, np.ndarray]:

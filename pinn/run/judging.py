@@ -15,7 +15,7 @@ from pinn.judge.metrics import Metrics, metrics
 from pinn.judge.reference import Reference, reference
 from pinn.judge.second_solution import estimate_by
 from pinn.judge.verdict import Verdict, verdict
-from pinn.problem.families import Member, middle
+from pinn.problem.families import Member
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
@@ -43,7 +43,8 @@ class Judge:
     def __init__(self, setup: Setup):
         self.setup, self.problem = setup, setup.prepared.problem
         self.label = "error" if self.problem.exact else "estimate"
-        self.quick = quick_judge(self.problem)
+        self._estimator = Estimator(self.problem)
+        self.quick = quick_judge(self.problem, self._estimator)
 
     def conclude(self, folder: RunFolder, state: State, seconds: Mapping[str, float]) -> dict[str, Any]:
         """Judge the solution, write its arrays and return what metrics.json holds, all but the classical line."""
@@ -116,15 +117,18 @@ def judgement(found: Metrics, truth: Reference, estimate: Estimate, judged: Verd
     }
 
 
-def quick_judge(problem: Problem) -> Callable[[Any], float | None]:
+def quick_judge(problem: Problem, estimator: Estimator) -> Callable[[Any], float | None]:
     """Return the function from a solution to its largest relative L2 error of an unknown, None when it cannot be told.
 
     Of a family without an exact solution it is that in the middle of the parameters.
+
+    Parameters
+    ----------
+    estimator : of the problem, or of that `middle` of a family.
     """
     if problem.exact:
         return _exact_error(problem)
     columns = np.array([sum(parameter.ends) / 2 for parameter in problem.parameters])
-    estimator = Estimator(middle(problem))
 
     def estimated(solution: Any) -> float | None:
         found = estimator.quick(Member(problem, solution, columns) if problem.parameters else solution)

@@ -71,8 +71,10 @@ def describe(problem: Problem) -> str:
     lines = [problem.title]
     if problem.citation:
         lines.append(problem.citation)
-    ranges = [f"{x.name} in [{x.low:g}, {x.high:g}]" for x in problem.coordinates]
+    ranges = [f"{x.name} in [{x.low:g}, {x.high:g}]" for x in problem.coordinates if x.parameter is None]
     lines += ["", "coordinates  " + ", ".join(ranges) + (f"; time {problem.time}" if problem.time else "")]
+    if problem.parameters:
+        lines += ["parameters   " + ", ".join(map(str, problem.parameters))]
     lines += ["unknowns     " + ", ".join(problem.unknown_names)]
     constants = problem.source.get("constants") or {}
     if constants:

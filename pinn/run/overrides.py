@@ -16,11 +16,11 @@ PROBLEM_KEYS = (
     "title", "citation", "coordinates", "time", "unknowns", "constants", "define", "shapes", "domain", "interfaces",
     "equations", "conditions", "parameters", "fields", "data", "exact", "manufactured", "reference", "quantities", "units",
 )  # fmt: skip
-OPEN = ("problem.constants", "problem.conditions", "problem.define", "problem.quantities")
+OPEN = ("problem.constants", "problem.parameters", "problem.conditions", "problem.define", "problem.quantities")
 NUMBERS = ("weights", "solver.cells")
 """Mappings from names of the problem to numbers."""
 OPTIONAL = ("experiment",)
-REPLACED = re.compile(r"problem\.(conditions|equations|unknowns|coordinates|constants|define)\.\w+$")
+REPLACED = re.compile(r"problem\.(conditions|equations|unknowns|coordinates|parameters|constants|define)\.\w+$")
 TEXTS = ("folder", "name")
 """Settings that may hold any text, also what looks like a bracket left open."""
 EXTRAS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit"}

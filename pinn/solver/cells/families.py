@@ -187,13 +187,13 @@ def _solved(family: Collocation, state: State, seconds: float | None) -> Iterato
     """Solve at the value whose turn it is."""
     index = tuple(state.field["index"])
     march = family.march(index)
-    inner = State.from_dict(duplicate(state.memory)) if state.memory else rounds.first_state(march)
-    base = (state.step - inner.step, state.evaluations - inner.evaluations, state.seconds - inner.seconds)
-    left = None if seconds is None else max(seconds - base[2], 0.0)
+    begin = State.from_dict(duplicate(state.memory)) if state.memory else rounds.first_state(march)
+    steps, evaluations, spent = state.step - begin.step, state.evaluations - begin.evaluations, state.seconds - begin.seconds
+    left = None if seconds is None else max(seconds - spent, 0.0)
     try:
-        for inner in rounds.solve(march, inner, left):
-            state.step = state.total = base[0] + inner.step
-            state.evaluations, state.seconds = base[1] + inner.evaluations, base[2] + inner.seconds
+        for inner in rounds.solve(march, begin, left):
+            state.step = state.total = steps + inner.step
+            state.evaluations, state.seconds = evaluations + inner.evaluations, spent + inner.seconds
             state.loss, state.losses = inner.loss, dict(inner.losses)
             state.memory = inner.to_dict()
             if inner.is_final:
