@@ -1,4 +1,4 @@
-"""How wrong the solution of a family is: its members at several values of the parameters are judged one by one, then taken together."""
+"""How wrong the solution of a family is: members at several values of the parameters are judged one by one, then taken together."""
 
 from __future__ import annotations
 

@@ -166,6 +166,8 @@ def _parameters(given: Mapping[str, Any], namespace: Namespace, at: At) -> Names
                 _known_keys(entry, (*KINDS, "scale", "dimension"))
             read = read_parameter(str(name), entry, lambda item: _bounds(item, namespace), lambda item: _pair(item, namespace))
             parts = _components(str(name), entry if isinstance(entry, Mapping) else {})
+            for part in {str(name), *parts} & {*namespace.coordinates, *vectors, *found}:
+                raise BadKey(f"the name '{part}' is already declared")
             if parts != (name,):
                 vectors[str(name)] = parts
             found |= {part: replace(read, name=part, vector=str(name)) for part in parts}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,14 +11,13 @@ from typing import TypeGuard
 from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build, multiply, substitute, subtract, total
 from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, pair
-from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
-from pinn.problem.namespace import Namespace, UnusableName, Value
+from pinn.problem.formula import COMPARISONS, OPERATORS, FormulaError
+from pinn.problem.namespace import Namespace, UnusableName, Value, hint
 from pinn.problem.settings import nearest
 from pinn.problem.sides import INSIDE, OUTSIDE, jumps_along, seen_from
 from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector, fold
 
 MAX_ORDER = 4
-_SYMBOLS = {"e": "exp(1)", "i": "1j", "j": "1j"}
 _GUARDED = {"sqrt": (0,), "log": (0,), "/": (1,), "**": (0,), "asin": (0,), "acos": (0,)}
 
 
@@ -126,14 +124,16 @@ class Expander:
             return Normal(letters)
         if not base or base not in space.declared:
             known = ", ".join(sorted(space.declared))
-            raise UnusableName(f"unknown name '{name}'{self._hint(name)}; known: {known}", name=name)
+            raise UnusableName(f"unknown name '{name}'{hint(name, space)}; known: {known}", name=name)
         if base in space.constants or base in space.coordinates:
             kind = "constant" if base in space.constants else "parameter" if base in space.parameters else "coordinate"
             raise UnusableName(f"'{name}': a {kind} has no derivative; '{base}' is a {kind}", name=name)
         runs = space.runs(letters)
         if not runs:
-            hint = nearest(name, [f"{base}_{coordinate}" for coordinate in space.coordinates])
-            raise UnusableName(f"'{name}': no coordinate '{letters}'{hint}; coordinates: {', '.join(space.coordinates)}", name=name)
+            close = nearest(name, [f"{base}_{coordinate}" for coordinate in space.coordinates])
+            raise UnusableName(
+                f"'{name}': no coordinate '{letters}'{close}; coordinates: {', '.join(space.coordinates)}", name=name
+            )
         if len({tuple(sorted(run)) for run in runs}) > 1:
             forms = " or ".join(f"diff({base}, {', '.join(run)})" for run in runs)
             raise UnusableName(f"'{name}' can be read in {len(runs)} ways; write {forms}", name=name)
@@ -142,21 +142,6 @@ class Expander:
         if "n" in runs[0]:
             self._needs_surface(name)
         return self._along(self._name(base), runs[0])
-
-    def _hint(self, name: str) -> str:
-        space = self.namespace
-        if name in _SYMBOLS:
-            return f"; write {_SYMBOLS[name]}"
-        rate = re.fullmatch(r"[dD](\w+)", name)
-        if rate and rate[1] in {*space.unknowns, *space.coordinates}:
-            unknown, coordinate = next(iter(space.unknowns)), space.coordinates[-1]
-            return f"; a derivative is written {unknown}_{coordinate} or diff({unknown}, {coordinate})"
-        if name in ("inf", "nan", "infinity"):
-            return "; every number must be finite"
-        for unknown in space.unknowns:
-            if name.startswith(unknown) and space.runs(name[len(unknown) :]):
-                return f"; did you mean '{unknown}_{name[len(unknown) :]}'?"
-        return nearest(name, [*space.declared, *space.shapes, *ELEMENTARY, *OPERATORS])
 
     def _needs_surface(self, name: str) -> None:
         if not self.surface:

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pinn.problem.complex_numbers import Scalar
-from pinn.problem.formula import FormulaError
-from pinn.problem.settings import BadInput
+from pinn.problem.formula import ELEMENTARY, OPERATORS, FormulaError
+from pinn.problem.settings import BadInput, nearest
 from pinn.problem.tree import Node
 
 if TYPE_CHECKING:
     from pinn.problem.parameters import Parameter
     from pinn.problem.problem import Piece
     from pinn.problem.surfaces import Surface
+
+_SYMBOLS = {"e": "exp(1)", "i": "1j", "j": "1j"}
 
 Value = Scalar | tuple[Any, ...]
 """A scalar tree, a complex scalar, or a tuple of values: a vector, or a matrix as a tuple of rows."""
@@ -98,6 +100,22 @@ class Namespace:
         return (
             bool(letters) and base in {*self.unknowns, *self.vectors, *self.complex, *self.definitions} and bool(self.runs(letters))
         )
+
+
+def hint(name: str, space: Namespace) -> str:
+    """Return what an unknown name may have been meant to be, ``""`` when nothing comes close."""
+    if name in _SYMBOLS:
+        return f"; write {_SYMBOLS[name]}"
+    rate = re.fullmatch(r"[dD](\w+)", name)
+    if rate and rate[1] in {*space.unknowns, *space.coordinates}:
+        unknown, coordinate = next(iter(space.unknowns)), space.coordinates[-1]
+        return f"; a derivative is written {unknown}_{coordinate} or diff({unknown}, {coordinate})"
+    if name in ("inf", "nan", "infinity"):
+        return "; every number must be finite"
+    for unknown in space.unknowns:
+        if name.startswith(unknown) and space.runs(name[len(unknown) :]):
+            return f"; did you mean '{unknown}_{name[len(unknown) :]}'?"
+    return nearest(name, [*space.declared, *space.shapes, *ELEMENTARY, *OPERATORS])
 
 
 class BadKey(BadInput):

@@ -59,9 +59,10 @@ class Known:
                     if larger not in self.indices:
                         return larger
             open_ends = {index: size for index, size in zip(self.indices, self.surprises, strict=True) if index not in self.cut}
-            if not open_ends or self.rest <= tolerance:
+            largest = max(open_ends, key=lambda index: open_ends[index])
+            if self.rest <= tolerance or max(largest) + 1 >= MOST:
                 return None
-            self.cut.append(max(open_ends, key=lambda index: open_ends[index]))
+            self.cut.append(largest)
 
     @property
     def rest(self) -> float:
@@ -78,7 +79,7 @@ class Known:
     def _larger(self, index: Index) -> Iterator[Index]:
         for axis in range(self.num_parameters):
             larger = (*index[:axis], index[axis] + 1, *index[axis + 1 :])
-            if larger[axis] < MOST and all(smaller in self.cut for smaller in _smaller(larger)):
+            if all(smaller in self.cut for smaller in _smaller(larger)):
                 yield larger
 
 
@@ -171,12 +172,13 @@ def solve(family: Collocation, state: State, seconds: float | None = None) -> It
     """
     while not state.is_final:
         if not state.field["index"]:
-            state.field["index"] = list(_next(family, state, seconds) or ())
+            state.field["index"] = list(_next(family, state) or ())
             state.memory = {}
         yield from _solved(family, state, seconds)
 
 
-def _next(family: Collocation, state: State, seconds: float | None) -> Index | None:
+def _next(family: Collocation, state: State) -> Index | None:
+    """Return the node to solve at next, and note in the state which others it follows."""
     seen = known(family, state)
     index = seen.next(family.tolerance)
     state.field["cut"] = [list(each) for each in seen.cut]
@@ -218,10 +220,12 @@ def _keep(family: Collocation, state: State, inner: State, is_late: bool) -> Non
     seen = Known(len(family.problem.parameters), [tuple(each) for each in kept["indices"][:-1]], list(kept["surprises"]), [])
     seen.add(tuple(kept["index"]), family.difference(state, number))
     kept["surprises"] = seen.surprises
-    kept["index"], state.memory = list(_next(family, state, None) or ()), {}
     rest = known(family, state).rest
-    if not kept["index"]:
+    kept["index"], state.memory = list(_next(family, state) or ()), {}
+    if not kept["index"] and rest <= family.tolerance:
         state.reason = f"solutions at {number + 1} values determine all others to about {rest:.1e}"
+    elif not kept["index"]:
+        state.reason = f"at most {MOST} values of a parameter: solutions determine all others to about {rest:.1e} only"
     elif number + 1 >= family.most or is_late:
         what = "the seconds are over" if is_late else f"at most {family.most} values"
         state.reason = f"{what}: solutions at {number + 1} determine all others to about {rest:.1e} only"
