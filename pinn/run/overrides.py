@@ -132,7 +132,8 @@ def _rewritten(override: Override) -> list[Override]:
     opens = key in NUMBERS or key.startswith(tuple(f"{name}." for name in NUMBERS))
     if sign in ("", "+") and (opens or (key.count(".") == 1 and key[8:] in PROBLEM_KEYS)):
         return [Override("++", key, value)]
-    if sign == "" and REPLACED.match(key) and (value or "").lstrip().startswith("{"):
+    starts = ("{", "[") if key.startswith("problem.parameters.") else ("{",)  # a range may replace a mapping
+    if sign == "" and REPLACED.match(key) and (value or "").lstrip().startswith(starts):
         return [Override("~", key, None), Override("+", key, value)]
     return [override]
 

@@ -18,7 +18,12 @@ HEAT = {
     "equations": {"heat": "u_t = a*u_xx"},
     "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x)"}, "walls": {"at": "boundary", "u": 0}},
     "exact": "exp(-pi**2*a*t)*sin(pi*x)",
-    "quantities": {"flux": "u_x(x=1, t=0.1)", "slope": "u_a(x=0.5, t=0.1)", "curve": "u_aa(x=0.5, t=0.1)", "there": "u(x=0.5, t=0.1, a=0.5)"},
+    "quantities": {
+        "flux": "u_x(x=1, t=0.1)",
+        "slope": "u_a(x=0.5, t=0.1)",
+        "curve": "u_aa(x=0.5, t=0.1)",
+        "there": "u(x=0.5, t=0.1, a=0.5)",
+    },
 }
 NORMAL = Parameter("y", 2 - 4 * 0.5, 2 + 4 * 0.5, "linear", "normal", 2.0, 0.5)
 LOG = Parameter("a", 0.1, 1.0, "log")
@@ -166,7 +171,8 @@ def test_bad_parameters_are_refused_in_one_line(parameters, changes, words):
 
 
 @pytest.mark.parametrize(
-    ("values", "words"), [({"b": 1}, "'b' is not a parameter"), ({"a": 3}, "outside the range"), ({"a": [0.2, 0.3]}, "takes 1 number")]
+    ("values", "words"),
+    [({"b": 1}, "'b' is not a parameter"), ({"a": 3}, "outside the range"), ({"a": [0.2, 0.3]}, "takes 1 number")],
 )
 def test_values_outside_a_family_are_refused(values, words):
     with pytest.raises(BadInput, match=words):
