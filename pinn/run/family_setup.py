@@ -51,7 +51,7 @@ class FamilySetup:
         """Return where the solve begins."""
         from pinn.solver.cells import families
 
-        state = families.first_state(self.family)
+        state = families.first_state()
         state.decisions = dict(self.decisions)
         return state
 

@@ -88,7 +88,15 @@ def test_arrays_and_figures_have_values_and_not_columns(result):
 
 def test_a_distribution_gives_statistics(tmp_path):
     """Against Gauss's rules for the coefficients and along x: u = ∫(c − s)/k ds with c = ∫s/k / ∫1/k."""
-    found = pinn.solve("random_diffusion", *QUIET, "accuracy=1e-4", "reference=none", "report.figures=[statistics]", folder=tmp_path / "run", quiet=True)
+    found = pinn.solve(
+        "random_diffusion",
+        *QUIET,
+        "accuracy=1e-4",
+        "reference=none",
+        "report.figures=[statistics]",
+        folder=tmp_path / "run",
+        quiet=True,
+    )
     nodes, weights = np.polynomial.legendre.leggauss(40)
     x, w = np.concatenate([(1 + nodes) / 4, (3 + nodes) / 4]), np.tile(weights / 4, 2)
     y, v = np.polynomial.hermite_e.hermegauss(8)

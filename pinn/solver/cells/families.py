@@ -34,6 +34,9 @@ NUM_SAMPLES = 1000
 FALL = 0.01
 """What one more value along a parameter may leave of the largest difference: smaller ones may be chance."""
 
+SMALL = 1e-3
+"""Least part of the largest solution that the others count as, and least size of a polynomial."""
+
 
 @dataclass
 class Known:
@@ -137,22 +140,25 @@ class Collocation:
         return self._values[index]
 
     def difference(self, state: State, number: int) -> float:
-        """Return how far a solution is from the polynomials through those before, relative L2, times the size of its own one."""
+        """Return how far a solution is from the polynomials through those before, relative L2, times the size of its own one.
+
+        Solutions that are much smaller than others count as a thousandth of the largest.
+        """
         own = self.sampled(state, number)
         if number == 0:
             return 1.0
         before = np.stack([self.sampled(state, other) for other in range(number)])
         indices = [tuple(each) for each in state.field["indices"]]
         nodes, here = Nodes(self.problem.parameters, indices[:number]), Nodes(self.problem.parameters, [indices[number]])
-        size = max(float(np.linalg.norm(before, axis=1).max()), float(np.linalg.norm(own))) or 1.0
+        size = max(SMALL * float(np.linalg.norm(before, axis=1).max()), float(np.linalg.norm(own))) or 1.0
         expected = nodes.weights(here.columns)[0] @ before
-        return float(np.linalg.norm(own - expected)) / size * max(nodes.size(indices[number]), 1e-3)
+        return float(np.linalg.norm(own - expected)) / size * max(nodes.size(indices[number]), SMALL)
 
 
-def first_state(family: Collocation) -> State:
+def first_state() -> State:
     """Return where the solve begins."""
     state = State(rounds.STAGE, torch.zeros(0, dtype=torch.float64))
-    state.field = {"indices": [], "sizes": [], "members": [], "surprises": [], "cut": [], "index": [], "reasons": []}
+    state.field = {"indices": [], "sizes": [], "members": [], "surprises": [], "cut": [], "index": []}
     return state
 
 
@@ -165,6 +171,10 @@ def known(family: Collocation, state: State) -> Known:
 
 def solve(family: Collocation, state: State, seconds: float | None = None) -> Iterator[State]:
     """Go on from ``state`` and yield it after each round of the solve at each value; it is the same object each time.
+
+    Parameters
+    ----------
+    seconds : time after which no other value is begun.
 
     Raises
     ------
@@ -191,9 +201,9 @@ def _solved(family: Collocation, state: State, seconds: float | None) -> Iterato
     march = family.march(index)
     begin = State.from_dict(duplicate(state.memory)) if state.memory else rounds.first_state(march)
     steps, evaluations, spent = state.step - begin.step, state.evaluations - begin.evaluations, state.seconds - begin.seconds
-    left = None if seconds is None else max(seconds - spent, 0.0)
+    is_first = not state.field["indices"]
     try:
-        for inner in rounds.solve(march, begin, left):
+        for inner in rounds.solve(march, begin, seconds if is_first else None):
             state.step = state.total = steps + inner.step
             state.evaluations, state.seconds = evaluations + inner.evaluations, spent + inner.seconds
             state.loss, state.losses = inner.loss, dict(inner.losses)
@@ -214,7 +224,6 @@ def _keep(family: Collocation, state: State, inner: State, is_late: bool) -> Non
     kept["indices"].append(kept["index"])
     kept["sizes"].append(len(inner.theta))
     kept["members"].append(inner.field)
-    kept["reasons"].append(inner.reason)
     state.theta = torch.cat([state.theta, inner.theta])
     number = len(kept["indices"]) - 1
     seen = Known(len(family.problem.parameters), [tuple(each) for each in kept["indices"][:-1]], list(kept["surprises"]), [])

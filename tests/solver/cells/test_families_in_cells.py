@@ -29,9 +29,8 @@ def prepared(text, *words):
 
 
 def solved(setup, state=None):
-    for state in setup.states(state or setup.first_state(), None):  # noqa: B007
-        pass
-    return state
+    *_, last = setup.states(state or setup.first_state(), None)
+    return last
 
 
 def played(surprise, tolerance, num_parameters=2):
