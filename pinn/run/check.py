@@ -218,6 +218,8 @@ def command(words: Words) -> int:
     lines = _on_training(prepared, expected) if settings is None else on_cells(settings, middle(problem), configuration.accuracy)
     for line in lines:
         print(f"  {line}")
+    if settings is not None and problem.parameters:
+        print(f"  parameters  at most {settings.solver.most_values} values are solved for, joined by polynomials")
     for warning in (*remarks(prepared), *_on_directions(prepared)):
         print(f"  note        {warning}")
     print("ok")
