@@ -88,7 +88,7 @@ def _interval(key: str, settings: Any) -> Html:
         return join([name(key), " normal with mean ", formula(spread[0]), " and standard deviation ", formula(spread[1])])
     if isinstance(ends, Sequence) and not isinstance(ends, str) and len(ends) == 2:
         return join([name(key), " ∈ [", formula(ends[0]), ", ", formula(ends[1]), "]"])
-    return join([name(key), ": ", element("code", settings["range"] if "range" in settings else settings)])
+    return join([name(key), ": ", element("code", settings.get("range", settings))])
 
 
 def _named(given: Any) -> Mapping[str, Any]:

@@ -26,6 +26,7 @@ from pinn.run.prepare import Prepared, prepare, remarks, turns
 from pinn.run.progress import duration
 from pinn.run.size import BASE_MEGABYTES, OPERATIONS_PER_SECOND, Size
 from pinn.run.words import Words
+from pinn.solver.cell_least_squares import OF_FAMILIES
 from pinn.solver.gauss_newton import GaussNewton
 from pinn.solver.lbfgs import LBFGS
 from pinn.solver.least_squares import LeastSquares
@@ -214,8 +215,8 @@ def command(words: Words) -> int:
     print(f"  terms       {', '.join(row.name for row in problem.residuals)}")
     if problem.quantities:
         print(f"  quantities  {', '.join(dependence(problem, name) for name in problem.quantities)}")
-    settings = in_cells(configuration)
-    lines = _on_training(prepared, expected) if settings is None else on_cells(settings, middle(problem), configuration.accuracy)
+    settings, wanted = in_cells(configuration), configuration.accuracy or (OF_FAMILIES if problem.parameters else None)
+    lines = _on_training(prepared, expected) if settings is None else on_cells(settings, middle(problem), wanted)
     for line in lines:
         print(f"  {line}")
     if settings is not None and problem.parameters:

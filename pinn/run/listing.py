@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pinn.problem.language import load_problem
@@ -66,6 +67,13 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"  {line.rstrip()}" for line in lines)
 
 
+def _parameters(problem: Problem) -> Iterator[str]:
+    """Yield every parameter with its range, components of a vector together."""
+    for vector in dict.fromkeys(parameter.vector for parameter in problem.parameters):
+        parts = [parameter for parameter in problem.parameters if parameter.vector == vector]
+        yield str(replace(parts[0], name=some([part.name for part in parts])))
+
+
 def describe(problem: Problem) -> str:
     """Return the problem as text for people: ranges, formulas and the places where they hold, by the names of the terms."""
     lines = [problem.title]
@@ -74,7 +82,7 @@ def describe(problem: Problem) -> str:
     ranges = [f"{x.name} in [{x.low:g}, {x.high:g}]" for x in problem.coordinates if x.parameter is None]
     lines += ["", "coordinates  " + ", ".join(ranges) + (f"; time {problem.time}" if problem.time else "")]
     if problem.parameters:
-        lines += ["parameters   " + ", ".join(map(str, problem.parameters))]
+        lines += ["parameters   " + ", ".join(_parameters(problem))]
     lines += ["unknowns     " + ", ".join(problem.unknown_names)]
     constants = problem.source.get("constants") or {}
     if constants:

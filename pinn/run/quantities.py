@@ -52,7 +52,7 @@ class Quantity:
         else:
             shown = {
                 "value": float(self.values),
-                "reference": None if self.reference is None or np.isnan(self.reference) else float(self.reference),
+                "reference": None if self.reference is None else float(self.reference),
             }
         error, relative, why = self._error()
         extra: dict[str, Any] = {"at": dict(self.at)} if self.at else {}
@@ -68,8 +68,7 @@ class Quantity:
         apart = np.abs(self.values - self.reference)
         known = np.isfinite(apart)
         if not known.any():
-            unknown = np.isfinite(self.values).any() and not np.isfinite(self.reference).any()
-            return None, None, "the reference does not have it" if unknown else "it is nowhere a finite number"
+            return None, None, "it is nowhere a finite number"
         size = float(np.linalg.norm(self.reference[known]))
         distance = float(np.linalg.norm(apart[known]))
         if self.bar * size > KNOWN * distance:
@@ -108,6 +107,8 @@ def _quantity(
     if compared is None:
         return Quantity(name, free, places, values, why=why, at=at)
     reference = evaluate_quantity(problem, name, compared, axes)
+    if np.isfinite(values).any() and not np.isfinite(reference).any():
+        return Quantity(name, free, places, values, why="the reference does not have it", at=at)
     bar = 0.0 if truth.kind == "exact" or other is not None else truth.bar
     return Quantity(name, free, places, values, reference, bar, "", at, "" if other is None else "solutions at single values")
 

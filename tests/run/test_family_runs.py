@@ -123,6 +123,28 @@ def test_a_distribution_gives_statistics(tmp_path):
     assert found.at(xi=xi[one]).field(x=0.5) == found.at(**values).field(x=0.5)
 
 
+def cole_hopf(x, t, nu):
+    """Burgers' equation from −sin(πx): a quotient of two integrals (Cole 1951, Hopf 1950), by the trapezoidal rule."""
+    y = x[:, None] + np.linspace(-1, 1, 6001) * np.minimum(2, 12 * np.sqrt(4 * nu * t) + 4 * t)[:, None]
+    exponent = -np.cos(np.pi * y) / (2 * np.pi * nu) - (x[:, None] - y) ** 2 / (4 * nu * t[:, None])
+    weight = np.exp(exponent - exponent.max(axis=1, keepdims=True))
+    return -(np.sin(np.pi * y) * weight).sum(axis=1) / weight.sum(axis=1)
+
+
+@pytest.mark.slow
+def test_burgers_equation_at_nine_viscosities_that_were_not_solved_for(tmp_path):
+    words = [*QUIET, "report=none", "reference=none", "accuracy=1e-3"]
+    found = pinn.solve("burgers_family", *words, folder=tmp_path / "run", quiet=True)
+    solved, rng = [row["nu"] for row in found.metrics["nodes"]["values"]], np.random.default_rng(0)
+    x, t = rng.uniform(-1, 1, 600), rng.uniform(0.02, 1, 600)
+    x[::3] *= 0.05
+    for nu in np.geomspace(0.0033, 0.097, 9):
+        assert min(abs(nu / other - 1) for other in solved) > 1e-3
+        exact = cole_hopf(x, t, nu)
+        error = np.linalg.norm(found.field(x=x, t=t, nu=nu) - exact) / np.linalg.norm(exact)
+        assert error < 1e-3, (nu, error)
+
+
 NETWORK = ["network.width=8", "points.interior=256", "points.surface=64", "solver.stages.adam.steps=50"]
 
 
