@@ -31,7 +31,14 @@ def across_parameters(problem: Problem, tree: Node) -> list[str]:
 
 
 def check_members(problem: Problem) -> None:
-    """Raise `BadInput` when an equation or condition compares solutions for different values of a parameter."""
+    """Raise `BadInput` when an equation or condition compares solutions for different values of a parameter.
+
+    So do observations and unknown numbers, which belong to one value, and unknowns that do not depend on the parameters.
+    """
+    if problem.parameters and any(unknown.depends not in ((), problem.names) for unknown in problem.unknowns):
+        raise BadInput("parameters together with unknowns of fewer coordinates are not supported yet").about("unknowns")
+    if problem.parameters and (problem.is_inverse or problem.given):
+        raise BadInput("parameters together with observations, unknown numbers or a reference from a file are not supported yet")
     for residual in problem.residuals:
         for name in across_parameters(problem, residual.tree):
             place = "equations" if residual.kind == "equation" else "conditions"

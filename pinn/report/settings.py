@@ -24,6 +24,8 @@ FigureName = Literal[
     "dependence",
     "sensitivity",
     "statistics",
+    "observations",
+    "profile",
 ]
 """Kinds of figures; each is a file or several in ``figures/`` whose names begin with this word."""
 
@@ -54,7 +56,7 @@ class Report(Settings):
 
     figures: tuple[FigureName, ...] = (
         "solution", "cuts", "quantities", "residual", "history", "points", "cover", "jumps", "windows",
-        "frontier", "estimate", "processes", "members", "dependence", "sensitivity", "statistics",
+        "frontier", "estimate", "processes", "observations", "profile", "members", "dependence", "sensitivity", "statistics",
     )  # fmt: skip
     animation: bool = True
     html: bool = True

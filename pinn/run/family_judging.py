@@ -19,7 +19,7 @@ from pinn.run import atomic
 from pinn.run.environment import peak_memory_megabytes
 from pinn.run.family_setup import FamilySetup
 from pinn.run.folder import RunFolder
-from pinn.run.judging import described, judgement, quick_judge
+from pinn.run.judging import described, exact_error, judgement
 from pinn.run.quantities import arrays, quantities
 from pinn.run.results import write_diagnostics, write_quantities, write_solution
 
@@ -40,7 +40,7 @@ class FamilyJudge:
     def __init__(self, setup: Setup):
         self.setup, self.problem = setup, setup.prepared.problem
         self.label = "error" if self.problem.exact else "estimate in the middle"
-        self.quick = quick_judge(self.problem, Estimator(middle(self.problem)))
+        self.quick = exact_error(self.problem) if self.problem.exact else _in_the_middle(self.problem)
         self._alone: list[tuple[np.ndarray, Callable[..., np.ndarray]]] = []
 
     def conclude(self, folder: RunFolder, state: State, seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class FamilyJudge:
             **described(self.setup, state),
             "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
-            **judgement(whole.found, whole.truth, whole.estimate, whole.verdict),
+            **judgement(whole.found, whole.truth, whole.estimate, whole.verdict, {}),
             "parameters": {
                 "values": [row.record() for row in rows],
                 "worst": None if whole.worst is None else whole.worst.record(),
@@ -123,3 +123,14 @@ class FamilyJudge:
         if has_distribution(problem):
             found |= {f"statistics.{name}": values for name, values in fields(problem, solution).items()}
         return {**{f"grid.{name}": axis for name, axis in grid.items()}, **found}
+
+
+def _in_the_middle(problem: Problem) -> Callable[[Any], float | None]:
+    """Return the function from a solution to its estimated error in the middle of the parameters, None where it is withheld."""
+    columns, estimator = np.array([sum(parameter.ends) / 2 for parameter in problem.parameters]), Estimator(middle(problem))
+
+    def estimated(solution: Any) -> float | None:
+        found = estimator.quick(Member(problem, solution, columns))
+        return found.worst if found.accepted else None
+
+    return estimated

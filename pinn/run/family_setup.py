@@ -77,6 +77,9 @@ class FamilySetup:
     def neighbours(self, state: State) -> None:
         """Return None: members are judged one by one."""
 
+    def intervals(self, state: State) -> None:
+        """Return None: there are no unknown numbers."""
+
     def directly(self, problem: Problem) -> Slabs | str:
         """Return the solution of a member by itself, more accurate than those of the family; or why there is none."""
         march = self.plain(problem).other(MORE_DEGREES)

@@ -179,3 +179,15 @@ def test_values_outside_a_family_are_refused(values, words):
         values_by_name(family(), values)
     with pytest.raises(BadInput, match="parameter a is missing"):
         member(family(), {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"unknowns": {"u": None, "c": {"of": []}}, "equations": {"heat": "u_t = a*u_xx + c"}, "data": {"d": {"points": 5, "u": 1, "noise": 0.1}}}, "parameters together with"),
+        ({"unknowns": {"u": {"of": ["x", "t"]}}}, "unknowns of fewer coordinates"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_with_parameters_is_said(changes, words):
+    with pytest.raises(BadInput, match=words):
+        family(**{"quantities": None, "exact": None, **changes})
