@@ -168,11 +168,12 @@ class System:
     def _matrix(self, side: Side, wanted: Given | Trace, modes: Array | None = None) -> Array:
         """Return weighted derivatives of a cell's features, (columns of the request · points or modes, unknowns · features)."""
         _, unknowns, size = self.field.shape
-        count = len(side.local if modes is None else modes)
+        count = len(side.local) if modes is None else modes.shape[-2]
         matrix = np.zeros((len(wanted.request) * count, unknowns * size))
         for number, ((unknown, operator), weight) in enumerate(zip(wanted.request, wanted.weights, strict=True)):
             block = weight * self.field.features(side.cell, side.local, operator)
-            matrix[number * count : (number + 1) * count, self._columns(unknown)] = block if modes is None else modes @ block
+            kept = modes[number] if modes is not None and modes.ndim == 3 else modes
+            matrix[number * count : (number + 1) * count, self._columns(unknown)] = block if kept is None else kept @ block
         return matrix
 
     def _columns(self, unknown: str) -> slice:
@@ -256,6 +257,8 @@ class System:
                 else:
                     trace = self.traces[patch.trace]
                     coupling = couplings.setdefault(patch.trace, np.zeros((num, trace.size)))
+                    if patch.sums is not None:
+                        rows, factors = np.arange(num), patch.sums[slope.column]
                     columns = slope.column * len(rows) + np.arange(len(rows))
                     np.add.at(coupling, (rows, columns), factors / trace.weights[slope.column])
         return Rows((OWN, *couplings), np.hstack([matrix, *couplings.values()]), -residual[group.rows]), sizes
