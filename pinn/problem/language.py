@@ -156,8 +156,8 @@ class _Reader:
         problem = self._with_conditions(problem)
         problem = replace(problem, quantities=self._quantities())
         with self.at():
-            checks.check(problem, self.namespace, self.mapping)
-        return replace(problem, warnings=tuple(notes(problem, self.mapping)))
+            missing = checks.check(problem, self.namespace, self.mapping)
+        return replace(problem, warnings=(*missing, *notes(problem, self.mapping)))
 
     def _check_keys(self) -> None:
         for key in self.mapping:
