@@ -18,7 +18,7 @@ def uncovered(problem: Problem) -> Iterator[str]:
 
     Raises
     ------
-    BadInput : a face, an edge or an interface without conditions, a start without a value; or one given that the equations determine.
+    BadInput : a face, an edge or an interface without conditions, a start without a value, or one that the equations determine.
     """
     yield from _coverage(problem)
     _joined(problem)

@@ -125,7 +125,7 @@ def check_names(configuration: Configuration, problem: Problem) -> None:
     conditions = sorted({row.condition for row in problem.conditions})
     known = list(dict.fromkeys([*terms, *conditions, *faces, "equations", "conditions", "interfaces"]))
     _refuse_unknown("weights", "term", configuration.weights, known)
-    _refuse_unknown("hard", "condition", configuration.hard, conditions)
+    _refuse_unknown("hard", "condition", [name for name in configuration.hard if name != "all"], conditions)
 
 
 def remarks(prepared: Prepared) -> list[str]:
