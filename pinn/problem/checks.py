@@ -15,6 +15,7 @@ from pinn.problem.complaints import home as _home
 from pinn.problem.complaints import place as _place
 from pinn.problem.coverage import uncovered
 from pinn.problem.namespace import Namespace
+from pinn.problem.places import check_lookups
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values, site_values
 from pinn.problem.regions import sample, sample_region
@@ -47,24 +48,26 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
 
 
 def _count(problem: Problem) -> None:
-    need, names = len(problem.unknowns), ", ".join(problem.unknown_names)
-    points, have = num_equations(problem)
-    if have.min() < need:
-        where = "" if have.min() == have.max() else f" at {_place(problem, points[int(have.argmin())])}"
-        raise _about(f"{need} unknowns ({names}) need {need} equations, got {have.min()}{where}", "equations")
+    points, have, need = num_equations(problem)
+    worst = int(np.argmin(have - need))
+    if have[worst] < need[worst]:
+        here = [name for name in problem.unknown_names if problem.lives(name, points[worst : worst + 1])[0]]
+        where = "" if np.ptp(have - need) == 0 else f" at {_place(problem, points[worst])}"
+        names = f"{need[worst]} unknowns ({', '.join(here)}) need {need[worst]} equations"
+        raise _about(f"{names}, got {have[worst]}{where}", "equations")
     used = {jet.unknown for equation in problem.equations for jet in jets(equation.tree)}
     for unknown in problem.unknown_names:
         if unknown not in used:
             raise _about(f"unknown '{unknown}' occurs in no equation", "unknowns")
 
 
-def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Return points of the volume (points, dim) and how many equations hold at each."""
+def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points of the volume (points, dim), how many equations hold at each, and how many unknowns live there."""
     points = sample(problem, Piece(cut=problem.domain), "equations", NUM_SAMPLES)
     found = np.zeros(len(points), int)
     for equation in problem.equations:
         found += np.any([piece.keeps(points, problem.names) for piece in equation.region], axis=0)
-    return points, found
+    return points, found, np.sum([problem.lives(name, points) for name in problem.unknown_names], axis=0)
 
 
 # values ----------------------------------------------------------------------------------------------------------------
@@ -78,7 +81,7 @@ def _finite(problem: Problem) -> None:
                 raise _about("the selector chooses no points", *_home(residual))
         sites = sample_region(problem, residual.region, residual.name, NUM_SAMPLES)
         values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
-        if problem.domain is not None:
+        if problem.domain is not None or problem.has_places:
             _looked_up_inside(problem, residual, sites)
         for part in _known_parts(residual.tree):
             _all_finite(problem, residual, part, sites.points, values)
@@ -86,7 +89,7 @@ def _finite(problem: Problem) -> None:
 
 def _looked_up_inside(problem: Problem, residual: Residual, sites: Sites) -> None:
     try:
-        make_term(problem, residual, sites)
+        check_lookups(problem, residual, make_term(problem, residual, sites))
     except BadInput as error:
         raise _about(error.message, *_home(residual)) from None
 

@@ -11,6 +11,7 @@ from pinn.problem.calculus import jets
 from pinn.problem.complaints import about, home, place
 from pinn.problem.problem import Piece, Problem
 from pinn.problem.regions import sample
+from pinn.problem.sides import nudged
 
 
 def uncovered(problem: Problem) -> Iterator[str]:
@@ -47,9 +48,10 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
     for condition in problem.conditions:
         if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
             given += [(piece, 1) for piece in condition.region if piece.fixed == face.fixed]
-    points = sample(
-        problem, face, f"{axis}{side}", 256 if face.cut is not None or any(piece.cut is not None for piece, _ in given) else 1
-    )
+    is_cut = any(piece.cut is not None for piece in (face, *(piece for piece, _ in given)))
+    points = sample(problem, face, f"{axis}{side}", 256 if is_cut or problem.has_places else 1)
+    inwards = np.array([-side * (name == axis) for name in problem.names])
+    points = points[problem.lives(unknown, nudged(points, inwards, problem.box))]
     if not len(points):
         return
     found = np.zeros(len(points), int)
@@ -89,16 +91,20 @@ def _joined(problem: Problem) -> None:
         ((axis, value),) = piece.fixed
         points = sample(problem, piece, f"interface/{axis}{value}", 64)
         for unknown in problem.unknown_names:
-            needed, found = problem.order(unknown, axis), np.zeros(len(points), int)
+            normals = piece.normals(points, problem.names)
+            sides = [problem.lives(unknown, nudged(points, sign * normals, problem.box)) for sign in (-1, 1)]
+            needed, found = problem.order(unknown, axis) * np.sum(sides, axis=0) // 2, np.zeros(len(points), int)
             for condition in problem.conditions:
                 if any(jet.unknown == unknown for jet in jets(condition.tree)):
                     for other in condition.region:
                         if other.fixed == piece.fixed and other.is_inner:
                             found += other.keeps(points, problem.names)
-            if len(points) and found.min() < needed:
+            if (found < needed).any():
+                order, worst = problem.order(unknown, axis), int(np.argmin(found - needed))
                 raise about(
-                    f"order {needed} along {axis} needs {needed} conditions for {unknown} on the interface {axis} = {value:g}, "
-                    f"got {found.min()}; for instance {{at: interfaces, jump({unknown}): 0, jump({unknown}_n): 0}}",
+                    f"order {order} along {axis} needs {needed[worst]} conditions for {unknown} on the interface "
+                    f"{axis} = {value:g}, got {found[worst]}; "
+                    f"for instance {{at: interfaces, jump({unknown}): 0, jump({unknown}_n): 0}}",
                     "conditions",
                 )
 
@@ -106,8 +112,9 @@ def _joined(problem: Problem) -> None:
 def _edged(problem: Problem) -> Iterator[str]:
     """Every edge of the domain inside the box carries enough conditions on an unknown, or is free on purpose."""
     for number, piece in enumerate(problem.edges):
-        points = sample(problem, piece, f"edge/{number}", 512)
+        every = sample(problem, piece, f"edge/{number}", 512)
         for unknown in problem.unknown_names:
+            points = every[problem.lives(unknown, nudged(every, -piece.normals(every, problem.names), problem.box))]
             needed = max(problem.order(unknown, axis) for axis in problem.space) // 2
             given = [(other, needed) for name, other in problem.free if name == unknown]
             for condition in problem.conditions:

@@ -13,6 +13,7 @@ from pinn.problem.complex_numbers import Complex
 from pinn.problem.expand import Expander
 from pinn.problem.formula import RESERVED, FormulaError, parse
 from pinn.problem.namespace import BadKey, Namespace, Value, point_at
+from pinn.problem.places import with_places
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.tree import Node, Number
 
@@ -43,7 +44,7 @@ def declare(mapping: Mapping[str, Any], at: At) -> Declarations:
     namespace, scales = _unknowns(mapping, namespace, at)
     namespace = replace(namespace, definitions=_definitions(definitions, at))
     _check_names(mapping, namespace, at)
-    namespace = with_bodies(mapping, namespace, at)
+    namespace = with_places(mapping, with_bodies(mapping, namespace, at), at)
     for name, tree in namespace.definitions.items():
         with at("define", name):
             try:
@@ -170,7 +171,6 @@ def _known_keys(settings: Mapping, known: tuple[str, ...]) -> None:
 
 _LATER = {
     "of": "unknowns of fewer coordinates",
-    "at": "unknowns on a part of the domain",
     "start": "unknown numbers",
     "bounds": "bounds of unknowns",
     "positive": "positive unknowns",

@@ -11,7 +11,7 @@ from typing import Any
 
 from pinn.problem import checks, selectors
 from pinn.problem.bodies import inside_of
-from pinn.problem.calculus import has_unknowns, jets, subtract
+from pinn.problem.calculus import has_unknowns, subtract
 from pinn.problem.complex_numbers import Complex, build_scalar
 from pinn.problem.declarations import Declarations, declare, section
 from pinn.problem.exact import apply_exact, read_exact
@@ -19,9 +19,9 @@ from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_equation
 from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
+from pinn.problem.places import from_both_sides
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
 from pinn.problem.source import caret
 from pinn.problem.text import plain, read_text
 from pinn.problem.tree import Jet, Name, Node, Number, Position
@@ -144,7 +144,10 @@ class _Reader:
             citation=str(self.mapping.get("citation") or ""),
             coordinates=tuple(Coordinate(x, *self.namespace.box[x]) for x in self.namespace.coordinates),
             time=self.namespace.time,
-            unknowns=tuple(Unknown(u, depends, self.declarations.scales.get(u)) for u, depends in self.namespace.unknowns.items()),
+            unknowns=tuple(
+                Unknown(u, depends, self.declarations.scales.get(u), self.namespace.places.get(u))
+                for u, depends in self.namespace.unknowns.items()
+            ),
             equations=tuple(self._equations()),
             interfaces=self.namespace.interfaces,
             domain=self.namespace.domain,
@@ -338,7 +341,7 @@ class _Reader:
                 raise BadInput("the condition does not contain an unknown")
             text = f"{left_tree} = {right_tree}"
             whole = Residual(f"{row}{ending}", "condition", text, tree, region, name, self._determined(left_tree, ending))
-            found += _from_both_sides(whole)
+            found += from_both_sides(whole, self.namespace)
         return found
 
     def _exact_value(self, value: Node | Complex) -> Node | Complex:
@@ -374,20 +377,6 @@ def _listed(value: Any) -> list[str]:
     if not all(isinstance(name, str) for name in names):
         raise BadInput(f"must be a name or a list of names, got {value!r}")
     return names
-
-
-def _from_both_sides(condition: Residual) -> list[Residual]:
-    """Return a condition as it is; one that does not say from where it looks at an interface holds on both sides of it."""
-    inner = tuple(piece for piece in condition.region if piece.is_inner)
-    if not inner or all(jet.image for jet in jets(condition.tree)):
-        return [condition]
-    outer = tuple(piece for piece in condition.region if not piece.is_inner)
-    found = [replace(condition, region=outer)] if outer else []
-    for side in (INSIDE, OUTSIDE):
-        tree = seen_from(condition.tree, side)
-        text = f"{condition.text} ({side})"
-        found.append(replace(condition, name=f"{condition.name}.{side}", text=text, tree=tree, region=inner, determines=None))
-    return found
 
 
 def _real_rows(value: Node | Complex) -> dict[str, Node]:

@@ -68,7 +68,9 @@ def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> flo
 
 
 def _overdetermined(problem: Problem) -> Iterator[str]:
-    have, need = int(num_equations(problem)[1].max()), len(problem.unknowns)
+    _, found, wanted = num_equations(problem)
+    most = int(np.argmax(found - wanted))
+    have, need = found[most], wanted[most]
     if have > need:
         yield (
             f"{have} equations for {need} unknown{'s' if need > 1 else ''}: they are met as well as they can be together, "

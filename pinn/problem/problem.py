@@ -35,11 +35,13 @@ class Unknown:
     ----------
     depends : the coordinates it depends on.
     scale : its typical size, or None when not stated.
+    place : boolean tree of the part of the domain that it lives in; None is all of it.
     """
 
     name: str
     depends: tuple[str, ...]
     scale: float | None = None
+    place: Node | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,24 @@ class Problem:
         if self.domain is not None:
             for step in NUDGE * np.ptp(self.box, axis=1) * np.concatenate([np.eye(self.dim), -np.eye(self.dim)]):
                 found = found | self.inside(points + step)
+        return found
+
+    @property
+    def has_places(self) -> bool:
+        """Whether some unknown does not live everywhere."""
+        return any(unknown.place is not None for unknown in self.unknowns)
+
+    def lives(self, unknown: str, points: np.ndarray) -> np.ndarray:
+        """Return at which points (points, dim) an unknown lives, (points,) booleans."""
+        (place,) = (each.place for each in self.unknowns if each.name == unknown)
+        return self.inside(points) & _holds(place, points, self.names)
+
+    def lives_at(self, unknown: str, points: np.ndarray) -> np.ndarray:
+        """Return at which points (points, dim) an unknown lives or, but for rounding, at the edge of where it does."""
+        found = self.lives(unknown, points)
+        if self.domain is not None or self.has_places:
+            for step in NUDGE * np.ptp(self.box, axis=1) * np.concatenate([np.eye(self.dim), -np.eye(self.dim)]):
+                found = found | self.lives(unknown, points + step)
         return found
 
     @cached_property

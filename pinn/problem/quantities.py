@@ -12,7 +12,7 @@ from pinn.problem.randomness import generator
 from pinn.problem.selectors import matters
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites, grid_shape, tensor_points
-from pinn.problem.terms import Image, make_term, num_nodes
+from pinn.problem.terms import make_term, num_nodes
 from pinn.problem.tree import Integral
 
 SolutionLike = Callable[..., np.ndarray]
@@ -47,14 +47,9 @@ def evaluate_quantity(problem: Problem, name: str, solution: SolutionLike, axes:
     for begin in range(0, len(points), step):
         term = make_term(problem, residual, Sites(points[begin : begin + step]))
         with np.errstate(all="ignore"):
-            columns = [_seen(solution, image) for image in term.images]
+            columns = [solution(*image.seen) for image in term.images]
             parts.append(np.broadcast_to(np.asarray(term.evaluate(columns), float), term.num_rows))
     return np.concatenate(parts).reshape(grid_shape(kept))
-
-
-def _seen(solution: SolutionLike, image: Image) -> np.ndarray:
-    sites = image.sites
-    return solution(sites.points, image.request, *([] if sites.side is None else [sites.side]))
 
 
 def dependence(problem: Problem, name: str) -> str:

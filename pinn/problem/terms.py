@@ -30,6 +30,11 @@ class Image(NamedTuple):
     sites: Sites
     request: Request
 
+    @property
+    def seen(self) -> tuple[Any, ...]:
+        """What a solution is asked for: points, request, and towards where to look from the points if that matters."""
+        return (self.sites.points, self.request, *([] if self.sites.side is None else [self.sites.side]))
+
 
 @dataclass(frozen=True)
 class Column(Node):

@@ -11,6 +11,7 @@ import numpy as np
 
 from pinn.field.cells.cell_field import CellField
 from pinn.problem.calculus import jets, leaves
+from pinn.problem.geometry import holds
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.tree import Integral, Operator
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
@@ -95,6 +96,7 @@ class System:
         for number, trace in enumerate(self.traces):
             for side in trace.sides:
                 self._sides[side.cell].append((number, self._matrix(side, trace, trace.modes)))
+        self._absent = absent(problem, field)
         self.sizes = {OWN: field.shape[1] * field.shape[2], **{number: trace.size for number, trace in enumerate(self.traces)}}
         self._weights: list[Array] = []
         self._factors: list[Array] = []
@@ -143,6 +145,7 @@ class System:
         for cell, sides in enumerate(self._sides):
             parts += [traces[number] - matrix @ coefficients[cell].ravel() for number, matrix in sides]
         parts += [right - matrix @ coefficients[cell].ravel() for cell, matrix, right in self._given]
+        parts += [coefficients[cell, unknown] for cell, unknown in self._absent]
         return math.sqrt(sum(float(np.sum(part**2)) for part in parts))
 
     def unsatisfied(self, coefficients: Array) -> Array:
@@ -227,6 +230,9 @@ class System:
             self._factors.append(factors)
         for cell, matrix, right in self._given:
             found[cell].append(Rows((OWN,), matrix, right - matrix @ coefficients[cell].ravel()))
+        for cell, unknown in self._absent:
+            matrix = np.eye(self.sizes[OWN])[self._columns(self.field.unknowns[unknown])]
+            found[cell].append(Rows((OWN,), matrix, -coefficients[cell, unknown]))
         for cell in cells:
             for number, matrix in self._sides[cell]:
                 right = traces[number] - matrix @ coefficients[cell].ravel()
@@ -280,6 +286,16 @@ class System:
                         features = self._features(patch, operator)
                         values[patch.positions, column] = features @ own[self.field.unknowns.index(unknown)]
         return found
+
+
+def absent(problem: Problem, field: CellField) -> list[tuple[int, int]]:
+    """Return cells and numbers of unknowns that do not live there: their coefficients are zero."""
+    found = []
+    for number, unknown in enumerate(problem.unknowns):
+        if unknown.place is not None:
+            beyond = ~holds(unknown.place, field.cover.centers, problem.names)
+            found += [(int(cell), number) for cell in np.flatnonzero(beyond)]
+    return found
 
 
 def is_local(residual: Residual) -> bool:
