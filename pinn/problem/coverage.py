@@ -27,7 +27,7 @@ def uncovered(problem: Problem) -> Iterator[str]:
 
 
 def _coverage(problem: Problem) -> Iterator[str]:
-    for unknown in problem.unknown_names:
+    for unknown in unmeasured(problem):
         for axis in problem.space:
             needed = problem.order(unknown, axis) // 2
             if needed and axis not in problem.periodic:
@@ -35,6 +35,12 @@ def _coverage(problem: Problem) -> Iterator[str]:
                     yield from _covered(problem, unknown, axis, side, value, needed)
         if problem.time is not None:
             yield from _started(problem, unknown, problem.time, problem.order(unknown, problem.time))
+
+
+def unmeasured(problem: Problem) -> list[str]:
+    """Return the unknowns that conditions must determine, since no values of them were measured."""
+    measured = {jet.unknown for each in problem.data for jet in jets(each.formula)}
+    return [name for name in problem.unknown_names if name not in measured]
 
 
 def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> Iterator[str]:
