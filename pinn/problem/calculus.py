@@ -369,8 +369,7 @@ def derivative(
         ((name, low, high),) = node.over
         inner = recurse(node.integrand)
         ends = [multiply(substitute(node.integrand, {name: end}), recurse(end)) for end in (low, high)]
-        inside = ZERO if inner == ZERO else replace_fields(node, integrand=inner)
-        return add(subtract(ends[1], ends[0]), inside)
+        return add(subtract(ends[1], ends[0]), ZERO if inner == ZERO else replace_fields(node, integrand=inner))
 
     def recurse(inner: Node) -> Node:
         return differentiate(inner, leaf)

@@ -68,7 +68,10 @@ def test_what_its_part_of_a_face_lacks_is_said():
         (changed("equations", solid_heat=None), "1 unknowns \\(T\\) need 1 equations, got 0"),
         (changed("conditions", bottom={"at": "y = 0", "T": 0, "u": 0}), "bottom: holds u at .*, where it does not live"),
         (changed("conditions", fluid_ends={"at": "x = 0 or x = 2", "u_n": 0}), "fluid_ends: holds u at"),
-        (changed("conditions", wall={"at": "interfaces", "jump(T)": 0, "jump(k*T_n)": 0}), "needs 1 conditions for u on the interface"),
+        (
+            changed("conditions", wall={"at": "interfaces", "jump(T)": 0, "jump(k*T_n)": 0}),
+            "needs 1 conditions for u on the interface",
+        ),
         (changed("conditions", wall={"at": "interfaces", "jump(T)": 0, "jump(k*T_n)": 0, "jump(u)": 0}), "holds u at"),
         (changed("conditions", point="u(x=1, y=0.2) = 0"), "point: holds u at x=1, y=0.2, where it does not live"),
     ],

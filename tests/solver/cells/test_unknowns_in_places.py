@@ -39,7 +39,9 @@ def test_a_flow_beside_a_wall_that_conducts():
         "wall": {"at": "interfaces", "jump(T)": 0, "jump(where(fluid, 0.1, 1)*T_n)": 0, "u": 0},
     }  # fmt: skip
     text = {"shapes": {"fluid": "y > 0.5"}, "interfaces": ["fluid"]}
-    march = make_march(read({"x": [0, 2], "y": [0, 1]}, equations, conditions, {"T": {}, "u": {"at": "fluid"}}, **text), cells={"x": 2})
+    march = make_march(
+        read({"x": [0, 2], "y": [0, 1]}, equations, conditions, {"T": {}, "u": {"at": "fluid"}}, **text), cells={"x": 2}
+    )
     y = np.linspace(0, 1, 41)
     temperature, speed = rounds.solution(march, solve(march))(np.stack([0.3 + 0 * y, y], axis=1)).T
     np.testing.assert_allclose(temperature, np.where(y < 0.5, 2 * y / 11, 1 - 20 * (1 - y) / 11), atol=1e-11)
