@@ -12,6 +12,7 @@ from pinn.problem.checks import floating, num_equations, prescribed_value, texts
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.regions import sample, sample_region
+from pinn.problem.sides import nudged
 from pinn.problem.tree import Node
 
 SMALL, LARGE = 0.02, 20.0
@@ -63,7 +64,9 @@ def _differ(
     problem: Problem, first: Residual, second: Residual, edge: Piece, values: Sequence[Node], pieces: Sequence[Piece]
 ) -> Iterator[str]:
     points = sample(problem, edge, f"{first.name}/{second.name}", 64)
-    points = points[pieces[0].keeps(points, problem.names) & pieces[1].keeps(points, problem.names)]
+    outwards = np.sum([piece.normals(points, problem.names) for piece in pieces], axis=0)
+    inwards = nudged(points, -outwards, problem.box)
+    points = points[pieces[0].keeps(inwards, problem.names) & pieces[1].keeps(inwards, problem.names)]
     with np.errstate(all="ignore"):
         a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
         gap = np.abs(a - b)
@@ -82,7 +85,9 @@ def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> flo
 
 
 def _overdetermined(problem: Problem) -> Iterator[str]:
-    have, need = int(num_equations(problem)[1].max()), len(problem.unknowns)
+    _, found, wanted = num_equations(problem)
+    most = int(np.argmax(found - wanted))
+    have, need = found[most], wanted[most]
     if have > need:
         yield (
             f"{have} equations for {need} unknown{'s' if need > 1 else ''}: they are met as well as they can be together, "
