@@ -168,7 +168,6 @@ class _Shapes:
     def _comparison(self, tree: Call) -> Node:
         """Return a comparison, and remember the surface it stands for where that is no plane."""
         found = Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
-        refuse_parameters((found,), self.namespace)
         if jets(found):
             raise FormulaError(f"'{tree}' contains an unknown; shapes are formulas of coordinates")
         rim_of_it = None if plane(found) else level_set(found, self.namespace)
@@ -178,8 +177,7 @@ class _Shapes:
 
     def _value(self, text: Any) -> Node:
         found = Expander(self.namespace).scalar(parse(text))
-        refuse_parameters((found,), self.namespace)
-        known = set(self.namespace.coordinates) - set(self.namespace.space) - set(self.namespace.parameters)
+        known = set(self.namespace.coordinates) - set(self.namespace.space)
         if jets(found) or not names(found) <= known:
             also = f" and {', '.join(sorted(known))}" if known else ""
             raise BadInput(f"'{text}' is not a number; measures of a body are formulas of constants{also}")

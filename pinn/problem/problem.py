@@ -245,6 +245,11 @@ class Problem:
                 found = found | self.inside(points + step)
         return found
 
+    @property
+    def domain_varies(self) -> bool:
+        """Whether its domain differs between values of its parameters."""
+        return self.domain is not None and bool({parameter.name for parameter in self.parameters} & calculus.names(self.domain))
+
     @cached_property
     def planes(self) -> tuple[tuple[int, float], ...]:
         """The planes on which interfaces lie: axis and value, in order."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pinn.problem.problem import Problem
+from pinn.problem.settings import BadInput
 from pinn.run.cell_setup import MORE_DEGREES, CellSetup, Judging, cell_setup
 from pinn.run.configuration import InCells
 from pinn.run.prepare import Prepared
@@ -106,11 +107,18 @@ class FamilySetup:
 def family_setup(
     settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks: Ranks | None = None
 ) -> FamilySetup:
-    """Return the setup of a family in cells."""
+    """Return the setup of a family in cells.
+
+    Raises
+    ------
+    BadInput : its members have different domains.
+    """
     from pinn.problem.families import middle
     from pinn.solver.cells.families import Collocation
 
     configuration, problem = prepared
+    if problem.domain_varies:
+        raise BadInput("least squares join solutions on one domain, and this one depends on a parameter; train a network", "solver")
     accuracy = configuration.accuracy or OF_FAMILIES
     prepared = prepared._replace(configuration=replace(configuration, accuracy=accuracy))
     made = dict(cell_setup(settings, prepared._replace(problem=middle(problem)), decisions, ranks).decisions)

@@ -46,6 +46,8 @@ def choose(problem: Problem, has_wishes: bool = False) -> Choice:
         return Choice("adam_broyden", f"{dim} coordinates are many for cells, so a network is trained")
     if parameters > MOST_PARAMETERS:
         return Choice("adam_broyden", f"{parameters} parameters are many for single values, so a network is trained")
+    if problem.domain_varies:
+        return Choice("adam_broyden", "solutions on different domains cannot be joined, so a network is trained")
     coordinates = f"{dim} coordinate" + "s" * (dim > 1)
     if parameters:
         coordinates += f", {parameters} parameter" + "s" * (parameters > 1)
