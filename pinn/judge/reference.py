@@ -29,7 +29,8 @@ class Reference:
     relative_error : error bar of each unknown, relative L2; 1e-15 for exact formulas.
     observed_order : of each unknown, finite differences only.
     order : formal order of the differences.
-    grids : cells per axis of the three grids.
+    grids : cells per axis of the three grids; numbers of nodes where they are scattered.
+    scattered : the nodes are no grid: the domain is not a box, or has interfaces.
     adapted : the nodes are concentrated where the solution is steep.
     tables : the values at the nodes, by unknown; finite differences only.
     """
@@ -42,6 +43,7 @@ class Reference:
     observed_order: Mapping[str, float] = field(default_factory=dict)
     order: int | None = None
     grids: tuple[int, ...] = ()
+    scattered: bool = False
     adapted: bool = False
     seconds: float = 0.0
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -84,6 +86,7 @@ class Reference:
             ),
             "order": self.order,
             "grids": list(self.grids),
+            "scattered": self.scattered,
             "adapted": self.adapted,
             "unknowns": {
                 name: {
