@@ -18,10 +18,13 @@ from pinn.judge.layout import Index, Numbering
 from pinn.judge.refusal import NoConvergence, NoReference
 from pinn.judge.rows import Rows, constant_place
 from pinn.judge.scattered.cloud import Array, Cloud
+from pinn.judge.scattered.density import Density
 from pinn.judge.scattered.space import Space
 from pinn.judge.system import Discretised
 from pinn.problem import calculus
 from pinn.problem.problem import Problem, Residual
+from pinn.problem.randomness import generator
+from pinn.problem.regions import unit_points
 from pinn.problem.sides import SIGNS, Beside, is_side, nudged, off_the_point
 from pinn.problem.sites import Sites, join
 from pinn.problem.tree import Integral, Jet, Name, Node, Normal
@@ -38,16 +41,21 @@ class Scatter(Numbering):
 
     Parameters
     ----------
-    spacing : of the nodes. degree : of their patches.
+    density : of the nodes. finer : by which its spacings are divided. degree : of the patches.
     """
 
-    def __init__(self, space: Space, spacing: float, degree: int):
-        self.space, self.spacing, self.degree = space, spacing, degree
-        nodes = [space.nodes(spacing, side) for side in range(space.num_sides)]
+    def __init__(self, density: Density, finer: float, degree: int):
+        self.space, self.density, self.finer, self.degree = density.space, density, finer, degree
+        space = self.space
+        nodes = [space.nodes(self.spacing, side) for side in range(space.num_sides)]
         self.clouds = tuple(Cloud(each, degree) for each in nodes)
         self.starts = np.cumsum([0, *map(len, nodes)])
         self.num_nodes = int(self.starts[-1])
         super().__init__(space.problem, dict.fromkeys(space.problem.unknown_names, (self.num_nodes,)))
+
+    def spacing(self, points: Array) -> Array:
+        """Return the distance between nodes at points (points, axes)."""
+        return self.density(points) / self.finer
 
     @property
     def nodes(self) -> Array:
@@ -168,10 +176,11 @@ def _equations(layout: Scatter) -> list[tuple[Residual, Sites]]:
 
 
 def _interior(layout: Scatter) -> Sites:
-    """Points of the domain, the same for all equations."""
-    space = layout.space
-    box = np.prod(space.high - space.low)
-    points = space.evenly(int(PER_NODE * box / layout.spacing**space.dim), "rows")
+    """Points of the domain around every node, the same for all equations."""
+    space, nodes = layout.space, layout.nodes
+    unit = unit_points("sobol", PER_NODE * len(nodes), space.dim, generator(0, "scattered rows")).reshape(len(nodes), PER_NODE, -1)
+    points = (nodes[:, None] + layout.spacing(nodes)[:, None, None] * (unit - 0.5)).reshape(-1, space.dim)
+    points = points[space.inside(points)]
     if not len(points):
         raise NoConvergence("no points in the domain")
     return Sites(space.full(points))
@@ -183,7 +192,7 @@ def _conditions(layout: Scatter) -> list[tuple[Residual, Sites]]:
     for residual in layout.problem.conditions:
         pieces = [piece for piece in residual.region if layout.problem.time not in dict(piece.fixed)]
         if pieces:
-            sites = join([layout.space.on(piece, layout.spacing / PER_SPACING) for piece in pieces])
+            sites = join([layout.space.on(piece, lambda points: layout.spacing(points) / PER_SPACING) for piece in pieces])
             found.append((residual, sites))
     return found
 

@@ -13,9 +13,9 @@ from pinn.judge.newton import newton
 from pinn.judge.radau import Radau
 from pinn.judge.refusal import NoReference
 from pinn.judge.scattered.cloud import Array
+from pinn.judge.scattered.density import Density
 from pinn.judge.scattered.least_squares import LeastSquares, WeightedRows
 from pinn.judge.scattered.rows import Scatter, discretised, starting
-from pinn.judge.scattered.space import Space
 from pinn.judge.solve import Evolution
 from pinn.judge.stencils import difference_matrix
 from pinn.judge.system import Discretised
@@ -75,15 +75,15 @@ def degree_for(problem: Problem, order: int) -> int:
     return order + max(highest, 2) - 1
 
 
-def solve(space: Space, spacing: float, steps: int, degree: int, start: Scattered | None = None) -> Solved:
-    """Solve on nodes ``spacing`` apart and, in time, with so many steps; ``start`` is where Newton's method begins.
+def solve(density: Density, finer: float, steps: int, degree: int, start: Scattered | None = None) -> Solved:
+    """Solve on nodes so many times finer than a density and, in time, with so many steps; ``start`` is where Newton's method begins.
 
     Raises
     ------
     NoConvergence, NoReference
     """
-    problem = space.problem
-    layout = Scatter(space, spacing, degree)
+    problem = density.space.problem
+    layout = Scatter(density, finer, degree)
     system = discretised(layout)
     if problem.time is None:
         times = np.zeros(1)

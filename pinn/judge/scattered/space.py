@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
@@ -15,25 +15,42 @@ from pinn.judge.refusal import NoReference
 from pinn.problem import calculus
 from pinn.problem.problem import Piece, Problem
 from pinn.problem.randomness import generator
-from pinn.problem.regions import Rule, draw, measure, num_params, unit_points
-from pinn.problem.sites import Sites, tensor_points
+from pinn.problem.regions import measure, num_params, place, unit_points
+from pinn.problem.sites import Sites, join, tensor_points
 
 Array = np.ndarray
-
-JITTER = 0.2
-"""How far nodes are moved off a lattice along each axis at most, in spacings; on a lattice some polynomials are not determined."""
 
 LAYER = 1.0
 """Thickness of the layer of nodes around the domain, in spacings."""
 
-FINE = 4
-"""Places per spacing and axis where it is looked whether there is domain."""
+FINE = 2.0
+"""Places that may become nodes, along a spacing, at least."""
+
+APART = 0.84
+"""Smallest distance of two nodes, in spacings; as many fit in then as on a square lattice."""
+
+RIM = {1: 100, 2: 40_000, 3: 20_000}
+"""The size of the domain in cells as wide as the points on its rim are apart when details are looked for."""
 
 SAMPLES = 8192
 """Places from which the sides of interfaces are told, and the size of the domain."""
 
 NEAREST = 12
 """Of these places, so many are looked at for one that no interface hides."""
+
+
+Spacing = Callable[[Array], Array]
+"""From points (points, axes) to the distance between nodes there, (points,)."""
+
+
+def thinned(points: Array, apart: Array) -> Array:
+    """Return points no closer to each other than ``apart`` (points,), as many as fit in when taken as they come."""
+    tree, open_, chosen = cKDTree(points), np.ones(len(points), bool), []
+    for number, (point, radius) in enumerate(zip(points, apart, strict=True)):
+        if open_[number]:
+            chosen.append(number)
+            open_[tree.query_ball_point(point, radius)] = False
+    return points[chosen]
 
 
 class Space:
@@ -82,41 +99,66 @@ class Space:
         points = self.low + (self.high - self.low) * unit
         return points[self.inside(points)]
 
-    def on(self, piece: Piece, spacing: float) -> Sites:
-        """Return points of a piece of space about ``spacing`` apart, one where it is a point, with normals on surfaces."""
+    def on(self, piece: Piece, spacing: Spacing) -> Sites:
+        """Return points of a piece of space, on its surface about ``spacing(points)`` apart, with normals; one where it is a point."""
         piece = replace(piece, free=tuple(name for name in piece.free if name != self.problem.time))
-        keep = (lambda points: piece.keeps(points, self.problem.names)) if piece.is_cut else None
-        size, params = measure(piece, self.problem.coordinates, keep), num_params(piece)
-        num = max(2, math.ceil(size / spacing**params)) if params else 1
-        rule: Rule = "grid" if params < 2 else "sobol"
-        return draw(piece, self.problem.coordinates, num, rule, generator(0, "scattered rim"), keep)
+        coordinates, params = self.problem.coordinates, num_params(piece)
+        size = measure(replace(piece, cut=None, body=None), coordinates) if params else 0.0
+        unit, width = np.full((1, params), 0.5), np.ones(1)
+        while params:
+            points = place(piece, coordinates, unit)
+            long = size ** (1 / params) * width > spacing(points[:, self.columns])
+            if not long.any():
+                break
+            halves = tensor_points([np.array([-0.25, 0.25])] * params)
+            parts = (unit[long, None] + width[long, None, None] * halves).reshape(-1, params)
+            unit = np.concatenate([unit[~long], parts])
+            width = np.concatenate([width[~long], np.repeat(width[long] / 2, len(halves))])
+        points = place(piece, coordinates, unit)
+        points = points[piece.keeps(points, self.problem.names)]
+        return Sites(points, piece.normals(points, self.problem.names) if piece.has_normals else None)
 
-    def nodes(self, spacing: float, side: int) -> Array:
-        """Return nodes (nodes, axes) in and around one side of the domain, ``spacing`` apart on average."""
-        lattice = self._lattice(spacing)
-        between = (tensor_points([(np.arange(FINE) + 0.5) / FINE - 0.5] * self.dim)) * spacing
-        near = []
-        for part in np.array_split(lattice, max(1, len(lattice) // 20_000)):
-            points = (part[:, None] + between).reshape(-1, self.dim)
-            near.append(points[self.inside(points)])
-        points = np.concatenate(near)
+    @cached_property
+    def rim(self) -> tuple[Array, Array]:
+        """Points of the boundary and their normals, (points, axes) each."""
+        conditions = [piece for row in self.problem.conditions for piece in row.region]
+        pieces = dict.fromkeys((*self.problem.edges, *(piece for piece in conditions if piece.is_wall)))
+        fine = (self.volume / RIM[self.dim]) ** (1 / self.dim)
+        sites = [self.on(piece, lambda points: np.full(len(points), fine)) for piece in pieces]
+        if not sites:
+            return np.zeros((0, self.dim)), np.zeros((0, self.dim))
+        found = join(sites)
+        assert found.normals is not None
+        return found.points[:, self.columns], found.normals[:, self.columns]
+
+    def nodes(self, spacing: Spacing, side: int) -> Array:
+        """Return nodes (nodes, axes) in and around one side of the domain, ``spacing(points)`` apart."""
+        places = self._candidates(spacing)
+        own = self.inside(places)
         if self.num_sides > 1:
-            points = points[self.sides(points) == side]
-        if not len(points):
-            return points
-        distance, _ = cKDTree(points).query(lattice, distance_upper_bound=(LAYER + 0.1) * spacing)
-        return lattice[distance <= LAYER * spacing]
+            own[own] = self.sides(places[own]) == side
+        if not own.any():
+            return places[own]
+        distance, _ = cKDTree(places[own]).query(places)
+        apart = spacing(places)
+        near = distance <= LAYER * apart
+        return thinned(places[near], APART * apart[near])
 
-    def _lattice(self, spacing: float) -> Array:
-        """A square lattice that covers the box and a layer around it, each node moved a little."""
-        rng = generator(0, "scattered nodes", int(1e6 * spacing / (self.high - self.low).max()))
-        margin = (LAYER + 1) * spacing
-        axes = [
-            np.arange(low - margin + shift * spacing, high + margin, spacing)
-            for low, high, shift in zip(self.low, self.high, rng.random(self.dim), strict=True)
-        ]
-        points = tensor_points(axes)
-        return points + JITTER * spacing * rng.uniform(-1, 1, points.shape)
+    def _candidates(self, spacing: Spacing) -> Array:
+        """Places in the box and a layer around it, several times as many as nodes: cells halved until they are small, a place in each."""
+        rng = generator(0, "scattered nodes")
+        margin = 2 * LAYER * float(spacing(self.samples).max())
+        size = float((self.high - self.low).max() + 2 * margin)
+        centres = ((self.low + self.high) / 2)[None] + size * rng.uniform(-0.01, 0.01, self.dim)
+        size *= 1.03
+        halves, done = tensor_points([np.array([-0.25, 0.25])] * self.dim), []
+        while len(centres):
+            near = ((centres > self.low - margin - size / 2) & (centres < self.high + margin + size / 2)).all(axis=1)
+            centres = centres[near]
+            small = size <= spacing(centres) / FINE
+            done.append(centres[small] + size * rng.uniform(-0.5, 0.5, (small.sum(), self.dim)))
+            centres, size = (centres[~small, None] + size * halves).reshape(-1, self.dim), size / 2
+        return np.concatenate(done)
 
     # interfaces ------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pinn.judge.reference import Reference
 from pinn.judge.scattered.cloud import Array
+from pinn.judge.scattered.density import Density
 from pinn.judge.scattered.rows import Scatter
 from pinn.judge.scattered.solve import TIME_WIDTH, Scattered
 from pinn.judge.scattered.space import Space
@@ -77,10 +78,16 @@ def _on_tensor(solution: Scattered, axes: tuple[Array, ...]) -> dict[str, Array]
 
 
 def stored(solution: Scattered) -> dict[str, Array]:
-    """Return what is kept on disk of a solution: its nodes come again from their spacing."""
+    """Return what is kept on disk of a solution: its nodes come again from their density."""
     layout = solution.layout
     arrays = {f"{name}.values": values for name, values in solution.values.items()}
-    return {**arrays, "spacing": np.array(layout.spacing), "degree": np.array(layout.degree), "times": solution.times}
+    return {
+        **arrays,
+        "largest": np.array(layout.density.largest),
+        "finer": np.array(layout.finer),
+        "degree": np.array(layout.degree),
+        "times": solution.times,
+    }
 
 
 def restored(problem: Problem, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Reference:
@@ -90,7 +97,8 @@ def restored(problem: Problem, arrays: Mapping[str, Array], facts: Mapping[str, 
     ------
     ValueError : it does not fit the problem.
     """
-    layout = Scatter(Space(problem), float(arrays["spacing"]), int(arrays["degree"]))
+    density = Density(Space(problem), float(arrays["largest"]))
+    layout = Scatter(density, float(arrays["finer"]), int(arrays["degree"]))
     values = {name: arrays[f"{name}.values"] for name in problem.unknown_names}
     times = np.asarray(arrays["times"])
     if any(each.shape != (len(times), layout.num_nodes) for each in values.values()):

@@ -19,6 +19,7 @@ from pinn.judge.metrics import relative_l2
 from pinn.judge.reference import Reference, no_reference
 from pinn.judge.refusal import NoConvergence, NoReference
 from pinn.judge.scattered.cloud import Array
+from pinn.judge.scattered.density import Density
 from pinn.judge.scattered.misfit import misfits
 from pinn.judge.scattered.solve import Solved, degree_for, solve
 from pinn.judge.scattered.space import Space
@@ -29,7 +30,7 @@ from pinn.problem.randomness import generator
 
 FIRST_NODES = {1: 16, 2: 200, 3: 250}
 FIRST_STEPS = 8
-LARGEST_SIZE = {1: 40_000, 2: 60_000, 3: 12_000}
+LARGEST_SIZE = {1: 40_000, 2: 65_000, 3: 12_000}
 LARGEST_WORK = {1: 4_000_000, 2: 2_000_000, 3: 400_000}
 NONLINEAR = 4
 """So many times the work of a linear problem."""
@@ -72,33 +73,35 @@ class _Search:
 
     def run(self) -> None:
         space = Space(self.problem)
+        density = Density(space, (space.volume / FIRST_NODES[space.dim]) ** (1 / space.dim))
         degree, ratio = degree_for(self.problem, self.settings.order), RATIO[space.dim]
-        spacing = (space.volume / FIRST_NODES[space.dim]) ** (1 / space.dim)
-        steps, expected = float(FIRST_STEPS), 0.0
+        finer, expected = 1.0, 0.0
         solved: list[Solved] = []
-        while self._affordable(space, spacing, steps) and self._spent() + expected < self.settings.seconds:
+        while self._affordable(density, finer) and self._spent() + expected < self.settings.seconds:
             begin = self._spent()
             try:
-                solved = [*solved[-2:], solve(space, spacing, round(steps), degree, solved[-1] if solved else None)]
+                steps = round(FIRST_STEPS * finer)
+                solved = [*solved[-2:], solve(density, finer, steps, degree, solved[-1] if solved else None)]
             except NoConvergence as error:
-                solved, self.why = [], f"{error} (nodes {spacing:.2g} apart)"
+                solved, self.why = [], f"{error} (nodes {density.largest / finer:.2g} apart)"
             if len(solved) == 3:
                 self._judged(solved)
                 if self.best is not None and self.best.bar <= self.settings.target:
                     return
-            expected = (self._spent() - begin) * 2.0 * ratio ** (len(self.problem.names))
-            spacing, steps = spacing / ratio, steps * ratio
+            expected = (self._spent() - begin) * 1.5 * ratio ** (len(self.problem.names))
+            finer *= ratio
         if self.best is None and not self.why:
             self.why = "three densities of nodes cost more than allowed"
 
     def _spent(self) -> float:
         return time.perf_counter() - self.begin
 
-    def _affordable(self, space: Space, spacing: float, steps: float) -> bool:
+    def _affordable(self, density: Density, finer: float) -> bool:
         """Whether nodes are within the limits; counted, so the same on every machine."""
-        nodes = space.volume / spacing**space.dim
-        size = nodes * len(self.problem.unknowns) ** 1.5 * (1 if self.problem.is_linear else NONLINEAR)
-        work = size * steps if self.problem.time else 0
+        space = density.space
+        nodes = space.volume * np.mean((finer / density(space.samples)) ** space.dim)
+        size = nodes * len(self.problem.unknowns) ** 1.25 * (1 if self.problem.is_linear else NONLINEAR)
+        work = size * FIRST_STEPS * finer if self.problem.time else 0
         return size <= self.settings.size * LARGEST_SIZE[space.dim] and work <= self.settings.size * LARGEST_WORK[space.dim]
 
     def _judged(self, solved: list[Solved]) -> None:
