@@ -42,9 +42,11 @@ class Density:
         self.space, self.largest = space, largest
         points, normals = space.rim if space.dim > 1 else (np.zeros((0, 1)),) * 2
         some = np.linspace(0, len(points) - 1, min(len(points), LARGEST_RIM)).astype(int)
-        self.places, self.sizes = details(points[some], normals[some], space.inside) if len(some) else (points, np.zeros(0))
-        small = GROWTH * self.sizes < largest
-        self.places, self.sizes = self.places[small], self.sizes[small]
+        places, sizes = points, np.zeros(0)
+        if len(some):
+            places, sizes = details(points[some], normals[some], space.inside)
+        small = GROWTH * sizes < largest
+        self.places, self.sizes = places[small], sizes[small]
         self._tree = cKDTree(self.places) if len(self.places) else None
 
     def __call__(self, points: Array) -> Array:

@@ -17,10 +17,10 @@ PLACES = 500
 def misfits(solved: Solved) -> dict[str, float]:
     """Return the mean size of every formula's rows over the sum of the mean sizes of its terms, by name.
 
-    Means of sizes are finite at corners, where those of squares of derivatives are not. Sizes are those in the whole domain. In
-    problems with a time, formulas without derivatives in time are looked at, at the last time.
+    Means of sizes over the domain or its rim are finite at corners, where those of squares of derivatives are not. In problems with
+    a time, formulas without derivatives in time are looked at, at the last time.
     """
-    system, found = solved.system, {}
+    system, layout, found = solved.system, solved.layout, {}
     times, y = solved.times[-1:], solved.vector[-1][:, None]
     nothing = np.zeros_like(y)
     residual, load = system.evaluate(times, y, nothing), system.evaluate(times, None, None)
@@ -33,13 +33,14 @@ def misfits(solved: Solved) -> dict[str, float]:
         known: dict[Node, Array] = system.values(compiled, y, nothing, None, 1)
         if system.problem.time:
             known = known | {Name(system.problem.time): times}
-        size = _mean_size(load[block.rows])
+        weights = layout.spacing(block.points()) ** (layout.space.dim - (block.kind != "equation"))
+        size = _mean_size(load[block.rows], weights)
         for leaf, slope in zip(compiled.leaves, compiled.slopes(known), strict=True):
             assert isinstance(leaf, Jet)
             if leaf not in sizes:
                 sizes[leaf] = _size(system, solved, leaf)
-            size += _mean_size(np.asarray(slope)) * sizes[leaf]
-        found[block.name] = _mean_size(residual[block.rows]) / size if size > 0 else 0.0
+            size += _mean_size(np.broadcast_to(slope, (len(weights), 1)), weights) * sizes[leaf]
+        found[block.name] = _mean_size(residual[block.rows], weights) / size if size > 0 else 0.0
     return found
 
 
@@ -49,9 +50,10 @@ def _size(system: Discretised, solved: Solved, jet: Jet) -> float:
     points = layout.space.evenly(PLACES, "sizes")
     for index in jet.operator:
         space, order = layout.space_index(index)
-        total += _mean_size(layout.matrix(space, points) @ layout.field(solved.vector[-1], jet.unknown, order))
+        values = layout.matrix(space, points) @ layout.field(solved.vector[-1], jet.unknown, order)
+        total += _mean_size(values[:, None], np.ones(len(points)))
     return total
 
 
-def _mean_size(values: Array) -> float:
-    return float(np.mean(np.abs(values)))
+def _mean_size(values: Array, weights: Array) -> float:
+    return float(weights @ np.abs(values[:, 0]) / weights.sum())

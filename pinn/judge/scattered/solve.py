@@ -76,7 +76,11 @@ def degree_for(problem: Problem, order: int) -> int:
 
 
 def solve(density: Density, finer: float, steps: int, degree: int, start: Scattered | None = None) -> Solved:
-    """Solve on nodes so many times finer than a density and, in time, with so many steps; ``start`` is where Newton's method begins.
+    """Solve on nodes so many times finer than a density and, in time, with so many steps.
+
+    Parameters
+    ----------
+    start : where Newton's method begins.
 
     Raises
     ------

@@ -100,7 +100,7 @@ class Space:
         return points[self.inside(points)]
 
     def on(self, piece: Piece, spacing: Spacing) -> Sites:
-        """Return points of a piece of space, on its surface about ``spacing(points)`` apart, with normals; one where it is a point."""
+        """Return points of a piece of space about ``spacing(points)`` apart, with normals on surfaces; one where it is a point."""
         piece = replace(piece, free=tuple(name for name in piece.free if name != self.problem.time))
         coordinates, params = self.problem.coordinates, num_params(piece)
         size = measure(replace(piece, cut=None, body=None), coordinates) if params else 0.0
@@ -145,7 +145,7 @@ class Space:
         return thinned(places[near], APART * apart[near])
 
     def _candidates(self, spacing: Spacing) -> Array:
-        """Places in the box and a layer around it, several times as many as nodes: cells halved until they are small, a place in each."""
+        """Places in the box and a layer around it, several times as many as nodes: one in each of cells halved until small."""
         rng = generator(0, "scattered nodes")
         margin = 2 * LAYER * float(spacing(self.samples).max())
         size = float((self.high - self.low).max() + 2 * margin)

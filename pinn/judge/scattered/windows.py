@@ -30,7 +30,7 @@ from pinn.problem.randomness import generator
 
 FIRST_NODES = {1: 16, 2: 200, 3: 250}
 FIRST_STEPS = 8
-LARGEST_SIZE = {1: 40_000, 2: 65_000, 3: 12_000}
+LARGEST_SIZE = {1: 40_000, 2: 45_000, 3: 12_000}
 LARGEST_WORK = {1: 4_000_000, 2: 2_000_000, 3: 400_000}
 NONLINEAR = 4
 """So many times the work of a linear problem."""
@@ -99,8 +99,8 @@ class _Search:
     def _affordable(self, density: Density, finer: float) -> bool:
         """Whether nodes are within the limits; counted, so the same on every machine."""
         space = density.space
-        nodes = space.volume * np.mean((finer / density(space.samples)) ** space.dim)
-        size = nodes * len(self.problem.unknowns) ** 1.25 * (1 if self.problem.is_linear else NONLINEAR)
+        nodes = space.volume * float(np.mean((finer / density(space.samples)) ** space.dim))
+        size = nodes * len(self.problem.unknowns) ** 0.75 * (1 if self.problem.is_linear else NONLINEAR)
         work = size * FIRST_STEPS * finer if self.problem.time else 0
         return size <= self.settings.size * LARGEST_SIZE[space.dim] and work <= self.settings.size * LARGEST_WORK[space.dim]
 
