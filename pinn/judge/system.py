@@ -94,6 +94,16 @@ class _Pattern:
         return sparse.csc_matrix((data, self._indices, self._starts), shape=self._shape)
 
 
+class _Sum:
+    """The same found anew every time: slower, but a pattern takes several times the memory of the matrix."""
+
+    def __init__(self, rows: Array, columns: Array, shape: tuple[int, int]):
+        self._places, self._shape = (rows.astype(np.int32), columns.astype(np.int32)), shape
+
+    def matrix(self, values: Array) -> sparse.csc_matrix:
+        return sparse.coo_matrix((values, self._places), shape=self._shape).tocsc()
+
+
 class Discretised:
     """A problem with numbers in place of functions.
 
@@ -183,7 +193,7 @@ class Discretised:
 
     def _patterns(self) -> None:
         self._entries: list[list[tuple[Array, Array] | None]] = []
-        self._pattern: list[_Pattern] = []
+        self._pattern: list[_Pattern | _Sum] = []
         for kind in (0, 1):
             rows, columns = [self._fixed[kind][0]], [self._fixed[kind][1]]
             entries: list[tuple[Array, Array] | None] = []
@@ -197,7 +207,8 @@ class Discretised:
                 columns.append(coo.col)
                 entries.append((coo.row, coo.data))
             self._entries.append(entries)
-            self._pattern.append(_Pattern(np.concatenate(rows), np.concatenate(columns), (self.num_rows, self.size)))
+            kind_of_sum = _Pattern if self.num_rows == self.size else _Sum
+            self._pattern.append(kind_of_sum(np.concatenate(rows), np.concatenate(columns), (self.num_rows, self.size)))
 
     # numbers ---------------------------------------------------------------------------------------------------------
 

@@ -139,8 +139,11 @@ def discretised(layout: Scatter) -> Discretised:
 
     Raises
     ------
-    NoReference : a formula of a kind that is not covered. NoConvergence : nodes too far apart for a part of the domain.
+    NoReference : a formula of a kind that is not covered; a second derivative in time, for which least squares at every step was
+        measured to grow without bound. NoConvergence : nodes too far apart for a part of the domain.
     """
+    if any(order > 1 for order in layout.time_order.values()):
+        raise NoReference("waves are covered on boxes only: steps of least squares make them grow")
     return Discretised(layout, _stacked(layout, [*_equations(layout), *_conditions(layout)]))
 
 
@@ -198,8 +201,8 @@ def _conditions(layout: Scatter) -> list[tuple[Residual, Sites]]:
 
 
 def _stacked(layout: Scatter, parts: Sequence[tuple[Residual, Sites]]) -> Rows:
-    """Blocks one below the other; the rows above them say that derivatives in time are those of what is below them in order."""
-    blocks, row = [], layout.size
+    """Blocks one below the other."""
+    blocks, row = [], 0
     for residual, sites in parts:
         leaves = calculus.leaves(residual.tree)
         if any(isinstance(leaf, Integral) for leaf in leaves):

@@ -127,19 +127,15 @@ def _first(layout: Scatter) -> Array:
         return y
     if not system.affine or any(compiled.rates is not None for compiled in system.compiled):
         raise NoReference("a starting condition is not linear, or holds a derivative in time as high as the equations do")
-    own = slice(layout.size, None)  # the rows above tie derivatives in time to each other
-    matrix = system.affine_matrices[0].tocsr()[own].tocsc()
+    matrix = system.affine_matrices[0]
     known = np.diff(matrix.indptr) > 0
     for unknown, order in layout.time_order.items():
-        for derivative in range(order):
-            begin = layout.offset[unknown, derivative]
-            if not known[begin : begin + layout.count[unknown]].all():
-                raise NoReference(
-                    f"no starting value for {unknown}{'_' + str(layout.problem.time) * derivative if derivative else ''}"
-                )
-    load = system.evaluate(np.array([layout.problem.box[layout.problem.names.index(str(layout.problem.time)), 0]]), None, None)
+        begin = layout.offset[unknown, 0]
+        if order and not known[begin : begin + layout.count[unknown]].all():
+            raise NoReference(f"no starting value for {unknown}")
+    low = layout.problem.box[layout.problem.names.index(str(layout.problem.time)), 0]
+    load = system.evaluate(np.array([low]), None, None)
     if not np.isfinite(load).all():
         raise NoReference("a starting value is not finite")
-    weights = WeightedRows(system).weights(system.affine_matrices[0])[own]
-    y[known] = -LeastSquares(matrix[:, known], weights).solve(load[own, 0])
+    y[known] = -LeastSquares(matrix[:, known], WeightedRows(system).weights(matrix)).solve(load[:, 0])
     return y
