@@ -24,6 +24,9 @@ METHODS: Mapping[str, int | None] = {"order 2": 2, "order 4": 4, "order 8": 8, "
 FIRST = {"order 2": 8, "order 4": 8, "order 8": 12, "chebyshev": 6}
 
 
+HIGHEST_SCATTERED = 4
+"""Order on scattered nodes: the patches of higher ones hold hundreds of nodes."""
+
 UNSTABLE = 10.0
 """A relative error above this comes from growth, not from a grid that is too coarse."""
 
@@ -111,7 +114,11 @@ def classical(problem: Problem, reference: Reference, error: float, seconds: flo
 
 def _line(problem: Problem, reference: Reference, method: str, order: int | None, deadline: float, wanted: float) -> list[Point]:
     if problem.domain is not None or problem.interfaces:
-        return [] if order is None else _scattered_line(problem, reference, method, order, deadline, wanted)
+        return (
+            []
+            if order is None or order > HIGHEST_SCATTERED
+            else _scattered_line(problem, reference, method, order, deadline, wanted)
+        )
     points: list[Point] = []
     cells = FIRST[method]
     while affordable(problem, cells):

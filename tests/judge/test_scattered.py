@@ -216,6 +216,40 @@ def test_rule_of_the_bar():
     assert scattered_bar(truth + 1 * noise, truth + 0.05 * values[2], truth, 4).state == "not asymptotic"
 
 
+def at_random(number):
+    """A linear equation with a manufactured solution around a round hole or in a disk with an elliptic hole."""
+    draw = np.random.default_rng([7, number])
+    a, b, c = np.round(draw.uniform(1, 3, 3), 2)
+    x, y, size, other = np.round(np.concatenate([draw.uniform(-0.3, 0.3, 2), draw.uniform(0.15, 0.4, 2)]), 2).tolist()
+    equation = (f"laplacian(u) + {a}*u = 0", f"div((2 + sin({c}*x))*grad(u)) + {b}*u_y = u", "laplacian(u) = 2*u")[number % 3]
+    shapes = (
+        {"hole": {"ball": {"center": [x, y], "radius": size}}},
+        {
+            "disk": {"ball": {"center": [0, 0], "radius": 0.9}},
+            "hole": {"ellipsoid": {"center": [x / 2, y / 2], "radii": [size, other]}},
+        },
+    )[number % 2]
+    edge = {"at": "hole", ("u", "u_n", "u_n + u")[draw.integers(3)]: "exact"}
+    return manufactured(
+        equation,
+        {"outside": {"at": "boundary and not hole", "u": "exact"}, "inside": edge},
+        f"sin({a}*x + {c})*cos({b}*y) + x*y",
+        shapes=shapes,
+        domain="not hole" if number % 2 == 0 else "disk and not hole",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(20))
+def test_bars_of_random_problems_contain_the_truth(number):
+    problem = at_random(number)
+    found = reference(problem, FiniteDifferenceReference(cache=False, size=0.1, seconds=600))
+    points = found.tables["solution"].layout.space.evenly(3000, "truth")
+    truth = problem.exact_values(problem.values, points)
+    apart = np.linalg.norm(found(points) - truth) / np.linalg.norm(truth)
+    assert found.state == "observed" and apart < found.bar < 50 * apart, (apart, found.bar, found.observed_order)
+
+
 @pytest.mark.slow
 def test_the_classical_line_of_a_problem_that_is_no_box():
     problem = CASES["poisson"]
