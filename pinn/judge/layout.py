@@ -107,19 +107,24 @@ class Layout(Numbering):
         return self.accuracy
 
 
+def refuse_partial(problem: Problem) -> None:
+    """Raise `NoReference` for unknowns that do not depend on all coordinates."""
+    for unknown in problem.unknowns:
+        if unknown.depends != problem.names:
+            missing = [name for name in problem.names if name not in unknown.depends]
+            raise NoReference(
+                f"{unknown.name} does not depend on {', '.join(missing)}; only unknowns of all coordinates are covered"
+            )
+
+
 def refuse_uncovered(problem: Problem) -> None:
     """Raise `NoReference` for a problem that tensor grids do not cover."""
-    names, equations = problem.names, len(problem.equations)
+    equations = len(problem.equations)
     if problem.domain is not None:
         raise NoReference("domains other than boxes are not covered")
     if problem.interfaces:
         raise NoReference("interfaces inside the domain are not covered")
-    for unknown in problem.unknowns:
-        if unknown.depends != names:
-            missing = [name for name in names if name not in unknown.depends]
-            raise NoReference(
-                f"{unknown.name} does not depend on {', '.join(missing)}; only unknowns of all coordinates are covered"
-            )
+    refuse_partial(problem)
     if equations != len(problem.unknowns):
         raise NoReference(f"{equations} equations for {len(problem.unknowns)} unknowns; as many are needed")
 

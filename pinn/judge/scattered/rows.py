@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sparse
 
-from pinn.judge.layout import Index, Numbering
+from pinn.judge.layout import Index, Numbering, refuse_partial
 from pinn.judge.refusal import NoConvergence, NoReference
 from pinn.judge.rows import Rows, constant_place
 from pinn.judge.scattered.cloud import Array, Cloud
@@ -47,6 +47,7 @@ class Scatter(Numbering):
     def __init__(self, density: Density, finer: float, degree: int):
         self.space, self.density, self.finer, self.degree = density.space, density, finer, degree
         space = self.space
+        refuse_partial(space.problem)
         nodes = [space.nodes(self.spacing, side) for side in range(space.num_sides)]
         self.clouds = tuple(Cloud(each, degree) for each in nodes)
         self.starts = np.cumsum([0, *map(len, nodes)])
