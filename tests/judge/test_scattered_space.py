@@ -100,5 +100,6 @@ def test_domains_that_change_with_time_are_refused():
             "part": {"at": "hole and x > t", "u_n": 0},
         },
     )
-    with pytest.raises(NoReference, match="changes with time"):
-        Space(moving)
+    for problem in (moving, shipped("moving_rod")):
+        with pytest.raises(NoReference, match="changes with time"):
+            Space(problem)

@@ -58,7 +58,7 @@ class Space:
 
     Raises
     ------
-    NoReference : it changes with time; an interface is curved.
+    NoReference : it changes with time, or is one of a family; an interface is curved.
     """
 
     def __init__(self, problem: Problem):
@@ -66,9 +66,13 @@ class Space:
         self.columns = [problem.names.index(name) for name in problem.space]
         self.low, self.high = problem.box[self.columns].T
         time = problem.time
-        pieces = [*problem.edges, *problem.interfaces, *(piece for row in problem.residuals for piece in row.region)]
+        pieces = [*problem.edges, *problem.interfaces, *(piece for row in problem.laws for piece in row.region)]
         trees = [problem.domain, *(tree for piece in pieces for tree in (piece.cut, piece.body))]
-        if time is not None and any(tree is not None and time in calculus.names(tree) for tree in trees):
+        others = [name for name in problem.names if name != time and name not in problem.space]
+        if others:
+            raise NoReference(f"families of solutions are not covered ({', '.join(others)})")
+        moves = any(piece.surface is not None and piece.surface.moves for piece in pieces)
+        if moves or (time is not None and any(tree is not None and time in calculus.names(tree) for tree in trees)):
             raise NoReference("the domain or a part of its rim changes with time")
         if any(piece.surface is not None for piece in problem.interfaces):
             raise NoReference("curved interfaces are not covered")
