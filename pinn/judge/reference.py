@@ -46,9 +46,9 @@ class Reference:
     observed_order: Mapping[str, float] = field(default_factory=dict)
     order: int | None = None
     grids: tuple[int, ...] = ()
-    scattered: bool = False
     adapted: bool = False
     seconds: float = 0.0
+    scattered: bool = False
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     given: Given | None = field(default=None, repr=False, compare=False)
     at_points: Callable[[Array], Array] | None = field(default=None, repr=False, compare=False)
