@@ -18,10 +18,10 @@ import pinn
 from pinn.judge.reference import Reference
 from pinn.problem.problem import Problem
 
-FORMAT = 2
+FORMAT = 3
 """Raised when references are computed or stored in another way."""
 
-FACTS = ("state", "why", "relative_error", "observed_order", "order", "grids", "adapted", "seconds")
+FACTS = ("state", "why", "relative_error", "observed_order", "order", "grids", "scattered", "adapted", "seconds")
 
 
 def kept(problem: Problem, settings: Any, compute: Callable[[], Reference]) -> Reference:
@@ -29,7 +29,7 @@ def kept(problem: Problem, settings: Any, compute: Callable[[], Reference]) -> R
     place = _place(problem, settings) if settings.cache and problem.source else None
     if place is None:
         return compute()
-    return _read(place) or _written(place, compute())
+    return _read(place, problem) or _written(place, compute())
 
 
 def folder() -> Path:
@@ -46,19 +46,23 @@ def _place(problem: Problem, settings: Any) -> Path | None:
         return None
 
 
-def _read(place: Path) -> Reference | None:
+def _read(place: Path, problem: Problem) -> Reference | None:
     from pinn.judge.table import Table
     from pinn.judge.windows import from_tables
 
     try:
         with open(place, "rb") as file, np.load(file, allow_pickle=False) as stored:
             facts = json.loads(str(stored["facts"]))
+            facts["grids"] = tuple(facts["grids"])
+            facts["observed_order"] = {name: np.nan if q is None else q for name, q in facts["observed_order"].items()}
+            if facts.pop("scattered"):
+                from pinn.judge.scattered.table import restored
+
+                return restored(problem, stored, facts)
             tables = {
                 name: Table(tuple(stored[f"{name}.axis{i}"] for i in range(len(periods))), stored[f"{name}.values"], tuple(periods))
                 for name, periods in facts.pop("periods").items()
             }
-            facts["grids"] = tuple(facts["grids"])
-            facts["observed_order"] = {name: np.nan if q is None else q for name, q in facts["observed_order"].items()}
             return from_tables(tables, **facts)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
@@ -67,14 +71,11 @@ def _read(place: Path) -> Reference | None:
 def _written(place: Path, result: Reference) -> Reference:
     if result.kind != "finite_difference":
         return result
-    tables = result.tables
     facts = {name: getattr(result, name) for name in FACTS}
     facts["observed_order"] = {name: q if np.isfinite(q) else None for name, q in result.observed_order.items()}
-    facts["periods"] = {name: table.periods for name, table in tables.items()}
-    arrays: dict[str, Any] = {"facts": np.array(json.dumps(facts, default=float))}
-    for name, table in tables.items():
-        arrays[f"{name}.values"] = table.values
-        arrays.update({f"{name}.axis{i}": axis for i, axis in enumerate(table.axes)})
+    if not result.scattered:
+        facts["periods"] = {name: table.periods for name, table in result.tables.items()}
+    arrays: dict[str, Any] = {"facts": np.array(json.dumps(facts, default=float)), **_arrays(result)}
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=place.parent, suffix=".npz")
@@ -88,3 +89,13 @@ def _written(place: Path, result: Reference) -> Reference:
     except OSError:
         return result
     return result
+
+
+def _arrays(result: Reference) -> dict[str, Any]:
+    """Return the arrays that a reference is made of."""
+    if result.scattered:
+        from pinn.judge.scattered.table import stored
+
+        return stored(result.tables["solution"])
+    arrays = {f"{name}.values": table.values for name, table in result.tables.items()}
+    return arrays | {f"{name}.axis{i}": axis for name, table in result.tables.items() for i, axis in enumerate(table.axes)}

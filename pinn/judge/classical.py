@@ -24,6 +24,9 @@ METHODS: Mapping[str, int | None] = {"order 2": 2, "order 4": 4, "order 8": 8, "
 FIRST = {"order 2": 8, "order 4": 8, "order 8": 12, "chebyshev": 6}
 
 
+HIGHEST_SCATTERED = 4
+"""Order on scattered nodes: the patches of higher ones hold hundreds of nodes."""
+
 UNSTABLE = 10.0
 """A relative error above this comes from growth, not from a grid that is too coarse."""
 
@@ -111,6 +114,12 @@ def classical(problem: Problem, reference: Reference, error: float, seconds: flo
 
 
 def _line(problem: Problem, reference: Reference, method: str, order: int | None, deadline: float, wanted: float) -> list[Point]:
+    if problem.domain is not None or problem.interfaces:
+        return (
+            []
+            if order is None or order > HIGHEST_SCATTERED
+            else _scattered_line(problem, reference, method, order, deadline, wanted)
+        )
     points: list[Point] = []
     cells = FIRST[method]
     while affordable(problem, cells):
@@ -138,12 +147,33 @@ def _line(problem: Problem, reference: Reference, method: str, order: int | None
     return points
 
 
+def _scattered_line(problem: Problem, reference: Reference, method: str, order: int, deadline: float, wanted: float) -> list[Point]:
+    """The same by least squares on scattered nodes, where a domain is no box or has interfaces."""
+    from pinn.judge.scattered.line import errors, solutions
+
+    points: list[Point] = []
+    for seconds, found in solutions(problem, order):
+        error, limited = _largest(reference, errors(problem, reference, found))
+        points.append(Point(method, found.layout.num_nodes, seconds, error, limited))
+        if time.perf_counter() + 4 * seconds > deadline or error < max(1e-3 * wanted, 2 * reference.bar, 1e-13):
+            break
+    return points
+
+
 def _error(problem: Problem, reference: Reference, found) -> tuple[float, bool]:
     """The largest relative L2 error of an unknown at the nodes, and whether it is an upper bound, the reference being no better."""
-    errors = []
+    distances = {}
     for name, table in tables(problem, found).items():
-        truth, bar = reference.on_grid(table.axes)[name], reference.relative_error[name]
-        distance = relative_l2(table.values, truth, cell_weights(table.axes))
+        truth = reference.on_grid(table.axes)[name]
+        distances[name] = relative_l2(table.values, truth, cell_weights(table.axes))
+    return _largest(reference, distances)
+
+
+def _largest(reference: Reference, distances: Mapping[str, float]) -> tuple[float, bool]:
+    """The largest distance from a reference, with its bar where that is large against it, and whether it is."""
+    errors = []
+    for name, distance in distances.items():
+        bar = reference.relative_error[name]
         limited = bar > KNOWN * distance
         errors.append((distance + bar if limited else distance, limited))
     return max(errors)

@@ -70,7 +70,7 @@ def rounding_error(matrix, factors, values: Array, rng: np.random.Generator) -> 
     size = np.linalg.norm(values)
     if size == 0:
         return 0.0
-    signs = rng.choice([-1.0, 1.0], len(values))
+    signs = rng.choice([-1.0, 1.0], matrix.shape[0])
     return float(np.linalg.norm(factors.solve(np.finfo(float).eps * (abs(matrix) @ abs(values)) * signs)) / size)
 
 

@@ -193,7 +193,7 @@ def _truth(problem: Problem, rows: Sequence[Judged]) -> Reference:
 
     return Reference(
         first.kind, first.state, problem.unknown_names, f"at {len(rows)} values of the parameters", bars, first.observed_order,
-        first.order, first.grids, first.adapted, seconds, at_points=at_points,
+        first.order, first.grids, first.adapted, seconds, first.scattered, at_points=at_points,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 
 import numpy as np
@@ -18,32 +19,20 @@ from pinn.problem.tree import Jet, Node
 Index = tuple[int, ...]
 
 
-class Layout:
+class Numbering:
     """The vector y of a discretised problem: for every unknown u its nodes' values, then u_t, … below the highest time order.
-
-    An unknown that its own equation does not contain (a pressure: a multiplier) lives on the interior nodes only, otherwise
-    collocated grids have spurious modes.
 
     Attributes
     ----------
-    pair : number of the equation that belongs to each unknown.
-    nodes : per unknown the nodes along every space axis; shape and size: their counts.
+    shape, count : per unknown the shape of its values at its nodes, and their number.
     time_order : highest time derivative of each unknown in the equations.
     offset : where (unknown, number of time derivatives) starts in y.
     size : length of y without the scalars that `pinn.judge.rows` appends.
     """
 
-    def __init__(self, problem: Problem, grid: Grid, accuracy: int | None):
-        self.problem, self.grid, self.accuracy = problem, grid, accuracy
-        self.unknowns = problem.unknown_names
-        self._refuse_uncovered()
-        score = pairing_scores(problem)
-        rows, columns = linear_sum_assignment(-score)
-        self.pair = {self.unknowns[column]: int(row) for row, column in zip(rows, columns, strict=True)}
-        self.multipliers = {u for i, u in enumerate(self.unknowns) if score[self.pair[u], i] == 0}
-        self.nodes = {u: tuple(self._nodes(axis, u in self.multipliers) for axis in grid) for u in self.unknowns}
-        self.shape = {u: tuple(map(len, nodes)) for u, nodes in self.nodes.items()}
-        self.count = {u: int(np.prod(shape)) for u, shape in self.shape.items()}
+    def __init__(self, problem: Problem, shape: Mapping[str, tuple[int, ...]]):
+        self.problem, self.unknowns, self.shape = problem, problem.unknown_names, shape
+        self.count = {u: int(np.prod(each)) for u, each in shape.items()}
         self.time_order = {u: problem.order(u, problem.time) if problem.time else 0 for u in self.unknowns}
         self.offset: dict[tuple[str, int], int] = {}
         self.size = 0
@@ -51,22 +40,42 @@ class Layout:
             for k in range(max(1, self.time_order[u])):
                 self.offset[u, k] = self.size
                 self.size += self.count[u]
-        self._matrices: dict = {}
 
-    def _refuse_uncovered(self) -> None:
-        names, equations = self.problem.names, len(self.problem.equations)
-        if self.problem.domain is not None:
-            raise NoReference("domains other than boxes are not covered")
-        if self.problem.interfaces:
-            raise NoReference("interfaces inside the domain are not covered")
-        for unknown in self.problem.unknowns:
-            if unknown.depends != names:
-                missing = [name for name in names if name not in unknown.depends]
-                raise NoReference(
-                    f"{unknown.name} does not depend on {', '.join(missing)}; only unknowns of all coordinates are covered"
-                )
-        if equations != len(self.unknowns):
-            raise NoReference(f"{equations} equations for {len(self.unknowns)} unknowns; as many are needed")
+    def field(self, values: Array, unknown: str, derivative: int = 0) -> Array:
+        """Return one unknown (…, *shape) out of values (…, size)."""
+        start = self.offset[unknown, derivative]
+        return values[..., start : start + self.count[unknown]].reshape(*values.shape[:-1], *self.shape[unknown])
+
+    def space_index(self, index: Index) -> tuple[Index, int]:
+        """Return the space part of an index and its time order."""
+        names = self.problem.names
+        space = tuple(index[names.index(name)] for name in self.problem.space)
+        return space, index[names.index(self.problem.time)] if self.problem.time else 0
+
+
+class Layout(Numbering):
+    """The numbers of a problem on a tensor grid.
+
+    An unknown that its own equation does not contain (a pressure: a multiplier) lives on the interior nodes only, otherwise
+    collocated grids have spurious modes.
+
+    Attributes
+    ----------
+    pair : number of the equation that belongs to each unknown.
+    nodes : per unknown the nodes along every space axis.
+    """
+
+    def __init__(self, problem: Problem, grid: Grid, accuracy: int | None):
+        self.grid, self.accuracy = grid, accuracy
+        refuse_uncovered(problem)
+        unknowns = problem.unknown_names
+        score = pairing_scores(problem)
+        rows, columns = linear_sum_assignment(-score)
+        self.pair = {unknowns[column]: int(row) for row, column in zip(rows, columns, strict=True)}
+        self.multipliers = {u for i, u in enumerate(unknowns) if score[self.pair[u], i] == 0}
+        self.nodes = {u: tuple(self._nodes(axis, u in self.multipliers) for axis in grid) for u in unknowns}
+        super().__init__(problem, {u: tuple(map(len, nodes)) for u, nodes in self.nodes.items()})
+        self._matrices: dict = {}
 
     @staticmethod
     def _nodes(axis, inside: bool) -> Array:
@@ -75,11 +84,6 @@ class Layout:
     def own_row(self, unknown: str) -> int:
         """Return the first row of the equation that belongs to an unknown."""
         return self.offset[unknown, max(1, self.time_order[unknown]) - 1]
-
-    def field(self, values: Array, unknown: str, derivative: int = 0) -> Array:
-        """Return one unknown (…, *shape) out of values (…, size)."""
-        start = self.offset[unknown, derivative]
-        return values[..., start : start + self.count[unknown]].reshape(*values.shape[:-1], *self.shape[unknown])
 
     def matrix(self, unknown: str, index: Index, at: tuple[Array, ...]) -> sparse.csr_matrix:
         """Return the sparse matrix (tensor points, nodes) from nodal values to a space derivative on the tensor grid ``at``."""
@@ -102,11 +106,27 @@ class Layout:
             return min(8, len(axis.nodes) - 4)
         return self.accuracy
 
-    def space_index(self, index: Index) -> tuple[Index, int]:
-        """Return the space part of an index and its time order."""
-        names = self.problem.names
-        space = tuple(index[names.index(axis.name)] for axis in self.grid)
-        return space, index[names.index(self.problem.time)] if self.problem.time else 0
+
+def refuse_partial(problem: Problem) -> None:
+    """Raise `NoReference` for unknowns that do not depend on all coordinates."""
+    for unknown in problem.unknowns:
+        if unknown.depends != problem.names:
+            missing = [name for name in problem.names if name not in unknown.depends]
+            raise NoReference(
+                f"{unknown.name} does not depend on {', '.join(missing)}; only unknowns of all coordinates are covered"
+            )
+
+
+def refuse_uncovered(problem: Problem) -> None:
+    """Raise `NoReference` for a problem that tensor grids do not cover."""
+    equations = len(problem.equations)
+    if problem.domain is not None:
+        raise NoReference("domains other than boxes are not covered")
+    if problem.interfaces:
+        raise NoReference("interfaces inside the domain are not covered")
+    refuse_partial(problem)
+    if equations != len(problem.unknowns):
+        raise NoReference(f"{equations} equations for {len(problem.unknowns)} unknowns; as many are needed")
 
 
 def space_order(tree: Node, problem: Problem) -> int:

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse.linalg import LinearOperator, SuperLU, onenormest, splu
 
 from pinn.judge.refusal import NoReference
 
+Array = np.ndarray
+
 WORST_CONDITION = 1e13
 
 
-def factorise(matrix: sparse.csc_matrix) -> SuperLU:
+class Factors(Protocol):
+    """What solves with one matrix."""
+
+    def solve(self, rhs: Array) -> Array:
+        """Return the solution (columns,) for a right side (rows,)."""
+
+
+class Factorise(Protocol):
+    """How a matrix is made ready for solving; ``check`` refuses one that is singular but for rounding."""
+
+    def __call__(self, matrix: sparse.csc_matrix, *, check: bool = False) -> Factors:
+        """Return what solves with the matrix."""
+
+
+def factorise(matrix: sparse.csc_matrix, *, check: bool = False) -> SuperLU:
     """Return the LU factors (column approximate minimum degree order: others are 10 to 50 times slower on these matrices).
 
-    Raises `NoReference` at an exact zero pivot or where the matrix holds no finite number.
+    Raises `NoReference` at an exact zero pivot, where the matrix holds no finite number, and where ``check`` finds a condition
+    number above 1e13.
     """
     if not np.isfinite(matrix.data).all():
         raise NoReference("the linearised problem holds values that are not finite")
     try:
-        return splu(matrix, permc_spec="COLAMD")
+        factors = splu(matrix, permc_spec="COLAMD")
     except RuntimeError as error:
         raise NoReference(SINGULAR) from error
+    if check:
+        refuse_singular(matrix, factors)
+    return factors
 
 
 SINGULAR = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pinn.judge.linear import factorise, refuse_singular
+from pinn.judge.linear import Factorise, factorise
 from pinn.judge.refusal import NoConvergence
 
 Array = np.ndarray
@@ -23,6 +23,7 @@ def newton(
     tolerance: float = 1e-12,
     floor: float = 0.0,
     max_iterations: int = 30,
+    factorise: Factorise = factorise,
 ) -> Array:
     """Return y with F(y) = 0 from ``start`` (unknowns,).
 
@@ -32,6 +33,7 @@ def newton(
     linear : F is affine; one solve with one step of iterative refinement, no test.
     tolerance : the last correction relative to |y|.
     floor : a correction of this size is rounding (an error equation knows the size of the rounding in its data).
+    factorise : how linear systems are solved; by least squares where there are more rows than unknowns.
 
     The step is halved until |J⁻¹ F(new)| < (1 - λ/4) |J⁻¹ F(old)|, which no scaling of rows can upset.
     Source: P. Deuflhard (2011), Newton Methods for Nonlinear Problems, section 3.3.
@@ -43,9 +45,7 @@ def newton(
     y = start
     for iteration in range(max_iterations):
         matrix = jacobian(y)
-        factors = factorise(matrix)
-        if iteration == 0:
-            refuse_singular(matrix, factors)
+        factors = factorise(matrix, check=iteration == 0)
         if linear:
             y = y - factors.solve(residual(y))
             return y - factors.solve(residual(y))

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import scipy.sparse as sparse
 
-from pinn.judge.linear import factorise, refuse_singular
+from pinn.judge.linear import Factorise, factorise
 from pinn.judge.refusal import NoConvergence
 
 Array = np.ndarray
@@ -64,10 +64,20 @@ class Radau:
     tolerance : the error of Newton's method relative to the largest root mean square of y so far.
     floor : a correction of this root mean square is rounding.
     check : refuse the first matrix when it is singular (condition number above 1e13).
+    factorise : how linear systems are solved; by least squares where there are more rows than unknowns.
     """
 
-    def __init__(self, system: Implicit, *, tolerance: float = 1e-11, floor: float = 1e-300, check: bool = True):
+    def __init__(
+        self,
+        system: Implicit,
+        *,
+        tolerance: float = 1e-11,
+        floor: float = 1e-300,
+        check: bool = True,
+        factorise: Factorise = factorise,
+    ):
         self.system, self.tolerance, self.floor, self.check = system, tolerance, floor, check
+        self.factorise = factorise
         self.step_length: float | None = None
         self.rate = 0.0
         self.num_factorisations = 0
@@ -128,10 +138,8 @@ class Radau:
     def _factorise(self, n: int, times: Array, values: Array, rates: Array, length: float) -> None:
         slope, mass = self.system.jacobian(n, times, values, rates)
         matrix = (slope + (REAL_VALUE / length) * mass).tocsc()
-        self.real = factorise(matrix)
-        if self.check and self.num_factorisations == 0:
-            refuse_singular(matrix, self.real)
-        self.complex = factorise((slope + (COMPLEX_VALUE / length) * mass).tocsc())
+        self.real = self.factorise(matrix, check=self.check and self.num_factorisations == 0)
+        self.complex = self.factorise((slope + (COMPLEX_VALUE / length) * mass).tocsc())
         self.step_length = length
         self.num_factorisations += 1
 

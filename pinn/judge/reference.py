@@ -31,7 +31,8 @@ class Reference:
     relative_error : error bar of each unknown, relative L2; 1e-15 for exact formulas, infinite where a file does not state it.
     observed_order : of each unknown, finite differences only.
     order : formal order of the differences.
-    grids : cells per axis of the three grids.
+    grids : cells per axis of the three grids; numbers of nodes where they are scattered.
+    scattered : the nodes are no grid: the domain is not a box, or has interfaces.
     adapted : the nodes are concentrated where the solution is steep.
     tables : the values at the nodes, by unknown; finite differences only.
     given : values from a file, which are known at its places only.
@@ -47,6 +48,7 @@ class Reference:
     grids: tuple[int, ...] = ()
     adapted: bool = False
     seconds: float = 0.0
+    scattered: bool = False
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     given: Given | None = field(default=None, repr=False, compare=False)
     at_points: Callable[[Array], Array] | None = field(default=None, repr=False, compare=False)
@@ -88,6 +90,7 @@ class Reference:
             ),
             "order": self.order,
             "grids": list(self.grids),
+            "scattered": self.scattered,
             "adapted": self.adapted,
             "unknowns": {
                 name: {

@@ -13,12 +13,14 @@ Rules, in this order:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sparse
 
 from pinn.judge.grid import Array
-from pinn.judge.layout import Layout, space_order
+from pinn.judge.layout import Index, Layout, space_order
 from pinn.judge.refusal import NoReference
 from pinn.judge.stencils import gauss_rule
 from pinn.problem import calculus
@@ -26,7 +28,36 @@ from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.sites import tensor_points
 from pinn.problem.tree import Integral, Jet, Name, Node, Normal, Number
 
+if TYPE_CHECKING:
+    from pinn.judge.system import AnyBlock
+
 TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Places:
+    """Some points of a tensor grid: points along every space axis, and (tensor points,) which of them count."""
+
+    axes: tuple[Array, ...]
+    keep: Array
+
+    def points(self) -> Array:
+        """Return the kept points in space, (points, axes)."""
+        return tensor_points(self.axes)[self.keep]
+
+    def known(self, problem: Problem) -> dict[Node, Array]:
+        """Return the coordinates there, (points, 1) each."""
+        points = self.points()
+        return {Name(name): points[:, [i]] for i, name in enumerate(problem.space)}
+
+    def matrix(self, layout: Layout, jet: Jet, index: Index) -> sparse.csr_matrix:
+        """Return the matrix (points, nodes) from nodal values of the jet's unknown to a space derivative, at its image."""
+        fixed = {name: constant_place(place, name) for name, place in jet.image}
+        axes = tuple(
+            np.full(len(points), fixed[axis.name]) if axis.name in fixed else points
+            for axis, points in zip(layout.grid, self.axes, strict=True)
+        )
+        return layout.matrix(jet.unknown, index, axes)[self.keep]
 
 
 @dataclass(frozen=True)
@@ -54,19 +85,32 @@ class Block:
     kind: str
     weights: Array | None = None
 
+    @property
+    def places(self) -> Places:
+        """Where it stands."""
+        return Places(self.axes, self.keep)
+
     def points(self) -> Array:
         """Return the kept points in space, (points, axes)."""
-        return tensor_points(self.axes)[self.keep]
+        return self.places.points()
 
 
 @dataclass(frozen=True)
 class Rows:
-    """All blocks of a system, the number of rows, and the places (rows, column) where a gauge adds its constant."""
+    """All blocks of a system.
 
-    blocks: tuple[Block, ...]
+    Attributes
+    ----------
+    size, num_rows : numbers of unknowns and of rows.
+    integrals : the column, and row, of each.
+    slacks : places (rows, column) where a gauge adds its constant.
+    """
+
+    blocks: tuple[AnyBlock, ...]
     size: int
-    integrals: dict[Integral, int]
-    slacks: tuple[tuple[Array, int], ...]
+    num_rows: int
+    integrals: dict[Integral, int] = field(default_factory=dict)
+    slacks: tuple[tuple[Array, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +153,7 @@ def assemble(layout: Layout) -> Rows:
         size += 1
     if not problem.equations:
         raise NoReference("there is no equation")
-    return Rows((*integral_blocks, *blocks), size, integrals, tuple(slacks))
+    return Rows((*integral_blocks, *blocks), size, size, integrals, tuple(slacks))
 
 
 def with_normals(tree: Node, piece: Piece) -> Node:

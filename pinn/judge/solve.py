@@ -10,8 +10,9 @@ from pinn.judge.grid import Array, interpolate
 from pinn.judge.newton import newton
 from pinn.judge.radau import STAGES, Radau
 from pinn.judge.refusal import NoReference
+from pinn.judge.rows import Places
 from pinn.judge.stencils import difference_matrix
-from pinn.judge.system import Solution, System, field_jets
+from pinn.judge.system import Discretised, Solution, System, field_jets
 from pinn.problem import calculus
 from pinn.problem.problem import Piece, Residual
 from pinn.problem.program import Program
@@ -52,7 +53,7 @@ class Evolution:
     matrices and the loads.
     """
 
-    def __init__(self, system: System, times: Array | None, solution: Solution | None = None):
+    def __init__(self, system: Discretised, times: Array | None, solution: Solution | None = None):
         self.system = system
         flat = np.zeros(1) if times is None else (times[:-1, None] + STAGES * np.diff(times)[:, None]).ravel()
         self._base = system.base(solution, flat) if solution is not None else None
@@ -211,7 +212,7 @@ def _initial(system: System, y: Array, tree: Node, own: Jet, keep: Array, low: f
     for leaf in leaves:
         value = base.get(leaf, np.zeros((len(points), 1)))
         if leaf != own:
-            matrix, rate = system.jet_matrices(leaf, nodes, keep)
+            matrix, rate = system.jet_matrices(leaf, Places(nodes, keep))
             if rate is not None:
                 raise NoReference(f"the starting value of {own.unknown} holds a time derivative of {leaf.unknown}")
             value = value + matrix @ y[:, None]

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sparse
 
 from pinn.judge.grid import Array, Grid
-from pinn.judge.layout import Layout
+from pinn.judge.layout import Index, Layout, Numbering
 from pinn.judge.refusal import NoReference
-from pinn.judge.rows import Block, assemble, constant_place
+from pinn.judge.rows import Rows, assemble, constant_place
 from pinn.problem import calculus
 from pinn.problem.problem import Problem, jet_column
 from pinn.problem.program import Program
@@ -26,11 +27,52 @@ Solution = Callable[..., Array]
 """``solution(points (points, dim), request) -> (points, len(request))`` in float64."""
 
 
+class AnyPlaces(Protocol):
+    """Points in space at which formulas are wanted."""
+
+    def known(self, problem: Problem) -> dict[Node, Array]:
+        """Return what is known there but of unknowns and time: coordinates, normals; (points, 1) each."""
+
+    def matrix(self, layout: Any, jet: Jet, index: Index) -> sparse.csr_matrix:
+        """Return the matrix (points, nodes) from nodal values of the jet's unknown to a space derivative, at its image."""
+
+
+class AnyBlock(Protocol):
+    """One formula at some points, see `pinn.judge.rows.Block`."""
+
+    @property
+    def tree(self) -> Node:
+        """Scalar tree without normals but those that its places know."""
+
+    @property
+    def rows(self) -> Array:
+        """The row of each point."""
+
+    @property
+    def unknown(self) -> str:
+        """The unknown it belongs to."""
+
+    @property
+    def kind(self) -> str:
+        """One of equation, condition, gauge, integral."""
+
+    @property
+    def weights(self) -> Array | None:
+        """Of the quadrature of an integral."""
+
+    @property
+    def places(self) -> AnyPlaces:
+        """Where it stands."""
+
+    def points(self) -> Array:
+        """Return the points in space, (points, axes)."""
+
+
 @dataclass(frozen=True)
 class _Compiled:
     """A block ready for numbers; "leaves" are its jets and integrals, "reads" their rows (leaves x points, unknowns)."""
 
-    block: Block
+    block: AnyBlock
     points: Array
     leaves: tuple[Jet | Integral, ...]
     reads: sparse.csr_matrix
@@ -42,51 +84,60 @@ class _Compiled:
 class _Pattern:
     """A sparse matrix whose entries are sums of given contributions: (row, column) of each, found once."""
 
-    def __init__(self, rows: Array, columns: Array, size: int):
-        keys, self._place = np.unique(columns.astype(np.int64) * size + rows, return_inverse=True)
-        self._indices, self._size = keys % size, size
-        self._starts = np.searchsorted(keys // size, np.arange(size + 1))
+    def __init__(self, rows: Array, columns: Array, shape: tuple[int, int]):
+        keys, self._place = np.unique(columns.astype(np.int64) * shape[0] + rows, return_inverse=True)
+        self._indices, self._shape = keys % shape[0], shape
+        self._starts = np.searchsorted(keys // shape[0], np.arange(shape[1] + 1))
 
     def matrix(self, values: Array) -> sparse.csc_matrix:
         data = np.bincount(self._place, weights=values, minlength=len(self._indices))
-        return sparse.csc_matrix((data, self._indices, self._starts), shape=(self._size, self._size))
+        return sparse.csc_matrix((data, self._indices, self._starts), shape=self._shape)
 
 
-class System:
-    """A problem discretised on a grid.
+class _Sum:
+    """The same found anew every time: slower, but a pattern takes several times the memory of the matrix."""
+
+    def __init__(self, rows: Array, columns: Array, shape: tuple[int, int]):
+        self._places, self._shape = (rows.astype(np.int32), columns.astype(np.int32)), shape
+
+    def matrix(self, values: Array) -> sparse.csc_matrix:
+        return sparse.coo_matrix((values, self._places), shape=self._shape).tocsc()
+
+
+class Discretised:
+    """A problem with numbers in place of functions.
 
     Parameters
     ----------
-    accuracy : order of the differences; None on Chebyshev nodes.
+    layout : where the numbers live. rows : what they satisfy.
 
     Attributes
     ----------
     size : number of unknowns of the system.
+    num_rows : number of equations; more than unknowns where they are solved by least squares.
     affine : F is affine in y, y' and its coefficients do not depend on time.
     """
 
-    def __init__(self, problem: Problem, grid: Grid, accuracy: int | None):
-        self.problem, self.grid, self.accuracy = problem, grid, accuracy
-        self.layout = Layout(problem, grid, accuracy)
-        rows = assemble(self.layout)
+    def __init__(self, layout: Numbering, rows: Rows):
+        self.problem, self.layout = layout.problem, layout
         self.size, self.integrals, self.slacks = rows.size, rows.integrals, rows.slacks
+        self.num_rows = rows.num_rows
         self.compiled = [self._compile(block) for block in rows.blocks]
         self._constants()
         self._patterns()
         self.affine = not any(
-            isinstance(leaf, (Jet, Integral)) or leaf == Name(problem.time or "")
+            isinstance(leaf, (Jet, Integral)) or leaf == Name(self.problem.time or "")
             for compiled in self.compiled
             for leaf in compiled.slopes.inputs
         )
 
     # building --------------------------------------------------------------------------------------------------------
 
-    def _compile(self, block: Block) -> _Compiled:
+    def _compile(self, block: AnyBlock) -> _Compiled:
         leaves: tuple[Jet | Integral, ...] = tuple(
             sorted((leaf for leaf in calculus.leaves(block.tree) if isinstance(leaf, (Jet, Integral))), key=repr)
         )
-        points = block.points()
-        known: dict[Node, Array] = {Name(axis.name): points[:, [i]] for i, axis in enumerate(self.grid)}
+        points, known = block.points(), block.places.known(self.problem)
         pairs = [self._reads(block, leaf, len(points)) for leaf in leaves]
         empty = sparse.csr_matrix((len(points), self.size))
         reads = sparse.vstack([empty if read is None else read for read, _ in pairs], format="csr") if pairs else None
@@ -98,24 +149,19 @@ class System:
             slopes = Program([calculus.partial(block.tree, leaf) for leaf in leaves]).bind(known)
         return _Compiled(block, points, leaves, reads, rates, value, slopes)
 
-    def _reads(self, block: Block, leaf: Jet | Integral, count: int) -> tuple[sparse.csr_matrix | None, sparse.csr_matrix | None]:
+    def _reads(
+        self, block: AnyBlock, leaf: Jet | Integral, count: int
+    ) -> tuple[sparse.csr_matrix | None, sparse.csr_matrix | None]:
         """Matrices (points, size) that give a leaf from y and from y'."""
         if isinstance(leaf, Integral):
             columns = np.full(count, self.integrals[leaf])
             return sparse.csr_matrix((np.ones(count), (np.arange(count), columns)), (count, self.size)), None
-        return self.jet_matrices(leaf, block.axes, block.keep)
+        return self.jet_matrices(leaf, block.places)
 
-    def jet_matrices(
-        self, jet: Jet, axes: tuple[Array, ...], keep: Array
-    ) -> tuple[sparse.csr_matrix | None, sparse.csr_matrix | None]:
-        """Return matrices (kept points, size) that give a jet on a tensor grid from y and from y'; None for no share."""
-        places = {name: constant_place(place, name) for name, place in jet.image}
-        if self.problem.time in places:
+    def jet_matrices(self, jet: Jet, places: AnyPlaces) -> tuple[sparse.csr_matrix | None, sparse.csr_matrix | None]:
+        """Return matrices (points, size) that give a jet at some places from y and from y'; None for no share."""
+        if self.problem.time in dict(jet.image):
             raise NoReference(f"{jet.unknown} is looked up at another time")
-        axes = tuple(
-            np.full(len(points), places[axis.name]) if axis.name in places else points
-            for axis, points in zip(self.grid, axes, strict=True)
-        )
         layout, found = self.layout, [None, None]
         highest = layout.time_order[jet.unknown]
         for index in jet.operator:
@@ -124,7 +170,7 @@ class System:
                 raise NoReference(f"a condition holds a higher time derivative of {jet.unknown} than the equations")
             rate = int(highest > 0 and order == highest)
             start = layout.offset[jet.unknown, order - rate]
-            matrix = _shifted(layout.matrix(jet.unknown, space, axes)[keep], start, self.size)
+            matrix = _shifted(places.matrix(layout, jet, space), start, self.size)
             found[rate] = matrix if found[rate] is None else found[rate] + matrix
         return found[0], found[1]
 
@@ -142,12 +188,12 @@ class System:
             slope.append((rows, np.full(len(rows), column), np.ones(len(rows))))
         self._fixed = [_joined(entries) for entries in (slope, mass)]
         self._fixed_matrices = [
-            sparse.csr_matrix((values, (rows, columns)), (self.size, self.size)) for rows, columns, values in self._fixed
+            sparse.csr_matrix((values, (rows, columns)), (self.num_rows, self.size)) for rows, columns, values in self._fixed
         ]
 
     def _patterns(self) -> None:
         self._entries: list[list[tuple[Array, Array] | None]] = []
-        self._pattern: list[_Pattern] = []
+        self._pattern: list[_Pattern | _Sum] = []
         for kind in (0, 1):
             rows, columns = [self._fixed[kind][0]], [self._fixed[kind][1]]
             entries: list[tuple[Array, Array] | None] = []
@@ -161,7 +207,8 @@ class System:
                 columns.append(coo.col)
                 entries.append((coo.row, coo.data))
             self._entries.append(entries)
-            self._pattern.append(_Pattern(np.concatenate(rows), np.concatenate(columns), self.size))
+            kind_of_sum = _Pattern if self.num_rows == self.size else _Sum
+            self._pattern.append(kind_of_sum(np.concatenate(rows), np.concatenate(columns), (self.num_rows, self.size)))
 
     # numbers ---------------------------------------------------------------------------------------------------------
 
@@ -182,12 +229,12 @@ class System:
         return dict(zip(compiled.leaves, total.reshape(len(compiled.leaves), len(compiled.points), -1), strict=True))
 
     def evaluate(self, times: Array, values: Array | None, rates: Array | None, base: list[Array] | None = None) -> Array:
-        """Return F, (size, stages), at ``times`` (stages,) for y and y' (size, stages) around the field with jets ``base``.
+        """Return F, (num_rows, stages), at ``times`` (stages,) for y and y' (size, stages) around the field with jets ``base``.
 
         None stands for y = y' = 0.
         """
         if values is None:
-            result = np.zeros((self.size, len(times)))
+            result = np.zeros((self.num_rows, len(times)))
         else:
             result = self._fixed_matrices[0] @ values + self._fixed_matrices[1] @ rates
         for number, compiled in enumerate(self.compiled):
@@ -257,6 +304,21 @@ class System:
                 leaf = next(leaf for leaf, row in self.integrals.items() if row == compiled.block.rows[0])
                 integrals[leaf] = integrals.get(leaf, 0.0) + self.quadrature(len(result) - 1, times, result)
         return result
+
+
+class System(Discretised):
+    """A problem discretised on a tensor grid.
+
+    Parameters
+    ----------
+    accuracy : order of the differences; None on Chebyshev nodes.
+    """
+
+    def __init__(self, problem: Problem, grid: Grid, accuracy: int | None):
+        self.grid, self.accuracy = grid, accuracy
+        self.layout: Layout
+        layout = Layout(problem, grid, accuracy)
+        super().__init__(layout, assemble(layout))
 
 
 def field_jets(problem: Problem, solution: Solution, leaves: Sequence[Node], points: Array, times: Array) -> dict[Node, Array]:

@@ -38,6 +38,10 @@ def finite_differences(problem: Problem, settings: FiniteDifferenceReference) ->
     Even nodes first; where they do not resolve the solution, nodes concentrated by what was found so far; where order 4 is
     not observed, order 2, which must agree. The best window is taken.
     """
+    if problem.domain is not None or problem.interfaces:
+        from pinn.judge.scattered import windows as scattered
+
+        return scattered.finite_differences(problem, settings)
     begin = time.perf_counter()
     search = _Search(problem, settings, begin)
     try:

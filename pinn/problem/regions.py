@@ -68,11 +68,11 @@ def draw(
     """
     dim = num_params(piece)
     if dim == 0:
-        points = _place(piece, coordinates, np.empty((1, 0)))
+        points = place(piece, coordinates, np.empty((1, 0)))
         if keep is not None and not keep(points).any():
             raise BadInput("the selector keeps nothing: its only point does not belong to it")
     elif keep is None:
-        points = _place(piece, coordinates, unit_points(rule, num, dim, rng))
+        points = place(piece, coordinates, unit_points(rule, num, dim, rng))
     else:
         points = _kept(piece, coordinates, num, rule, rng, keep)
     return Sites(points, _normals(piece, coordinates, points))
@@ -97,7 +97,7 @@ def draw_region(
     parts = []
     for piece, count, is_lone in zip(pieces, counts, lone, strict=True):
         if shared and is_lone:
-            points = _place(piece, coordinates, next(unit)[None, : len(piece.free)])
+            points = place(piece, coordinates, next(unit)[None, : len(piece.free)])
             parts.append(Sites(points, _normals(piece, coordinates, points)))
         else:
             keep = partial(piece.keeps, coordinates=names) if piece.is_cut else None
@@ -139,7 +139,7 @@ def measure(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep | None =
 def share(piece: Piece, coordinates: Sequence[Coordinate], keep: Keep) -> float:
     """Return the part of a piece that a selector keeps, measured on the same 10000 trial points every time."""
     unit = unit_points("latin_hypercube", NUM_TRIALS, num_params(piece), generator(0, "trial points"))
-    return float(np.mean(keep(_place(piece, coordinates, unit))))
+    return float(np.mean(keep(place(piece, coordinates, unit))))
 
 
 def unit_points(rule: Rule, num: int, dim: int, rng: np.random.Generator) -> np.ndarray:
@@ -178,8 +178,8 @@ def _counts(num: int, dim: int) -> list[int]:
     return counts
 
 
-def _place(piece: Piece, coordinates: Sequence[Coordinate], unit: np.ndarray) -> np.ndarray:
-    """Return the points of the box (points, dim) that belong to points of the unit cube (points, free)."""
+def place(piece: Piece, coordinates: Sequence[Coordinate], unit: np.ndarray) -> np.ndarray:
+    """Return the points of the box (points, dim) that belong to points of the unit cube (points, `num_params`)."""
     axes = {coordinate.name: axis for axis, coordinate in enumerate(coordinates)}
     low = np.array([coordinate.low for coordinate in coordinates], float)
     high = np.array([coordinate.high for coordinate in coordinates], float)
@@ -209,7 +209,7 @@ def _kept(
         raise BadInput(f"the selector keeps nothing: 0 of {NUM_TRIALS} trial points belong to it")
     wanted = round(num / part)
     while True:
-        points = _place(piece, coordinates, unit_points(rule, wanted, num_params(piece), rng))
+        points = place(piece, coordinates, unit_points(rule, wanted, num_params(piece), rng))
         points = points[keep(points)]
         if len(points) >= num or (rule in GRIDS and len(points) > 0):
             return points[:num] if rule not in GRIDS else points

@@ -154,7 +154,8 @@ def _reference(data: RunData) -> Iterator[str]:
     if kind == "none":
         yield f"There is no reference{f': {why}' if why else ''}. "
     else:
-        yield f"Compared with: {reference_words(data)}. "
+        scattered = " on scattered nodes" if data.metric("reference.scattered", False) else ""
+        yield f"Compared with: {reference_words(data)}{scattered}. "
     if kind == "file":
         yield f"{why}. "
         second = data.metric("second_unknowns", {})
@@ -162,8 +163,10 @@ def _reference(data: RunData) -> Iterator[str]:
         yield f"Finite differences or an exact solution beside it are this far away: {apart}. " if apart else ""
     if kind == "finite_difference":
         order, grids = data.metric("reference.observed_order"), data.metric("reference.grids", [])
-        yield f"Observed order {number(order, 3)} on grids {', '.join(map(str, grids))}. " if is_number(order) else ""
-        yield "Its error comes from the differences of its grids: strong evidence, not a guarantee. "
+        where = f"{', '.join(map(str, grids))} nodes" if scattered else f"grids {', '.join(map(str, grids))}"
+        yield f"Observed order {number(order, 3)} on {where}. " if is_number(order) else ""
+        several = "densities" if scattered else "grids"
+        yield f"Its error comes from the differences of its {several}: strong evidence, not a guarantee. "
     if data.metric("estimate.accepted") is False:
         yield f"The estimate was withheld: {data.metric('estimate.why', 'its tests did not pass')}. "
 

@@ -70,6 +70,17 @@ def test_figures_stand_in_order_with_one_caption_for_each_kind(tmp_path):
     assert text.count("<figcaption>") == 2 and "strong evidence, not a guarantee" in text and "Observed order 3.96" in text
 
 
+def test_scattered_nodes_are_told_from_grids(tmp_path):
+    folder = build_run(tmp_path / "run", "system", size=5, reference="finite_difference")
+    place = folder / "metrics.json"
+    metrics = json.loads(place.read_text())
+    metrics["reference"] |= {"scattered": True, "grids": [400, 1500, 5600]}
+    place.write_text(json.dumps(metrics))
+    make_figures(folder)
+    text = Reader(write_page(folder).read_text()).text
+    assert "finite differences on scattered nodes." in text and "on 400, 1500, 5600 nodes" in text and "its densities" in text
+
+
 def test_nothing_in_a_run_becomes_markup(tmp_path):
     folder = build_run(
         tmp_path / "run", "ode", size=5, verdict=EVIL, verdict_reasons=[EVIL], warnings=[EVIL], solver=EVIL, terms={EVIL: 1.0}
