@@ -18,7 +18,7 @@ import pinn
 from pinn.judge.reference import Reference
 from pinn.problem.problem import Problem
 
-FORMAT = 2
+FORMAT = 3
 """Raised when references are computed or stored in another way."""
 
 FACTS = ("state", "why", "relative_error", "observed_order", "order", "grids", "adapted", "seconds")

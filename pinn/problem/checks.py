@@ -358,7 +358,7 @@ def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: 
 
 def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     constants = {str(name): value for name, value in (mapping.get("constants") or {}).items()}
-    text = " ".join(texts({key: value for key, value in mapping.items() if key not in ("title", "citation", "units")}))
+    text = " ".join(texts({key: value for key, value in mapping.items() if key not in ("title", "citation", "class", "units")}))
     words = re.findall(r"[A-Za-z]\w*", text)
     known = {*words} | {word.rpartition("_")[0] for word in words}
     for group, names in (("constant", constants), ("definition", namespace.definitions)):

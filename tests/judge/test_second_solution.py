@@ -192,6 +192,15 @@ def test_differences_must_fall_from_one_to_the_next(worse, accepted):
         assert found.relative_l2["u"] == pytest.approx(0.25 / (1 - ratio))
 
 
+@pytest.mark.parametrize("apart, accepted", [(8e-12, True), (8e-11, False)])
+def test_rounding_that_has_grown_is_believed_whatever_its_ratio(apart, accepted):
+    problem = prepare_settings(compose(Source("mine", problem=STEPPED), [])).problem
+    found = estimate_by(problem, Constant(1.0), lambda: Neighbours(Constant(1 + apart), {}, Constant(1 + apart / 2)))
+    assert found.accepted is accepted
+    if accepted:
+        assert found.relative_l2["u"] == pytest.approx(apart / (1 - SLOWEST), rel=1e-3)
+
+
 def test_solutions_that_agree_to_rounding_or_are_not_finite():
     problem = prepare_settings(compose(Source("mine", problem=STEPPED), [])).problem
     same = estimate_by(problem, Constant(2.0), lambda: Neighbours(Constant(2.0), {}, Constant(2.0)))

@@ -411,6 +411,19 @@ def test_differing_corner_values_are_a_warning():
     assert problem.warnings[0] == "'initial' and 'walls' differ by 1 at t=0, x=0; expect an error there"
 
 
+def test_corners_that_the_domain_does_not_reach_are_not_warned_of():
+    channel = {
+        "coordinates": {"x": [0, 4], "y": [0, 2]},
+        "shapes": {"step": {"box": {"x": [0, 2], "y": [1, 2]}}},
+        "domain": "not step",
+        "equations": {"laplace": "laplacian(u) = 0"},
+        "conditions": {"inlet": {"at": "x = 0", "u": "y*(1 - y)"}, "walls": {"at": "boundary and not x = 0", "u": 0}},
+    }
+    assert not read_problem(plane(**channel)).warnings
+    channel["conditions"]["inlet"]["u"] = "y*(1 - y) + 0.5"
+    assert any("differ by 0.5 at x=0, y=0" in warning for warning in read_problem(plane(**channel)).warnings)
+
+
 def test_polar_coordinates_are_warned_of():
     text = plane(coordinates={"r": [1, 2], "theta": [0, 1]}, equations={"laplace": "laplacian(u) = 1"})
     assert "Cartesian" in read_problem(text).warnings[0]
