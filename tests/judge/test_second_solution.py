@@ -37,7 +37,7 @@ COOLED = {
 STEPPED = {
     "coordinates": {"x": [0, 1]},
     "unknowns": ["u"],
-    "equations": {"e": "u_xx = where(x > 0.3, 1, 0)"},
+    "equations": {"e": "u_xx = (1 + tanh(1e9*(x - 0.3)))/2"},
     "conditions": {"walls": {"at": "boundary", "u": 0}},
 }
 ADVECTED = {
