@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,16 +37,17 @@ from pinn.problem.text import plain
 
 PROBLEMS = {path.stem: path for path in sorted((ROOT / "configs" / "problem").glob("*.yaml"))}
 HEAD = ["class", "problem", "solver", "relative L2 error", "known from", "bar", "seconds", "verdict"]
-QUIET = ("report.figures=[]", "report.animation=false", "report.html=false")
+QUIET = ("report.figures=[]", "report.animation=false", "report.html=false", "report.classical.seconds=0")
 WITHOUT_RANDOM_NUMBERS = "least_squares"
 """The solver whose result does not depend on the seed."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: the contents of metrics.json, empty with a reason where there are none."""
+    """One run: the contents of metrics.json, empty with a reason where there are none, and the processor seconds of all of it."""
 
     metrics: Mapping[str, Any]
+    seconds: float = 0.0
     reason: str = ""
 
     @property
@@ -61,11 +63,6 @@ class Run:
         if found.get("relative_l2") is None and found.get("at_most") is not None:
             return "bound"
         return str(found.get("source", "none")).replace("_", " ")
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of set-up and solve."""
-        return self.metrics["seconds"]["setup"] + self.metrics["seconds"]["solve"]
 
 
 def main() -> None:
@@ -89,6 +86,7 @@ def main() -> None:
             print(lines[-1], flush=True)
     if set(problems) == set(PROBLEMS):
         write(lines, "gallery", ROOT / "experiments" / "GALLERY.md")
+        write(digest(problems, arguments.folder), "gallery")
         pictures = {name: arguments.folder / name / "0" for name in by_class(problems)}
         contact_sheet(pictures, ROOT / "experiments" / "gallery.png")
 
@@ -118,20 +116,22 @@ def make(problem: Problem, seeds: int, limit: float, folder: Path) -> None:
         place = folder / problem.name / str(seed)
         if not _holds(place, problem):
             rmtree(place, ignore_errors=True)
+            seconds, reason = 0.0, ""
             try:
-                limited(solve, (problem.name, words(problem.name), seed, place), limit)
-                reason = ""
+                seconds = limited(solve, (problem.name, words(problem.name), seed, place), limit)
             except (RuntimeError, TimeoutError) as failure:
                 reason = str(failure).splitlines()[0]
             place.mkdir(parents=True, exist_ok=True)
-            (place / "asked.json").write_text(json.dumps({**asked(problem), "reason": reason}))
+            (place / "asked.json").write_text(json.dumps({**asked(problem), "seconds": seconds, "reason": reason}))
         if _read(place).metrics.get("solver") == WITHOUT_RANDOM_NUMBERS:
             return
 
 
-def solve(name: str, settings: Sequence[str], seed: int, place: Path) -> None:
-    """Solve a shipped problem into a folder, without pictures."""
+def solve(name: str, settings: Sequence[str], seed: int, place: Path) -> float:
+    """Solve a shipped problem into a folder, without pictures, and return the processor seconds of all of it."""
+    begin = time.process_time()
     pinn.solve(name, *QUIET, *settings, seed=seed, folder=place, quiet=True)
+    return time.process_time() - begin
 
 
 def kept(problem: Problem, folder: Path) -> list[Run]:
@@ -147,8 +147,9 @@ def _holds(place: Path, problem: Problem) -> bool:
 
 def _read(place: Path) -> Run:
     found = place / "metrics.json"
-    reason = json.loads((place / "asked.json").read_text())["reason"]
-    return Run(json.loads(found.read_text()) if found.exists() and not reason else {}, reason)
+    known = json.loads((place / "asked.json").read_text())
+    held = json.loads(found.read_text()) if found.exists() and not known["reason"] else {}
+    return Run(held, known["seconds"], known["reason"])
 
 
 # table -----------------------------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ def _read(place: Path) -> Run:
 
 def line(problem: Problem, found: Sequence[Run]) -> str:
     """Return the line of the table for one problem."""
-    finished = [run for run in found if "seconds" in run.metrics]
+    finished = [run for run in found if run.metrics]
     head = [problem.class_ or "–", f"`{problem.name}`"]
     bar = BARS.get(problem.name, BAR)
     if not finished:
@@ -174,10 +175,31 @@ def line(problem: Problem, found: Sequence[Run]) -> str:
     return _joined(cells)
 
 
+def digest(problems: Mapping[str, Problem], folder: Path) -> list[str]:
+    """Return a table with a line for every class: its problems with their errors, how many are verified, and seconds."""
+    lines = ["| class | problems and their errors | verified | seconds |", "|---|---|---|---|"]
+    for name, heading in CLASSES.items():
+        runs = {each: kept(problems[each], folder) for each in by_class(problems) if problems[each].class_ == name}
+        runs = {each: found for each, found in runs.items() if found}
+        if runs:
+            errors = ", ".join(f"`{each}` {error_words(found)}" for each, found in runs.items())
+            good = sum(verdict(found, BARS.get(each, BAR)) == "verified" for each, found in runs.items())
+            seconds = sorted(run.seconds for found in runs.values() for run in found if run.metrics)
+            span = f"{rounded(seconds[0])} to {rounded(seconds[-1])}" if seconds else "–"
+            lines.append(_joined([f"{name}: {heading}", errors, f"{good} of {len(runs)}", span]))
+    return lines
+
+
+def error_words(found: Sequence[Run]) -> str:
+    """Return the median error of one problem with one digit, with ``≤`` where it is a bound; ``?`` when nobody knows."""
+    errors = [run.error for run in found if run.error is not None]
+    return ("≤ " if found[0].source == "bound" else "") + f"{statistics.median(errors):.0e}" if errors else "?"
+
+
 def verdict(found: Sequence[Run], bar: float) -> str:
     """Return ``verified``, or why not: the error of every seed must be known and below the bar, and found in time."""
     for run in found:
-        if "seconds" not in run.metrics:
+        if not run.metrics:
             return f"failed: {run.reason}"
         if run.error is None or not run.error <= bar:
             return "missed: the error is not known" if run.error is None else f"missed: {run.error:.1e} is above the bar"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pinn.problem.calculus import derivative
 from pinn.problem.checks import num_equations, prescribed_value, texts
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values
@@ -17,12 +18,16 @@ from pinn.problem.tree import Node
 SMALL, LARGE = 0.02, 20.0
 """Sizes of an unknown between which no scale is needed."""
 
+UNEQUAL = 1e-6
+"""Values at the two ends of a ring may differ by this part of their size, slopes by this part of size over length."""
+
 _CURVILINEAR = {"r", "rho", "theta", "phi"}
 
 
 def notes(problem: Problem, mapping: Mapping[str, Any]) -> list[str]:
     """Return one line for everything in a problem that a person should know before a run."""
-    return [*_corners(problem), *_overdetermined(problem), *_far_from_one(problem), *_cartesian(problem, mapping)]
+    found = (_corners(problem), _seams(problem), _overdetermined(problem), _far_from_one(problem), _cartesian(problem, mapping))
+    return [note for each in found for note in each]
 
 
 def _corners(problem: Problem) -> Iterator[str]:
@@ -56,6 +61,35 @@ def _differ(
         worst = int(np.nanargmax(gap))
         place = ", ".join(f"{name}={value:g}" for name, value in edge.fixed)
         yield f"'{first.name}' and '{second.name}' differ by {gap[worst]:.2g} at {place}; expect an error there"
+
+
+def _seams(problem: Problem) -> Iterator[str]:
+    """Warn where a prescribed value, or its slope, differs between the two ends of a periodic coordinate."""
+    for along in problem.periodic:
+        axis = problem.names.index(along)
+        low, high = problem.box[axis]
+        for condition in problem.conditions:
+            found = prescribed_value(condition)
+            if found is None or any(along in dict(piece.fixed) for piece in condition.region):
+                continue
+            points = sample_region(problem, condition.region, "seam", 64).points
+            size = max(_typical_value(problem, found[1], condition.region), 1e-300)
+            trees = [found[1], derivative(found[1], along, problem.names)][: problem.order(found[0], along)]
+            for tree, word, scale in zip(trees, ("value", "slope"), (size, size / (high - low)), strict=False):
+                with np.errstate(all="ignore"):
+                    first, last = (_values_at(problem, tree, points, axis, place) for place in (low, high))
+                    gap = float(np.nanmax(np.abs(first - last), initial=0.0))
+                if gap > UNEQUAL * scale:
+                    yield f"the {word} of '{condition.name}' jumps by {gap:.2g} where {along} closes; expect an error there"
+                    break
+
+
+def _values_at(problem: Problem, tree: Node, points: np.ndarray, axis: int, place: float) -> np.ndarray:
+    """Return a tree's values at points moved to a place along one axis, (points,)."""
+    moved = points.copy()
+    moved[:, axis] = place
+    (values,) = Program([tree])(coordinate_values(moved, problem.names))
+    return np.broadcast_to(np.asarray(values, float), len(points))
 
 
 def _moved_inwards(problem: Problem, points: np.ndarray) -> np.ndarray:

@@ -424,6 +424,22 @@ def test_corners_that_the_domain_does_not_reach_are_not_warned_of():
     assert any("differ by 0.5 at x=0, y=0" in warning for warning in read_problem(plane(**channel)).warnings)
 
 
+@pytest.mark.parametrize("start, warning", [
+    ("sin(2*pi*x)", None),
+    ("x*(1 - x)*t", None),
+    ("x", "the value of 'start' jumps by 1 where x closes; expect an error there"),
+    ("x*(1 - x)", "the slope of 'start' jumps by 2 where x closes; expect an error there"),
+])  # fmt: skip
+def test_a_start_that_does_not_fit_a_ring_is_warned_of(start, warning):
+    text = {
+        "coordinates": {"x": [0, 1], "t": [0, 1]},
+        "unknowns": ["u"],
+        "equations": {"heat": "u_t = u_xx"},
+        "conditions": {"start": {"at": "t = 0", "u": start}, "ring": {"periodic": "x"}},
+    }
+    assert list(read_problem(text).warnings) == ([warning] if warning else [])
+
+
 def test_polar_coordinates_are_warned_of():
     text = plane(coordinates={"r": [1, 2], "theta": [0, 1]}, equations={"laplace": "laplacian(u) = 1"})
     assert "Cartesian" in read_problem(text).warnings[0]
