@@ -265,7 +265,8 @@ class March:
             if self.problem.domain is None:
                 return found
             shares, residuals = system.interior.shares, system.unsatisfied(coefficients) / float(scales.max())
-            return np.where(shares[:, None] >= MOSTLY, found, left_out_in_part(cover, shares, residuals, self.space))
+            in_part = left_out_in_part(cover, shares, residuals, self.space)
+            return np.where(shares[:, None] >= MOSTLY, np.maximum(found, in_part), in_part)
 
         def enough(coefficients: Array) -> float:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
