@@ -26,7 +26,8 @@ _CURVILINEAR = {"r", "rho", "theta", "phi"}
 
 def notes(problem: Problem, mapping: Mapping[str, Any]) -> list[str]:
     """Return one line for everything in a problem that a person should know before a run."""
-    found = (_corners(problem), _seams(problem), _overdetermined(problem), _far_from_one(problem), _cartesian(problem, mapping))
+    about_values = (_corners(problem), _seams(problem), _far_from_one(problem))
+    found = (*about_values, _overdetermined(problem), _one_way(problem, mapping), _cartesian(problem, mapping))
     return [note for each in found for note in each]
 
 
@@ -128,6 +129,18 @@ def _far_from_one(problem: Problem) -> Iterator[str]:
                 f"values of {sought.name} up to {size:.2g} are prescribed; a network learns them well only when the problem says "
                 f"how large they are: unknowns: {{{sought.name}: {{scale: {float(f'{size:.1g}'):g}}}}}"
             )
+
+
+def _one_way(problem: Problem, mapping: Mapping[str, Any]) -> Iterator[str]:
+    """Say so where a coordinate without an end, as along a pipe, could be a time: first order, and conditions at its start only."""
+    if "time" in mapping or problem.time is not None:
+        return
+    orders = {x: max(problem.order(unknown, x) for unknown in problem.unknown_names) for x in problem.names}
+    pieces = [dict(piece.fixed) for condition in problem.conditions for piece in condition.region]
+    for x, (low, _) in zip(problem.names, problem.box, strict=True):
+        places = {fixed[x] for fixed in pieces if x in fixed}
+        if orders[x] == 1 and max(orders.values()) > 1 and places == {low} and x not in problem.periodic:
+            yield f"all conditions along {x} stand at {x}={low:g}: with 'time: {x}' it is solved from there on, and faster"
 
 
 def _cartesian(problem: Problem, mapping: Mapping[str, Any]) -> Iterator[str]:

@@ -440,6 +440,23 @@ def test_a_start_that_does_not_fit_a_ring_is_warned_of(start, warning):
     assert list(read_problem(text).warnings) == ([warning] if warning else [])
 
 
+PIPE = {
+    "coordinates": {"r": [0, 1], "z": [0, 2]},
+    "unknowns": ["u"],
+    "equations": {"heat": "r*u_z = diff(r*u_r, r)"},
+    "conditions": {"inlet": {"at": "z = 0", "u": "1 - r**4"}, "axis": {"at": "r = 0", "u_r": 0}, "wall": {"at": "r = 1", "u": 0}},
+}
+
+
+@pytest.mark.parametrize("changes, noted", [
+    ({}, True), ({"time": "z"}, False), ({"time": None}, False),
+    ({"conditions": {**PIPE["conditions"], "outlet": {"at": "z = 2", "u": 0}}}, False),
+])  # fmt: skip
+def test_a_coordinate_that_could_be_a_time_is_named(changes, noted):
+    found = [warning for warning in read_problem({**PIPE, **changes}).warnings if "time: z" in warning]
+    assert found == (["all conditions along z stand at z=0: with 'time: z' it is solved from there on, and faster"] * noted)
+
+
 def test_polar_coordinates_are_warned_of():
     text = plane(coordinates={"r": [1, 2], "theta": [0, 1]}, equations={"laplace": "laplacian(u) = 1"})
     assert "Cartesian" in read_problem(text).warnings[0]
