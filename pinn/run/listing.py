@@ -17,7 +17,7 @@ from pinn.run.words import Words
 
 HIDDEN = ("problem", "stage")
 
-MOST_NAMES, LINE = 5, 100
+MOST_NAMES, LINE = 4, 100
 """Names that are written out in a table, and characters of a line of options."""
 
 
