@@ -80,10 +80,8 @@ def main() -> None:
     for name in by_class(problems):
         if not arguments.known:
             make(problems[name], arguments.seeds, arguments.limit, arguments.folder)
-        found = kept(problems[name], arguments.folder)
-        if found:
-            lines.append(line(problems[name], found))
-            print(lines[-1], flush=True)
+        lines.append(line(problems[name], kept(problems[name], arguments.folder)))
+        print(lines[-1], flush=True)
     if set(problems) == set(PROBLEMS):
         write(lines, "gallery", ROOT / "experiments" / "GALLERY.md")
         write(digest(problems, arguments.folder), "gallery")
@@ -156,12 +154,12 @@ def _read(place: Path) -> Run:
 
 
 def line(problem: Problem, found: Sequence[Run]) -> str:
-    """Return the line of the table for one problem."""
+    """Return the line of the table for one problem, without numbers where no run has any."""
     finished = [run for run in found if run.metrics]
     head = [problem.class_ or "–", f"`{problem.name}`"]
     bar = BARS.get(problem.name, BAR)
     if not finished:
-        return _joined([*head, "–", "–", "–", f"{bar:.0e}", "–", f"failed: {found[0].reason}"])
+        return _joined([*head, "–", "–", "–", f"{bar:.0e}", "–", f"failed: {found[0].reason}" if found else "not run"])
     solvers = sorted({str(run.metrics["solver"]) for run in finished})
     cells = [
         *head,

@@ -36,6 +36,7 @@ def test_a_line_shows_median_and_worst_of_the_seeds():
     assert len(cells) == len(gallery.HEAD)
     failed = gallery.line(HEAT, [Run({}, reason="TimeoutError: ended after 60 s")])
     assert failed.endswith("| – | failed: TimeoutError: ended after 60 s |")
+    assert gallery.line(HEAT, []).endswith("| – | not run |")
 
 
 @pytest.mark.parametrize("changes, words", [
