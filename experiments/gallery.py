@@ -36,6 +36,7 @@ from pinn.problem.problem import Problem
 from pinn.problem.text import plain
 
 PROBLEMS = {path.stem: path for path in sorted((ROOT / "configs" / "problem").glob("*.yaml"))}
+EXPERIMENT_FOLDER = ROOT / "configs" / "experiment"
 HEAD = ["class", "problem", "solver", "relative L2 error", "known from", "bar", "seconds", "verdict"]
 QUIET = ("report.figures=[]", "report.animation=false", "report.html=false", "report.classical.seconds=0")
 WITHOUT_RANDOM_NUMBERS = "least_squares"
@@ -100,7 +101,9 @@ def by_class(problems: Mapping[str, Problem]) -> list[str]:
 
 def asked(problem: Problem) -> dict[str, Any]:
     """Return what makes a kept run one of this problem and these settings."""
-    return {"problem": plain(problem.source), "settings": words(problem.name)}
+    settings = words(problem.name)
+    text = (EXPERIMENT_FOLDER / f"{EXPERIMENTS[problem.name]}.yaml").read_text() if settings else ""
+    return {"problem": plain(problem.source), "settings": settings, "experiment": text}
 
 
 def words(name: str) -> list[str]:
