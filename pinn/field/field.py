@@ -144,6 +144,10 @@ class Field:
         """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
         return np.arange(len(points)), np.zeros(len(points), int)
 
+    def values(self, theta: Tensor) -> dict[str, float]:
+        """Return the unknown numbers at θ (params,) by name: a network alone has none."""
+        return {}
+
     def draw_interfaces(self, points: Points, seed: int, epoch: int) -> dict[str, Sites]:
         """Return nothing: a single network has no faces."""
         return {}

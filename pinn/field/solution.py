@@ -22,11 +22,13 @@ class Solution:
     ----------
     boxes : cells that the field is made of, (cells, dim, 2); None for a single network.
     cuts : cells across whose faces the solution may jump, (cells, dim, 2); a single network has none.
+    numbers : the unknown numbers by name.
     """
 
     def __init__(self, field: Field, theta: Tensor):
         self.field, self.theta = field, theta.detach()
         self.cuts, self.boxes = field.cuts, field.boxes
+        self.numbers = field.values(self.theta)
 
     def __call__(self, points: np.ndarray, request: Request | None = None, side: np.ndarray | None = None) -> np.ndarray:
         """Return derivatives of the unknowns, (points, len(request)).

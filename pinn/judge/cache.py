@@ -39,7 +39,7 @@ def folder() -> Path:
 
 def _place(problem: Problem, settings: Any) -> Path | None:
     wanted = {name: value for name, value in dataclasses.asdict(settings).items() if name not in ("cache", "seconds")}
-    text = json.dumps([FORMAT, pinn.__version__, wanted, problem.source], sort_keys=True, default=str)
+    text = json.dumps([FORMAT, pinn.__version__, wanted, problem.source, dict(problem.files)], sort_keys=True, default=str)
     try:
         return folder() / f"reference-{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
     except RuntimeError:

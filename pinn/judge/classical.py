@@ -93,8 +93,9 @@ def classical(problem: Problem, reference: Reference, error: float, seconds: flo
     error, seconds : of the solution to compare with.
     limit : seconds for all solves together.
     """
-    if reference.kind == "none":
-        return Classical((), why="no reference to measure errors against")
+    if reference.kind in ("none", "file"):
+        known = "no reference" if reference.kind == "none" else "no reference but a file, which has values at its own places only"
+        return Classical((), why=f"{known} to measure errors against")
     lines: list[Point] = []
     why = ""
     for number, (method, order) in enumerate(METHODS.items()):

@@ -9,6 +9,7 @@ import numpy as np
 
 from pinn.judge.reference import EXACT, Reference, no_reference
 from pinn.problem import calculus
+from pinn.problem.checks import typical_jet
 from pinn.problem.exact import apply_exact
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, site_values
@@ -60,7 +61,7 @@ def worst_defect(problem: Problem) -> tuple[str, float]:
     Residuals that hold an integral or cannot be evaluated (a logarithm of zero) are left out.
     """
     worst = ("", 0.0)
-    for residual in problem.residuals:
+    for residual in problem.laws:
         if any(isinstance(leaf, Integral) for leaf in calculus.leaves(residual.tree)):
             continue
         defect = _defect(problem, residual)
@@ -84,5 +85,5 @@ def _defect(problem: Problem, residual: Residual) -> float:
         value = np.broadcast_to(value, num)
         for jet, slope in zip(jets, slopes, strict=True):
             size += float(np.mean(np.abs(slope * known[jet])))
-        defect = float(np.max(np.abs(value), initial=0.0)) / max(size, 1e-8)
+        defect = float(np.max(np.abs(value), initial=0.0)) / max(size, typical_jet(problem, residual.tree), 1e-8)
     return defect if np.isfinite(defect) else 0.0

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pinn.judge.evaluation import LARGEST_GRID, cell_weights, evaluation_axes, on_tensor, scattered_points
+from pinn.judge.evaluation import CHUNK, LARGEST_GRID, cell_weights, evaluation_axes, on_tensor, scattered_points
+from pinn.judge.given import compared_rows, shown_axes, shown_values
 from pinn.judge.reference import Reference
+from pinn.problem.given import Given
 from pinn.problem.problem import Problem
 from pinn.problem.sites import grid_shape, tensor_points
 
@@ -23,8 +25,8 @@ class Metrics:
     ----------
     axes : points along every coordinate.
     solution : by unknown, shaped like the grid (`pinn.problem.sites.grid_shape`).
-    reference, error : likewise; error is solution minus reference; empty without a reference.
-    relative_l2 : |error| / |reference| in L2, by unknown; the norm of the error itself where the reference vanishes.
+    reference, error : likewise; error is solution minus reference; empty without a reference, and for a file not a number outside.
+    relative_l2 : |error| / |reference| in L2, by unknown of the reference; the norm of the error itself where it vanishes.
     max_error : largest absolute error, by unknown.
     is_finite : whether the solution is finite everywhere in the domain; outside it values are not a number.
     """
@@ -54,11 +56,13 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
 
     Points where the reference is not finite (a logarithm of zero on a wall) are left out.
     """
-    axes = evaluation_axes(problem) if axes is None else axes
+    axes = (shown_axes(problem, reference.given) if reference.given else evaluation_axes(problem)) if axes is None else axes
     values = on_tensor(problem, solution, axes)
     outside = ~problem.inside(tensor_points(tuple(axes))).reshape(grid_shape(axes))
     is_finite = all(np.isfinite(array[~outside]).all() for array in values.values())
     values = _masked(values, outside)
+    if reference.given is not None:
+        return _beside_file(problem, solution, reference.given, axes, values, is_finite)
     if reference.kind == "none":
         return Metrics(axes, values, {}, {}, {}, {}, is_finite)
     truth = _masked(reference.on_grid(axes), outside)
@@ -77,6 +81,27 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
         error,
         {name: relative_l2(measured[name], known[name], weights) for name in values},
         {name: _largest(measured[name], known[name]) for name in values},
+        is_finite,
+    )
+
+
+def _beside_file(
+    problem: Problem, solution, given: Given, axes: tuple[Array, ...], values: Mapping[str, Array], is_finite: bool
+) -> Metrics:
+    """Return the distance from the values of a file at its places; on the grid they are shown only."""
+    rows = compared_rows(problem, given)
+    points, weights = given.points[rows], (1.0 if given.axes is None else cell_weights(given.axes).ravel())
+    parts = [solution(points[i : i + CHUNK], problem.values) for i in range(0, len(points), CHUNK)]
+    found = dict(zip(problem.unknown_names, np.concatenate([np.asarray(part, float) for part in parts]).T, strict=True))
+    truth = {name: values[rows] for name, values in given.values.items()}
+    shown = {name: array for name in truth if (array := shown_values(given, name, axes)) is not None}
+    return Metrics(
+        axes,
+        values,
+        shown,
+        {name: values[name] - array for name, array in shown.items()},
+        {name: relative_l2(found[name], array, np.broadcast_to(weights, len(given.points))[rows]) for name, array in truth.items()},
+        {name: _largest(found[name], array) for name, array in truth.items()},
         is_finite,
     )
 

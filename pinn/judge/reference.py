@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from pinn.judge.refusal import NoReference
 from pinn.judge.settings import AutoReference, ExactReference, NoReferenceWanted
+from pinn.problem.given import Given
 from pinn.problem.problem import Problem
 
 Array = np.ndarray
@@ -23,15 +24,17 @@ class Reference:
 
     Attributes
     ----------
-    kind : "exact", "finite_difference" or "none".
-    state : "exact", "observed" (the order of the method was seen on three grids), "roundoff", "not asymptotic" or "none".
+    kind : "exact", "finite_difference", "file" or "none".
+    state : "exact", "observed" (the order of the method was seen on three grids), "roundoff", "not asymptotic", "stated" (the error
+        of a file), "not stated" or "none".
     why : one line: why there is none, or what is to be said about it.
-    relative_error : error bar of each unknown, relative L2; 1e-15 for exact formulas.
+    relative_error : error bar of each unknown, relative L2; 1e-15 for exact formulas, infinite where a file does not state it.
     observed_order : of each unknown, finite differences only.
     order : formal order of the differences.
     grids : cells per axis of the three grids.
     adapted : the nodes are concentrated where the solution is steep.
     tables : the values at the nodes, by unknown; finite differences only.
+    given : values from a file, which are known at its places only.
     """
 
     kind: str
@@ -45,6 +48,7 @@ class Reference:
     adapted: bool = False
     seconds: float = 0.0
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    given: Given | None = field(default=None, repr=False, compare=False)
     at_points: Callable[[Array], Array] | None = field(default=None, repr=False, compare=False)
     on_axes: Callable[[tuple[Array, ...]], dict[str, Array]] | None = field(default=None, repr=False, compare=False)
 
@@ -78,7 +82,7 @@ class Reference:
             "state": self.state,
             "why": self.why,
             "seconds": self.seconds,
-            "relative_error": self.bar if known else None,
+            "relative_error": _finite(self.bar) if known else None,
             "observed_order": _finite(
                 min(self.observed_order.values(), default=math.nan, key=lambda q: abs(q - (self.order or 0)))
             ),
@@ -102,12 +106,30 @@ def no_reference(why: str, seconds: float = 0.0) -> Reference:
     return Reference("none", "none", why=why, seconds=seconds)
 
 
+def from_file(given: Given) -> Reference:
+    """Return values from a file as a reference."""
+    state, error = ("not stated", math.inf) if given.error is None else ("stated", given.error)
+    bars = dict.fromkeys(given.values, error)
+    why = f"{len(given.points):,} places of {given.file}"
+    if given.left_out:
+        why += f"; it has no {', '.join(given.left_out)}"
+    return Reference("file", state, tuple(given.values), why, bars, given=given)
+
+
+def second_reference(problem: Problem, settings: Any = None) -> Reference | None:
+    """Return what to compare with besides a file, whose values may be wrong themselves; None where there is nothing."""
+    if problem.given is None or not isinstance(settings, AutoReference):
+        return None
+    found = reference(replace(problem, given=None), settings)
+    return None if found.kind == "none" else found
+
+
 def reference(problem: Problem, settings: Any = None) -> Reference:
     """Return what a solution of ``problem`` is compared with.
 
     Parameters
     ----------
-    settings : `AutoReference` (default: exact where known, else finite differences), `ExactReference`,
+    settings : `AutoReference` (default: a file where one is given, exact where known, else finite differences), `ExactReference`,
         `FiniteDifferenceReference` or `NoReferenceWanted`.
 
     Never raises for a problem that is not covered: the result then is of kind "none" and says why.
@@ -115,6 +137,8 @@ def reference(problem: Problem, settings: Any = None) -> Reference:
     settings = AutoReference() if settings is None else settings
     if isinstance(settings, NoReferenceWanted):
         return no_reference("no reference wanted")
+    if isinstance(settings, AutoReference) and problem.given is not None:
+        return from_file(problem.given)
     if isinstance(settings, ExactReference) or (isinstance(settings, AutoReference) and problem.exact):
         from pinn.judge.exact import exact_reference
 

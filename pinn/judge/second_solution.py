@@ -113,7 +113,7 @@ def hidden(problem: Problem, solution: Solution, neighbours: Neighbours) -> str:
     At random points it is much larger than where the better solution made it small, and about as large as the other one's.
     """
     drawn = Points("uniform", POINTS, SURFACE).draw(problem, 0)
-    for residual in problem.residuals:
+    for residual in problem.laws:
         if residual.name not in neighbours.losses or any(isinstance(leaf, Integral) for leaf in leaves(residual.tree)):
             continue
         term = make_term(problem, residual, drawn[residual.name])

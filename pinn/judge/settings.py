@@ -34,7 +34,7 @@ class FiniteDifferenceReference(Settings):
 
 @dataclass(frozen=True)
 class AutoReference(FiniteDifferenceReference):
-    """The exact solution where the problem gives one, else finite differences."""
+    """A file or the exact solution where the problem gives one, else finite differences; they also judge what a file holds."""
 
 
 @dataclass(frozen=True)

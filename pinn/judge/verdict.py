@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,7 +29,7 @@ class Verdict:
     verdict : "verified", "not verified" or "failed".
     reasons : one line each; for "verified" how the error is known.
     error : the largest relative L2 error of an unknown, as well as it is known; NaN when it is not.
-    source : where the error comes from: "exact", "finite_difference", "estimate" or "none".
+    source : where the error comes from: "exact", "finite_difference", "file", "estimate" or "none".
     missed : the error is known and above the target.
     bound : what the error is at most: the distance from the reference and its error bar; NaN without a reference.
     """
@@ -46,7 +47,17 @@ def failed(reason: str) -> Verdict:
     return Verdict("failed", (reason,))
 
 
-def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = None, target: float | None = None) -> Verdict:
+Judged = tuple[Metrics, Reference]
+"""A reference, and the distance of a solution from it."""
+
+
+def verdict(
+    metrics: Metrics,
+    reference: Reference,
+    estimate: Estimate | None = None,
+    target: float | None = None,
+    second: Judged | None = None,
+) -> Verdict:
     """Return the verdict on a solution.
 
     The error is known from an exact solution, from a reference whose bar is at most 0.3 of the error, or from an accepted
@@ -56,26 +67,39 @@ def verdict(metrics: Metrics, reference: Reference, estimate: Estimate | None = 
     Parameters
     ----------
     target : largest relative L2 error wanted; None asks that the error be known and at most 5 %.
+    second : another reference beside a file. Of the two the one with the smaller error bar counts, and the other one may not be
+        further away than the error and its own bar, 5 % where a file states none.
     """
     if not metrics.is_finite:
         return failed("the solution holds values that are not finite")
+    both = sorted([(metrics, reference), *([second] if second else [])], key=lambda judged: judged[1].bar)
+    (metrics, reference), beside = both[0], both[1:]
     accepted = estimate if estimate is not None and estimate.accepted else None
     error, source, reasons = _known(metrics, reference, accepted, target)
     if accepted is not None and reference.kind != "none":
         reasons += _disagreements(metrics, reference, accepted)
+    if source != "none":
+        beside += [(metrics, reference)] if source == "estimate" and reference.kind == "file" else []
+        reasons += [reason for judged in beside for reason in _apart(*judged, error)]
     missed = source != "none" and target is not None and not error <= target
     if missed:
         reasons.append(f"the error {error:.1e} is above the target {target:.1e}")
     if source != "none" and target is None and not error <= LARGEST:
-        reasons.append(
-            f"the error {error:.1e} is known, and large; without a wanted accuracy at most {LARGEST:.0%} is called verified"
-        )
+        advice = f"without a wanted accuracy at most {LARGEST:.0%} is called verified"
+        reasons.append(f"the error {error:.1e} is known, and large; {advice}")
     bound = _bound(metrics, reference)
     if reasons:
         return Verdict("not verified", tuple(reasons), error, source, missed, bound)
-    words = {"exact": "the exact solution", "finite_difference": "a finite-difference reference", "estimate": "the error estimate"}
-    known = "is at most" if source == "finite_difference" and error == bound else "is"
-    return Verdict("verified", (f"the error {known} {error:.1e}, known from {words[source]}",), error, source, bound=bound)
+    known = "is at most" if source in ("finite_difference", "file") and error == bound else "is"
+    return Verdict("verified", (f"the error {known} {error:.1e}, known from {_WORDS[source]}",), error, source, bound=bound)
+
+
+_WORDS = {
+    "exact": "the exact solution",
+    "finite_difference": "a finite-difference reference",
+    "file": "the file",
+    "estimate": "the error estimate",
+}
 
 
 def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, target: float | None) -> tuple[float, str, list[str]]:
@@ -83,6 +107,9 @@ def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, ta
     if reference.kind != "none":
         error = max(metrics.relative_l2.values())
         bars = all(reference.relative_error[name] <= KNOWN * size for name, size in metrics.relative_l2.items())
+        if reference.given is not None and reference.given.left_out:
+            untold = [f"{', '.join(reference.given.left_out)} cannot be judged: {reference.why}"]
+            return (error, "none", untold) if estimate is None else (estimate.worst, "estimate", [])
         if reference.kind == "exact" or bars:
             return error, reference.kind, []
         if estimate is not None:
@@ -90,12 +117,26 @@ def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, ta
         bound = _bound(metrics, reference)
         if target is not None and bound <= target:
             return bound, reference.kind, []
-        known = f"the reference itself is known to {reference.bar:.1e} only (reference.size=8 allows larger grids)"
+        if reference.given is not None and reference.given.error is None:
+            file, advice = reference.given.file, "how exact that is, is not said (error: 1e-4 beside file:)"
+            return error, "none", [f"the distance from {file} is {error:.1e}, and {advice}"]
+        more = "" if reference.given else " (reference.size=8 allows larger grids)"
+        known = f"the reference itself is known to {reference.bar:.1e} only{more}"
         words = f"the distance from the reference is {error:.1e}, and {known}"
         return error, "none", [f"the error is at most {bound:.1e}: {words}"]
     if estimate is not None:
         return estimate.worst, "estimate", []
     return math.nan, "none", [f"the error is not known: {reference.why or 'no reference'}; no accepted estimate"]
+
+
+def _apart(metrics: Metrics, reference: Reference, error: float) -> Iterator[str]:
+    """Yield where another reference is further away than a known error and its own bar, 5 % where nobody said how exact it is."""
+    for name, distance in metrics.relative_l2.items():
+        bar = reference.relative_error[name]
+        if distance > error + (LARGEST if bar == math.inf else 1.5 * bar + KNOWN * error):
+            who = reference.given.file if reference.given else _WORDS[reference.kind]
+            said = "" if bar == math.inf else f" (known to {bar:.1e})"
+            yield f"the judges disagree on {name}: the error is {error:.1e}, but the distance from {who}{said} is {distance:.1e}"
 
 
 def _bound(metrics: Metrics, reference: Reference) -> float:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number, Operator, fold
+from pinn.problem.tree import Call, Integral, Jet, Known, Name, Node, Number, Operator, fold
 
 ZERO, ONE, TWO = Number(0.0), Number(1.0), Number(2.0)
 
@@ -148,7 +148,7 @@ def build(function: str, *arguments: Node) -> Node:
 @lru_cache(maxsize=50_000)
 def leaves(tree: Node) -> frozenset[Node]:
     """Return all names, jets, normals and integrals of a tree; integrals are leaves and not looked into."""
-    if isinstance(tree, Number):
+    if isinstance(tree, (Number, Known)):
         return frozenset()
     if isinstance(tree, Call):
         parts = [leaves(argument) for argument in tree.arguments]
@@ -197,7 +197,7 @@ def replace(tree: Node, leaf: Callable[[Node], Node]) -> Node:
     memo: dict[Node, Node] = {}
 
     def walk(node: Node) -> Node:
-        if isinstance(node, Number):
+        if isinstance(node, (Number, Known)):
             return node
         if node not in memo:
             memo[node] = build(node.function, *map(walk, node.arguments)) if isinstance(node, Call) else leaf(node)
@@ -286,6 +286,11 @@ def _chain_rule(node: Call, inner: Callable[[Node], Node]) -> Node:
         condition, yes, no = arguments
         branches = inner(yes), inner(no)
         return ZERO if branches == (ZERO, ZERO) else Call("where", (condition, *branches))
+    if name == "lookup":
+        known, *places = arguments
+        assert isinstance(known, Known)
+        inside = [(axis, slope) for axis, place in enumerate(places) if (slope := inner(place)) != ZERO]
+        return total(multiply(Call("lookup", (known.derivative(axis), *places)), slope) for axis, slope in inside)
     slopes = [inner(argument) for argument in arguments]
     if all(slope == ZERO for slope in slopes):
         return ZERO

@@ -41,7 +41,28 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     _level(problem)
     _twice(problem)
     _exact(problem)
+    _given(problem)
     _unused(namespace, mapping)
+
+
+def undetermined(problem: Problem) -> str:
+    """Return why functions do not follow from equations and conditions where the unknown numbers are known; empty when they do."""
+    if not problem.data:
+        return "nothing was measured"
+    for unknown in problem.unknowns:
+        if not unknown.is_number and len(unknown.depends) < problem.dim:
+            return f"{unknown.name} is a function of {', '.join(unknown.depends)} only"
+    forward = problem.with_numbers({unknown.name: unknown.start for unknown in problem.unknowns if unknown.is_number})
+    if forward.free:
+        return f"{forward.free[0][0]} is free on a part of the boundary"
+    try:
+        _count(forward)
+        _coverage(forward)
+        _edged(forward)
+        _level(forward)
+    except BadInput as error:
+        return error.message
+    return ""
 
 
 def _about(message: str, *path: str) -> BadInput:
@@ -58,15 +79,19 @@ def _place(problem: Problem, point: np.ndarray) -> str:
 
 
 def _count(problem: Problem) -> None:
-    need, names = len(problem.unknowns), ", ".join(problem.unknown_names)
+    functions = [unknown.name for unknown in problem.unknowns if len(unknown.depends) == problem.dim]
+    need, names = len(functions), ", ".join(functions)
     points, have = num_equations(problem)
-    if have.min() < need:
+    if have.min() < need and not problem.data:
         where = "" if have.min() == have.max() else f" at {_place(problem, points[int(have.argmin())])}"
         raise _about(f"{need} unknowns ({names}) need {need} equations, got {have.min()}{where}", "equations")
-    used = {jet.unknown for equation in problem.equations for jet in jets(equation.tree)}
-    for unknown in problem.unknown_names:
-        if unknown not in used:
-            raise _about(f"unknown '{unknown}' occurs in no equation", "unknowns")
+    for unknown in problem.unknowns:
+        residuals = problem.equations if len(unknown.depends) == problem.dim else problem.residuals
+        if not any(jet.unknown == unknown.name for residual in residuals for jet in jets(residual.tree)):
+            raise _about(f"unknown '{unknown.name}' occurs in no equation", "unknowns")
+    measured = sum(len(each.values) for each in problem.data)
+    if problem.data and measured < len(problem.numbers):
+        raise _about(f"{len(problem.numbers)} unknown numbers need at least as many measured values, got {measured}", "data")
 
 
 def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +108,7 @@ def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 
 def _finite(problem: Problem) -> None:
     """Every part of a formula that depends on coordinates only is a finite number wherever it is used."""
-    for residual in problem.residuals:
+    for residual in problem.laws:
         for piece in residual.region:
             if piece.cut is not None and not len(sample(problem, piece, residual.name, NUM_SAMPLES)):
                 raise _about("the selector chooses no points", *_home(residual))
@@ -116,8 +141,11 @@ def _known_parts(tree: Node) -> Iterator[Node]:
 
 
 def _all_finite(problem: Problem, residual: Residual, part: Node, points: np.ndarray, values: Mapping[Node, np.ndarray]) -> None:
-    with np.errstate(all="ignore"):
-        (result,) = Program([part])(values)
+    try:
+        with np.errstate(all="ignore"):
+            (result,) = Program([part])(values)
+    except BadInput as error:
+        raise _about(error.message, *_home(residual)) from None
     bad = np.flatnonzero(~np.isfinite(np.broadcast_to(result, len(points))))
     if len(bad):
         more = f" (first of {len(bad)} among {len(points)} points)" if len(bad) > 1 else ""
@@ -128,7 +156,7 @@ def _all_finite(problem: Problem, residual: Residual, part: Node, points: np.nda
 
 
 def _coverage(problem: Problem) -> None:
-    for unknown in problem.unknown_names:
+    for unknown in unmeasured(problem):
         for axis in problem.space:
             needed = problem.order(unknown, axis) // 2
             if needed and axis not in problem.periodic:
@@ -136,6 +164,12 @@ def _coverage(problem: Problem) -> None:
                     _covered(problem, unknown, axis, side, value, needed)
         if problem.time is not None:
             _started(problem, unknown, problem.time, problem.order(unknown, problem.time))
+
+
+def unmeasured(problem: Problem) -> list[str]:
+    """Return the unknowns that conditions must determine, since no values of them were measured."""
+    measured = {jet.unknown for each in problem.data for jet in jets(each.formula)}
+    return [name for name in problem.unknown_names if name not in measured]
 
 
 def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> None:
@@ -244,7 +278,13 @@ def _no_later_start(problem: Problem, unknown: str, time: str, needed: int) -> N
 
 
 def _level(problem: Problem) -> None:
-    """An unknown that occurs only differentiated is fixed up to a constant."""
+    """An unknown that occurs only differentiated is fixed up to a constant; where something was measured that is a remark."""
+    for unknown in floating(problem) if not problem.data else ():
+        raise _about(f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0", "conditions")
+
+
+def floating(problem: Problem) -> Iterator[str]:
+    """Yield the unknowns that occur only differentiated."""
     for unknown in problem.unknown_names:
         plain = any(
             jet.unknown == unknown and any(sum(index) == 0 for index in jet.operator)
@@ -253,7 +293,7 @@ def _level(problem: Problem) -> None:
             for jet in jets(residual.tree)
         )
         if not plain:
-            raise _about(f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0", "conditions")
+            yield unknown
 
 
 def prescribed_value(residual: Residual) -> tuple[str, Node] | None:
@@ -309,7 +349,7 @@ def _exact(problem: Problem) -> None:
             (result,) = Program([tree])(values)
         if not np.isfinite(np.broadcast_to(result, len(points))).any():
             raise _about(f"{unknown} is nowhere a finite number", "exact")
-    for residual in problem.residuals:
+    for residual in problem.laws:
         if {jet.unknown for jet in jets(residual.tree)} <= set(problem.exact):
             _solves(problem, residual, sample_region(problem, residual.region, f"exact/{residual.name}", 128))
 
@@ -317,7 +357,7 @@ def _exact(problem: Problem) -> None:
 def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
     defect = _residual_of_exact(problem, residual.tree, residual, sites)
     size = _residual_of_exact(problem, _largest_part(residual.tree), residual, sites)
-    size = np.maximum(size, _typical_jet(problem, residual.tree))
+    size = np.maximum(size, typical_jet(problem, residual.tree))
     finite = np.isfinite(defect) & np.isfinite(size)
     if not finite.any():
         return
@@ -331,7 +371,7 @@ def _solves(problem: Problem, residual: Residual, sites: Any) -> None:
         )
 
 
-def _typical_jet(problem: Problem, tree: Node) -> float:
+def typical_jet(problem: Problem, tree: Node) -> float:
     """Return the largest value that any derivative in the tree takes in the volume: zeros are only zero to rounding."""
     request = tuple({(jet.unknown, (index,)) for jet in jets(tree) for index in jet.operator})
     with np.errstate(all="ignore"):
@@ -353,19 +393,29 @@ def _residual_of_exact(problem: Problem, tree: Node, residual: Residual, sites: 
         return np.broadcast_to(np.asarray(term.evaluate(columns), float), len(sites.points))
 
 
+def _given(problem: Problem) -> None:
+    given = problem.given
+    if given is not None:
+        kept = problem.contains(given.points)
+        for unknown, values in given.values.items():
+            if not np.isfinite(values[kept]).any():
+                raise _about(f"{given.file} has no number for {unknown} in the domain", "reference")
+
+
 # names --------------------------------------------------------------------------------------------------------
 
 
 def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     constants = {str(name): value for name, value in (mapping.get("constants") or {}).items()}
-    text = " ".join(texts({key: value for key, value in mapping.items() if key not in ("title", "citation", "class", "units")}))
+    elsewhere = ("title", "citation", "class", "units", "fields", "reference")
+    text = " ".join(texts({key: value for key, value in mapping.items() if key not in elsewhere}))
     words = re.findall(r"[A-Za-z]\w*", text)
     known = {*words} | {word.rpartition("_")[0] for word in words}
-    for group, names in (("constant", constants), ("definition", namespace.definitions)):
+    for group, names in (("constant", constants), ("definition", namespace.definitions), ("field", namespace.fields)):
         for name in names:
             if name not in known:
-                others = [other for other in {*constants, *namespace.definitions} if other != name]
-                key = "constants" if group == "constant" else "define"
+                others = [other for other in {*constants, *namespace.definitions, *namespace.fields} if other != name]
+                key = {"constant": "constants", "definition": "define", "field": "fields"}[group]
                 raise _about(f"{group} '{name}' is never used{nearest(name, others)}", key, name)
 
 

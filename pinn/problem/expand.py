@@ -13,6 +13,7 @@ from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build, multiply, substitute, subtract, total
 from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, pair
 from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
+from pinn.problem.lookups import elsewhere, kept_where
 from pinn.problem.namespace import Namespace, UnusableName, Value
 from pinn.problem.settings import nearest
 from pinn.problem.sides import INSIDE, OUTSIDE, jumps_along, seen_from
@@ -105,6 +106,8 @@ class Expander:
             return self._plain(name)
         if name in space.constants:
             return space.constants[name]
+        if name in space.fields:
+            return space.fields[name]
         if name in self.pending:
             raise UnusableName(f"definition '{name}' refers to itself", name=name)
         return replace(self, bound={}, pending=(*self.pending, name)).expand(space.definitions[name])
@@ -346,7 +349,7 @@ class Expander:
                     f"{name}={value} lies outside the domain, where {name} is between {low:g} and {high:g}", name=name
                 )
             places[name] = value
-        return _by_component(lambda f: substitute(f, places), self.expand(tree.quantity))
+        return _by_component(lambda f: elsewhere(f, places), self.expand(tree.quantity))
 
 
 def _by_component(function: Callable[[Node], Node], value: Value) -> Value:
@@ -383,11 +386,9 @@ def _guard(tree: Node, condition: Node) -> Node:
     """Keep functions that are not defined everywhere away from points where this branch is not taken.
 
     Reverse differentiation multiplies the slope of the branch not taken by zero, and zero times infinity is not a number.
-    An unknown looked up elsewhere is looked up at the point itself there: u(t=t-1) must not leave the domain for t < 1.
     """
-    if isinstance(tree, Jet):
-        image = [(x, at if isinstance(at, Number) else Call("where", (condition, at, Name(x)))) for x, at in tree.image]
-        return Jet(tree.unknown, tree.operator, tuple(image))
+    if isinstance(tree, Jet) or (isinstance(tree, Call) and tree.function == "lookup"):
+        return kept_where(condition, tree)
     if not isinstance(tree, Call):
         return tree
     arguments = [_guard(argument, condition) for argument in tree.arguments]

@@ -93,6 +93,8 @@ def _vanishes(tree: Node) -> bool:
     def undecided(node: Node) -> Node:
         if not isinstance(node, Call):
             return node
+        if node.function == "lookup":
+            return Name(str(node))
         arguments = [undecided(argument) for argument in node.arguments]
         if node.function == "where":
             arguments[0] = conditions.setdefault(node.arguments[0], Name(f"condition {len(conditions)}"))

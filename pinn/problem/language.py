@@ -14,16 +14,20 @@ from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import has_unknowns, jets, subtract
 from pinn.problem.classes import read_class
 from pinn.problem.complex_numbers import Complex, build_scalar
-from pinn.problem.declarations import Declarations, declare, section
+from pinn.problem.declarations import Declarations, declare
 from pinn.problem.exact import apply_exact, read_exact
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_equation
+from pinn.problem.given import read_given
 from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
-from pinn.problem.problem import Coordinate, Piece, Problem, Residual, Unknown
+from pinn.problem.observations import read_observations, sized
+from pinn.problem.problem import Coordinate, Piece, Problem, Residual
+from pinn.problem.reading import section
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
 from pinn.problem.source import caret
+from pinn.problem.tables import with_absolute_files
 from pinn.problem.text import plain, read_text
 from pinn.problem.tree import Jet, Name, Node, Number, Position
 
@@ -53,27 +57,21 @@ KEYS = [
     "quantities",
     "units",
 ]
-_LATER = {
-    "parameters": "families of problems",
-    "fields": "fields from files",
-    "data": "observations",
-    "reference": "references from files",
-}
-
-
+_LATER = {"parameters": "families of problems"}
 _SETTINGS = ("network", "solver", "points", "weights", "hard", "seed", "device", "precision", "accuracy", "report", "threads")
 """Words that belong to a run, which people write into problems."""
 
 
-def load_problem(path: str | Path) -> Problem:
-    """Read a problem file.
+def load_problem(path: str | Path, tables: bool = True) -> Problem:
+    """Read a problem file, with ``tables`` also the files of numbers it names (see `read_problem`).
 
     Raises
     ------
     BadInput : with file, line and a caret.
     """
     document = read_text(path)
-    return read_problem(document.mapping, Path(path).stem, document.position)
+    mapping = with_absolute_files(document.mapping, Path(path).parent)
+    return read_problem(mapping, Path(path).stem, document.position, tables)
 
 
 def _advice(key: str) -> str:
@@ -83,7 +81,7 @@ def _advice(key: str) -> str:
     return f"{nearest(key, KEYS)}; keys: {', '.join(known for known in KEYS if known not in _LATER)}"
 
 
-def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where | None = None) -> Problem:
+def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where | None = None, tables: bool = True) -> Problem:
     """Return the problem described by plain values.
 
     Parameters
@@ -92,20 +90,21 @@ def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where
         and NumPy arrays count as lists; `Problem.source` holds a copy in plain values.
     name : short name used in tables and folders.
     where : tells where a value stands, for messages; without it the path of keys is shown.
+    tables : False leaves files of numbers unread and values unchecked, for those who only look at the formulas.
 
     Raises
     ------
     BadInput : one line that says what is wrong, with a caret under the formula it is about.
     """
     try:
-        return _Reader(plain(mapping, name), name, where).problem()
+        return _Reader(with_absolute_files(plain(mapping, name), Path()), name, where, tables).problem()
     except RecursionError:
         raise BadInput(f"{name}: a formula is nested too deep") from None
 
 
 class _Reader:
-    def __init__(self, mapping: Mapping[str, Any], name: str, where: Where | None):
-        self.mapping, self.name, self.where = mapping, name, where
+    def __init__(self, mapping: Mapping[str, Any], name: str, where: Where | None, tables: bool):
+        self.mapping, self.name, self.where, self.tables = mapping, name, where, tables
         self.path: tuple = ()
 
     @contextmanager
@@ -135,10 +134,12 @@ class _Reader:
     def problem(self) -> Problem:
         with self.at():
             self._check_keys()
-        self.declarations: Declarations = declare(self.mapping, self.at)
+        self.declarations: Declarations = declare(self.mapping, self.at, self.tables)
         self.namespace: Namespace = self.declarations.namespace
         with self.at("exact"):
             self.exact = read_exact(self.mapping, self.namespace, self.at)
+        with self.at("reference"):
+            given = read_given(self.mapping.get("reference") if self.tables else None, self.namespace)
         self.term_names: dict[str, str] = {}
         problem = Problem(
             name=self.name,
@@ -147,17 +148,26 @@ class _Reader:
             class_=read_class(self.mapping, self.at),
             coordinates=tuple(Coordinate(x, *self.namespace.box[x]) for x in self.namespace.coordinates),
             time=self.namespace.time,
-            unknowns=tuple(Unknown(u, depends, self.declarations.scales.get(u)) for u, depends in self.namespace.unknowns.items()),
+            unknowns=tuple(self.declarations.unknowns.values()),
             equations=tuple(self._equations()),
             interfaces=self.namespace.interfaces,
             domain=self.namespace.domain,
             edges=self.namespace.edges,
             exact=self.exact,
+            given=given,
             units=self._units(),
+            files=self.declarations.files,
             source=self.mapping,
         )
         problem = self._with_conditions(problem)
         problem = replace(problem, quantities=self._quantities())
+        if not self.tables:
+            return problem
+        with self.at():
+            section(self.mapping, "data", self.at, "observations")
+            observed = read_observations(self.mapping, problem, self.namespace, self.at, self._register)
+        files = {**problem.files, **{file: digest for each in observed for file, digest in each.files.items()}}
+        problem = replace(problem, data=observed, unknowns=sized(problem.unknowns, observed), files=files)
         with self.at():
             checks.check(problem, self.namespace, self.mapping)
         return replace(problem, warnings=tuple(notes(problem, self.mapping)))

@@ -34,6 +34,7 @@ class Namespace:
     unknowns : the coordinates each scalar unknown depends on.
     constants : values of the constants.
     definitions : surface trees.
+    fields : values of functions from files at the point.
     shapes : boolean trees over coordinates, of bodies by name.
     named : selectors of surfaces by name.
     surfaces : what comparisons in them stand for that are no planes.
@@ -50,6 +51,7 @@ class Namespace:
     unknowns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, Value] = field(default_factory=dict)
     definitions: Mapping[str, Node] = field(default_factory=dict)
+    fields: Mapping[str, Value] = field(default_factory=dict)
     shapes: Mapping[str, Node] = field(default_factory=dict)
     named: Mapping[str, Node] = field(default_factory=dict)
     surfaces: Mapping[Node, tuple[Surface, ...]] = field(default_factory=dict)
@@ -72,7 +74,8 @@ class Namespace:
     @property
     def declared(self) -> set[str]:
         """Every declared name."""
-        return {*self.coordinates, *self.vectors, *self.complex, *self.unknowns, *self.constants, *self.definitions}
+        known = (self.coordinates, self.vectors, self.complex, self.unknowns, self.constants, self.definitions, self.fields)
+        return {name for names in known for name in names}
 
     @property
     def interfaces(self) -> tuple[Piece, ...]:
@@ -92,9 +95,8 @@ class Namespace:
     def reads_as_derivative(self, name: str) -> bool:
         """Whether a declared name would also read as the derivative of another one."""
         base, _, letters = name.rpartition("_")
-        return (
-            bool(letters) and base in {*self.unknowns, *self.vectors, *self.complex, *self.definitions} and bool(self.runs(letters))
-        )
+        functions = {*self.unknowns, *self.vectors, *self.complex, *self.definitions, *self.fields}
+        return bool(letters) and base in functions and bool(self.runs(letters))
 
 
 class BadKey(BadInput):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pinn.problem.calculus import derivative
-from pinn.problem.checks import num_equations, prescribed_value, texts
+from pinn.problem.checks import floating, num_equations, prescribed_value, texts
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.regions import sample, sample_region
@@ -26,9 +26,24 @@ _CURVILINEAR = {"r", "rho", "theta", "phi"}
 
 def notes(problem: Problem, mapping: Mapping[str, Any]) -> list[str]:
     """Return one line for everything in a problem that a person should know before a run."""
-    about_values = (_corners(problem), _seams(problem), _far_from_one(problem))
-    found = (*about_values, _overdetermined(problem), _one_way(problem, mapping), _cartesian(problem, mapping))
-    return [note for each in found for note in each]
+    found = [*_levels(problem), *_corners(problem), *_seams(problem), *_overdetermined(problem), *_far_from_one(problem)]
+    return [*found, *_one_way(problem, mapping), *_cartesian(problem, mapping), *_left_out(problem)]
+
+
+def _levels(problem: Problem) -> Iterator[str]:
+    """Say what observations leave undetermined."""
+    if problem.data:
+        for unknown in floating(problem):
+            yield f"{unknown} is determined up to a constant; add for instance gauge: mean({unknown}) = 0"
+
+
+def _left_out(problem: Problem) -> Iterator[str]:
+    """Say what of a file and of the unknowns is not compared."""
+    given = problem.given
+    if given is not None and given.left_out:
+        yield f"{given.file} has no {', '.join(given.left_out)}, so that nothing of it is compared with the file"
+    if given is not None and given.columns_left_out:
+        yield f"{given.file}: {', '.join(given.columns_left_out)} is no unknown, and not compared"
 
 
 def _corners(problem: Problem) -> Iterator[str]:

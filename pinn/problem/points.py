@@ -63,6 +63,7 @@ class Points(Settings):
         BadInput : a condition's selector keeps no part of its region.
         """
         result: dict[str, Sites] = {}
+        result |= {each.name: each.sites for each in problem.data}
         for members in _groups(problem):
             first = members[0]
             if chosen and first.name in chosen:
@@ -178,7 +179,7 @@ def choose_by_score(score: np.ndarray, num: int, rng: np.random.Generator, power
 def _groups(problem: Problem) -> list[list[Residual]]:
     """Return residuals that share their points: those of a condition, and all equations, where they share their region."""
     groups: dict[tuple, list[Residual]] = {}
-    for residual in problem.residuals:
+    for residual in problem.laws:
         owner = "" if residual.kind == "equation" else residual.condition or residual.name
         groups.setdefault((owner, residual.region), []).append(residual)
     return list(groups.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector
+from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Known, Measured, Name, Node, Normal, Number, Vector
 
 _PRECEDENCE = {
     "or": 1,
@@ -40,6 +40,8 @@ def _print(tree: Node) -> tuple[str, int]:
         return tree.name, _ATOM
     if isinstance(tree, Normal):
         return f"n_{tree.coordinate}", _ATOM
+    if isinstance(tree, Measured):
+        return f"measured({tree.column})", _ATOM
     if isinstance(tree, Vector):
         items = [to_text(item) for item in tree.items]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})", _ATOM
@@ -48,6 +50,9 @@ def _print(tree: Node) -> tuple[str, int]:
     if isinstance(tree, Jet):
         orders = " + ".join("".join(map(str, index)) for index in tree.operator)
         return f"{tree.unknown}[{orders}]" + (f"({_print_places(tree.image)})" if tree.image else ""), _ATOM
+    if isinstance(tree, Known):
+        letters = "".join(name * order for name, order in zip(tree.names, tree.orders, strict=True))
+        return tree.name + (f"_{letters}" if letters else ""), _ATOM
     if isinstance(tree, Integral):
         over = ", ".join(f"{name} from {low} to {high}" for name, low, high in tree.over)
         return f"{'mean' if tree.mean else 'integral'}({to_text(tree.integrand)}, {over})", _ATOM
@@ -56,6 +61,10 @@ def _print(tree: Node) -> tuple[str, int]:
 
 def _print_call(tree: Call) -> tuple[str, int]:
     name, arguments = tree.function, tree.arguments
+    if name == "lookup" and isinstance(arguments[0], Known):
+        pairs = zip(arguments[0].names, arguments[1:], strict=True)
+        places = tuple((name, place) for name, place in pairs if place != Name(name))
+        return to_text(arguments[0]) + (f"({_print_places(places)})" if places else ""), _ATOM
     if name not in _PRECEDENCE:
         return f"{name}({', '.join(to_text(argument) for argument in arguments)})", _ATOM
     own = _PRECEDENCE[name]

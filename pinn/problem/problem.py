@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,14 @@ from pinn.problem import calculus
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.sides import HERE, NUDGE, beside, conditions_beside, nudged
 from pinn.problem.surfaces import Surface
-from pinn.problem.tree import Jet, Node, Operator
+from pinn.problem.tree import Integral, Jet, Node, Number, Operator
+from pinn.problem.unknowns import Unknown
+
+if TYPE_CHECKING:
+    from pinn.problem.observations import Observation
+
+if TYPE_CHECKING:
+    from pinn.problem.given import Given
 
 Request = tuple[tuple[str, Operator], ...]
 """What is wanted of a field at some points: pairs (unknown, operator), one column of values each."""
@@ -25,21 +33,6 @@ class Coordinate:
     name: str
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """A function that is sought.
-
-    Attributes
-    ----------
-    depends : the coordinates it depends on.
-    scale : its typical size, or None when not stated.
-    """
-
-    name: str
-    depends: tuple[str, ...]
-    scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +109,7 @@ class Residual:
     Attributes
     ----------
     name : name of the term in weights, logs and plots: ``heat``, ``walls``, ``initial.u_t``.
-    kind : ``equation``, ``condition`` or ``periodic``.
+    kind : ``equation``, ``condition``, ``periodic`` or ``data``.
     text : the formula for people.
     tree : expanded scalar tree, left side minus right side.
     region : pieces of the box on which it holds.
@@ -144,8 +137,11 @@ class Problem:
     free : (unknown, wall) pairs on which nothing is imposed on purpose.
     interfaces : pieces of inner planes across which unknowns may kink or jump.
     domain : boolean tree over coordinates, true inside; None is the whole box. edges : pieces of its boundary inside the box.
+    data : what was measured.
     exact : expanded trees over coordinates by unknown; empty when no exact solution is known.
+    given : values of the solution from a file, None without.
     quantities : expanded trees reported with the result.
+    files : digests of the files that functions came from, by path.
     source : the problem as text, from which `pinn.problem.language.read_problem` makes it again.
     warnings : remarks of the reader, one line each.
     """
@@ -164,9 +160,12 @@ class Problem:
     interfaces: tuple[Piece, ...] = ()
     domain: Node | None = None
     edges: tuple[Piece, ...] = ()
+    data: tuple[Observation, ...] = ()
     exact: Mapping[str, Node] = field(default_factory=dict)
+    given: Given | None = None
     quantities: Mapping[str, Node] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     source: Mapping = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -230,8 +229,48 @@ class Problem:
 
     @property
     def residuals(self) -> tuple[Residual, ...]:
-        """Equations and conditions; each is one term of the loss."""
+        """Equations, conditions and observations; each is one term of the loss."""
+        return self.laws + self.data
+
+    @property
+    def laws(self) -> tuple[Residual, ...]:
+        """Equations and conditions: what holds, whatever was measured."""
         return self.equations + self.conditions
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the unknown numbers."""
+        return tuple(unknown.name for unknown in self.unknowns if unknown.is_number)
+
+    @property
+    def is_inverse(self) -> bool:
+        """Whether something else than functions of all coordinates is sought, or anything was measured."""
+        return bool(self.data) or any(len(unknown.depends) < self.dim for unknown in self.unknowns)
+
+    def with_numbers(self, values: Mapping[str, float]) -> Problem:
+        """Return the problem in which the unknown numbers have these values, and nothing is measured."""
+
+        def leaf(node: Node) -> Node:
+            if isinstance(node, Integral):
+                return replace(node, integrand=put(node.integrand))
+            return Number(float(values[node.unknown])) if isinstance(node, Jet) and node.unknown in values else node
+
+        def put(tree: Node) -> Node:
+            return calculus.replace(tree, leaf)
+
+        def all_of(residuals: tuple[Residual, ...]) -> tuple[Residual, ...]:
+            return tuple(replace(residual, tree=put(residual.tree)) for residual in residuals)
+
+        return replace(
+            self,
+            unknowns=tuple(unknown for unknown in self.unknowns if unknown.name not in values),
+            equations=all_of(self.equations),
+            conditions=all_of(self.conditions),
+            data=(),
+            exact={name: tree for name, tree in self.exact.items() if name not in values},
+            quantities={name: put(tree) for name, tree in self.quantities.items()},
+            source={**self.source, "numbers": dict(values)} if self.source else {},
+        )
 
     @property
     def values(self) -> Request:

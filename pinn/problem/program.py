@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Name, Node, Normal, Number
+from pinn.problem.tree import Call, Known, Measured, Name, Node, Normal, Number
 
 Functions = Mapping[str, Callable]
 
@@ -55,6 +55,7 @@ NUMPY: Functions = {
     "and": np.logical_and,
     "or": np.logical_or,
     "not": np.logical_not,
+    "lookup": lambda known, *places: known(*places),
     "integrate": lambda a, w: np.sum(a * w, axis=-1),
 }
 """What the functions of the language do to NumPy arrays. Another array library needs a table with the same keys."""
@@ -66,8 +67,9 @@ def coordinate_values(points: np.ndarray, coordinates: Sequence[str]) -> dict[No
 
 
 def site_values(sites: Sites, coordinates: Sequence[str]) -> dict[Node, np.ndarray]:
-    """Return the same of sites, and the components of the normals where there are normals."""
+    """Return the same of sites, the components of the normals where there are some, and the columns that belong to points."""
     values = coordinate_values(sites.points, coordinates)
+    values.update({Measured(name): column for name, column in sites.columns.items()})
     if sites.normals is not None:
         values.update({Normal(name): sites.normals[:, axis] for axis, name in enumerate(coordinates)})
     return values
@@ -130,6 +132,8 @@ class Program:
         slot = slots[node] = len(slots)
         if isinstance(node, Number):
             self._constants[slot] = node.value
+        elif isinstance(node, Known):
+            self._constants[slot] = node
         else:
             self._inputs[node] = slot
         return slot

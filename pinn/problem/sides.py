@@ -11,7 +11,7 @@ import numpy as np
 from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Jet, Name, Node
+from pinn.problem.tree import Call, Jet, Known, Name, Node
 
 if TYPE_CHECKING:
     from pinn.problem.namespace import Namespace
@@ -44,7 +44,7 @@ def seen_from(tree: Node, side: str) -> Node:
 
 
 def conditions_beside(tree: Node, side: str) -> Node:
-    """Return the tree with every condition of a ``where`` asked a little off the point."""
+    """Return the tree with every condition of a ``where``, and every function that jumps, asked a little off the point."""
     memo: dict[Node, Node] = {}
 
     def shifted(node: Node) -> Node:
@@ -57,6 +57,8 @@ def conditions_beside(tree: Node, side: str) -> Node:
             arguments = [walk(argument) for argument in node.arguments]
             if node.function == "where":
                 arguments[0] = calculus.replace(arguments[0], shifted)
+            if isinstance(arguments[0], Known) and arguments[0].function.jumps:
+                arguments[1:] = [calculus.replace(place, shifted) for place in arguments[1:]]
             memo[node] = build(node.function, *arguments)
         return memo[node]
 

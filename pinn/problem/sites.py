@@ -22,12 +22,14 @@ class Sites(NamedTuple):
     normals : (points, dim) outward unit normals, zero along time; None off surfaces.
     side : (points, dim) towards where to look from each point where a field may jump; None leaves it to the field.
     directions : by operator, the lines through the points along which it is estimated; all others are exact.
+    columns : numbers that belong to the points, such as measured values, by name, (points,) each.
     """
 
     points: np.ndarray
     normals: np.ndarray | None = None
     side: np.ndarray | None = None
     directions: Mapping[Operator, Directions] = {}
+    columns: Mapping[str, np.ndarray] = {}
 
     def take(self, chosen: np.ndarray) -> Sites:
         """Return some of the points with what belongs to them."""
@@ -36,6 +38,7 @@ class Sites(NamedTuple):
             None if self.normals is None else self.normals[chosen],
             None if self.side is None else self.side[chosen],
             {operator: directions.take(chosen) for operator, directions in self.directions.items()},
+            {name: values[chosen] for name, values in self.columns.items()},
         )
 
 

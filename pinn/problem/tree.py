@@ -1,13 +1,14 @@
 """Formula trees: immutable, hashable nodes that compare by value.
 
 A *surface* tree is what a person wrote (`pinn.problem.formula.parse` makes it and ``str`` prints it back). An *expanded* tree
-(`pinn.problem.expand`) is scalar and built of numbers, coordinates, calls and the leaves `Jet`, `Normal` and `Integral` only.
+(`pinn.problem.expand`) is scalar and built of numbers, coordinates, calls, functions from files (`Known`, which stand first in a
+``lookup``) and the leaves `Jet`, `Normal` and `Integral` only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 Index = tuple[int, ...]
@@ -115,6 +116,37 @@ class Normal(Node):
     """Leaf of an expanded tree: component of the outward unit normal along a space coordinate."""
 
     coordinate: str
+
+
+@_node
+class Measured(Node):
+    """Leaf of an expanded tree: the value at each point of the column of this name that sites carry."""
+
+    column: str
+
+
+@_node
+class Known(Node):
+    """First argument of ``lookup``, places along ``names`` being the others: a function given by numbers.
+
+    ``orders`` are those of its derivative, ``function(orders, *places)`` its values; ``key`` tells functions of one name apart.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    orders: Index
+    key: str
+    function: Any = field(compare=False, repr=False)
+
+    def derivative(self, axis: int) -> Known:
+        """Return the derivative along one of ``names``, or raise `BadInput` where the function has none."""
+        orders = (*self.orders[:axis], self.orders[axis] + 1, *self.orders[axis + 1 :])
+        self.function.check(orders)
+        return Known(self.name, self.names, orders, self.key, self.function)
+
+    def __call__(self, *places: Any) -> Any:
+        """Return values at places, of their broadcast shape."""
+        return self.function(self.orders, *places)
 
 
 @_node

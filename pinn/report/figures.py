@@ -14,6 +14,7 @@ from pinn.report.folder import RunData
 from pinn.report.frontier import frontier_figures
 from pinn.report.history import history_figures
 from pinn.report.jumps_figure import jumps_figures, windows_figures
+from pinn.report.observations_figure import observation_figures, profile_figures
 from pinn.report.points_figure import points_figures
 from pinn.report.processes_figure import processes_figures
 from pinn.report.residual import residual_figures
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MAKERS: dict[str, Callable[[RunData], Iterator[tuple[str, Figure]]]] = {
     "solution": solution_figures, "cuts": cut_figures, "quantities": quantity_figures, "estimate": estimate_figures,
     "residual": residual_figures, "history": history_figures, "points": points_figures, "cover": cover_figures,
+    "observations": observation_figures, "profile": profile_figures,
     "jumps": jumps_figures, "windows": windows_figures, "frontier": frontier_figures, "processes": processes_figures,
 }  # fmt: skip
 """By kind of figure, in the order of the report."""

@@ -24,12 +24,15 @@ from pinn.report.wording import (
     network_seconds,
     number,
     reference_words,
+    unknown_numbers,
 )
 
 CAPTIONS = {
     "solution": "Solution, what it is compared with, and the error. Solution and reference share one colour scale.",
     "cuts": "Cuts through the solution, and the error along them.",
     "quantities": "Quantities that were asked for, as functions of what they depend on.",
+    "observations": "What was measured against what was found there, and the misfits.",
+    "profile": "How much worse observations are matched when a number is moved and the others follow; 3.84 bounds the interval.",
     "estimate": "The error known from the reference and the error estimated without it, on one colour scale.",
     "residual": "How far the equations are from being satisfied; the size of a residual is not the size of the error.",
     "history": "Mean square of the residual by term after each step or round, and the errors that were checked.",
@@ -60,7 +63,8 @@ def write_page(folder: str | Path, pictures: Sequence[Path] | None = None, warni
     data = RunData(Path(folder))
     found = _pictures(data) if pictures is None else pictures
     parts = [
-        _header(data), _verdict(data), _errors(data), _quantities(data), _classical(data), _section("Problem", statement(data)),
+        _header(data), _verdict(data), _errors(data), _numbers(data), _quantities(data), _classical(data),
+        _section("Problem", statement(data)),
         _figures(found), _terms(data), _work(data),
         _warnings([*data.metric("warnings", []), *dict.fromkeys(data.metric("remarks", [])), *warnings]),
         _record("Configuration", _yaml(data)), _record("Environment", _lines(data.environment)),
@@ -123,7 +127,10 @@ def _key_number(data: RunData) -> str:
 
 
 def _errors(data: RunData) -> Html | None:
-    names = list(dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns, *estimates_of(data)]))
+    numbers = unknown_numbers(data)
+    names = [
+        name for name in dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns, *estimates_of(data)]) if name not in numbers
+    ]
     if not names:
         return None
     rows = []
@@ -143,12 +150,34 @@ def _reference(data: RunData) -> Iterator[str]:
         yield f"There is no reference{f': {why}' if why else ''}. "
     else:
         yield f"Compared with: {reference_words(data)}. "
+    if kind == "file":
+        yield f"{why}. "
+        second = data.metric("second_unknowns", {})
+        apart = ", ".join(f"{name} {number(each.get('relative_l2'))}" for name, each in second.items())
+        yield f"Finite differences or an exact solution beside it are this far away: {apart}. " if apart else ""
     if kind == "finite_difference":
         order, grids = data.metric("reference.observed_order"), data.metric("reference.grids", [])
         yield f"Observed order {number(order, 3)} on grids {', '.join(map(str, grids))}. " if is_number(order) else ""
         yield "Its error comes from the differences of its grids: strong evidence, not a guarantee. "
     if data.metric("estimate.accepted") is False:
         yield f"The estimate was withheld: {data.metric('estimate.why', 'its tests did not pass')}. "
+
+
+def _numbers(data: RunData) -> Html | None:
+    """Return the table of the numbers that were found."""
+    rows = []
+    for name in unknown_numbers(data):
+        found = data.metric(f"unknowns.{name}")
+        low, high = found.get("interval") or (None, None)
+        interval = "not known" if low is None or high is None else f"{_signed(low, 6)} to {_signed(high, 6)}"
+        error = number(found["relative_l2"]) if is_number(found.get("relative_l2")) else ""
+        rows.append((name, _signed(found["value"], 6), _signed(found.get("standard_error"), 2), interval, _known(found), error))
+    head = ("number", "found", "standard error", "95 % interval", "exact", "relative error")
+    return _section("Unknown numbers", table(head, rows, numbers=(1, 2, 3, 4, 5))) if rows else None
+
+
+def _known(found: Mapping[str, Any]) -> str:
+    return _signed(found["exact"], 6) if is_number(found.get("exact")) else ""
 
 
 def _quantities(data: RunData) -> Html | None:
@@ -196,7 +225,12 @@ def _terms(data: RunData) -> Html | None:
     squares = data.metric("terms", {})
     if not squares:
         return None
-    formulas = {**data.metric("equations", {}), **data.metric("conditions", {}), **data.metric("interfaces", {})}
+    formulas = {
+        **data.metric("equations", {}),
+        **data.metric("conditions", {}),
+        **data.metric("interfaces", {}),
+        **data.metric("data", {}),
+    }
     weights = data.metric("weights", {})
     points = {name: len(array) for name, array in data.points()}
     rows = []

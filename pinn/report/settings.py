@@ -20,6 +20,8 @@ FigureName = Literal[
     "frontier",
     "estimate",
     "processes",
+    "observations",
+    "profile",
 ]
 """Kinds of figures; each is a file or several in ``figures/`` whose names begin with this word."""
 
@@ -50,7 +52,7 @@ class Report(Settings):
 
     figures: tuple[FigureName, ...] = (
         "solution", "cuts", "quantities", "residual", "history", "points", "cover", "jumps", "windows",
-        "frontier", "estimate", "processes",
+        "frontier", "estimate", "processes", "observations", "profile",
     )  # fmt: skip
     animation: bool = True
     html: bool = True

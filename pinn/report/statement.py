@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pinn.report.folder import RunData
@@ -63,6 +64,16 @@ def _values(problem: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
             yield words, _commas([join([name(left), " = ", formula(right)]) for left, right in given.items()])
         elif given is not None and not isinstance(given, Mapping):
             yield words, formula(given)
+    for key, words in (("fields", "functions from files"), ("reference", "reference")):
+        given = problem.get(key)
+        tables = {"": given} if key == "reference" else _named(given)
+        files = {
+            each: settings["file"] for each, settings in tables.items() if isinstance(settings, Mapping) and "file" in settings
+        }
+        if files:
+            shown = [(name(each), " from ") if each else () for each in files]
+            links = [element("code", Path(str(file)).name) for file in files.values()]
+            yield words, _commas([join([*said, link]) for said, link in zip(shown, links, strict=True)])
     if problem.get("manufactured") is True:
         yield "forcing", join(["added to the right sides so that the exact solution solves the equations"])
 

@@ -92,7 +92,8 @@ class KnownError(NamedTuple):
     """A relative L2 error and how it is known.
 
     ``how`` is ``true`` (against an exact solution, or a reference whose bar is small against it), ``estimated``, ``unsure``
-    (the distance from a reference whose own ``bar`` is not small) or ``unknown``.
+    (the distance from a reference whose own ``bar`` is not small), ``apart`` (the distance from a file whose error nobody said) or
+    ``unknown``.
     """
 
     value: float | None
@@ -109,6 +110,8 @@ def known_error(data: RunData, unknown: str) -> KnownError:
     """Return how wrong an unknown is, by the best that is known."""
     distance, estimated = data.metric(f"unknowns.{unknown}.relative_l2"), estimates_of(data).get(unknown)
     bar = bar_of(data, unknown)
+    if is_number(distance) and bar is None and data.metric("reference.kind") == "file":
+        return KnownError(estimated, "estimated") if is_number(estimated) else KnownError(distance, "apart")
     if is_number(distance) and (bar is None or bar <= SMALL_BAR * distance):
         return KnownError(distance, "true", bar)
     if is_number(estimated):
@@ -120,12 +123,20 @@ def network_error(data: RunData) -> KnownError:
     """Return the largest error over the unknowns; not known if that of one is not."""
     if data.metric("error.source") == "estimate" and is_number(data.metric("error.relative_l2")):
         return KnownError(data.metric("error.relative_l2"), "estimated")
-    names = list(dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns]))
+    if data.metric("reference.kind") == "file" and is_number(data.metric("error.relative_l2")):
+        return KnownError(data.metric("error.relative_l2"), "true")
+    unjudged = [name for name in unknown_numbers(data) if not is_number(data.metric(f"unknowns.{name}.relative_l2"))]
+    names = [name for name in dict.fromkeys([*data.metric("unknowns", {}), *data.unknowns]) if name not in unjudged]
     errors = [known_error(data, name) for name in names]
     for error in errors:
         if error.value is None:
             return error
     return max(errors, key=lambda error: error.value or 0.0, default=KnownError(None, "unknown"))
+
+
+def unknown_numbers(data: RunData) -> list[str]:
+    """Return the names of the unknowns that are numbers."""
+    return [name for name, found in data.metric("unknowns", {}).items() if isinstance(found, Mapping) and "value" in found]
 
 
 def at_most(data: RunData, unknown: str) -> str:
@@ -140,6 +151,8 @@ def error_words(data: RunData, error: KnownError) -> str:
     """Return an error as words: its size and how it is known."""
     if error.how == "true":
         return f"relative L² error {number(error.value)} ({reference_words(data)})"
+    if error.how == "apart":
+        return f"relative L² distance {number(error.value)} from the {reference_words(data)}"
     if error.how == "estimated":
         return f"estimated relative L² error {number(error.value)}"
     if error.how == "unsure":

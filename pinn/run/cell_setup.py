@@ -97,6 +97,9 @@ class CellSetup:
         except (FloatingPointError, MemoryError) as error:
             return str(error) or type(error).__name__
 
+    def intervals(self, state: State) -> None:
+        """Return None: there are no unknown numbers."""
+
     def remarks(self) -> list[str]:
         """Return what a person should know of the setup before it is solved: nothing."""
         return []

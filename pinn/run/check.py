@@ -49,7 +49,8 @@ def size(prepared: Prepared) -> Size:
     if settings is not None:
         return size_in_cells(settings, problem)
     points, solver = configuration.points, training(configuration).solver
-    rows = [points.interior if row.kind == "equation" else points.surface for row in problem.residuals]
+    rows = [points.interior if row.kind == "equation" else points.surface for row in problem.laws]
+    rows += [len(each.values) for each in problem.data]
     carried = _channels(prepared)
     params, active = _parameters(prepared)
     bytes_per_number = 8 if configuration.precision == "float64" else 4

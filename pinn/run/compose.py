@@ -33,6 +33,7 @@ from omegaconf.errors import (
 )
 
 from pinn.problem.settings import BadInput
+from pinn.problem.tables import with_absolute_files
 from pinn.run.options import config_folder, groups
 from pinn.run.overrides import paths, prepare, quoted, read, unknown_option, unknown_setting
 
@@ -254,6 +255,9 @@ def _settings(config: DictConfig, problem: str | None) -> dict[str, Any]:
     except (InterpolationResolutionError, RecursionError) as error:
         raise BadInput("refers to itself", f"'{getattr(error, 'full_key', None) or 'a setting'}'") from None
     plain["name"] = plain.get("name") or problem
+    if isinstance(plain.get("problem"), dict):
+        shipped = config_folder() / "problem" if problem in groups()["problem"] else Path()
+        plain["problem"] = with_absolute_files(with_absolute_files(plain["problem"], shipped, existing=True), Path())
     return plain
 
 

@@ -218,7 +218,7 @@ def _check_device(device: str, precision: str) -> None:
 
 def weight_of(configuration: Configuration, row: Residual) -> float:
     """Return the weight of a term: by its name, else by its condition, else by its kind, else 1."""
-    kind = {"equation": "equations", "interface": "interfaces"}.get(row.kind, "conditions")
+    kind = {"equation": "equations", "interface": "interfaces", "data": "data"}.get(row.kind, "conditions")
     for name in (row.name, row.condition, kind):
         if name in configuration.weights:
             return float(configuration.weights[name])

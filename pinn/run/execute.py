@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -77,7 +78,7 @@ def _begin(setup: Setup, folder: RunFolder, line: str, progress: Progress, begin
     configuration = setup.prepared.configuration
     _write_config(setup, folder)
     details = environment(line, configuration.seed, configuration.threads, str(setup.device))
-    atomic.write_json(folder / "environment.json", details)
+    atomic.write_json(folder / "environment.json", {**details, "files": dict(setup.prepared.problem.files)})
     folder.log(f"start: {line}")
     return _try_twice(setup, folder, None, progress, begin)
 
@@ -119,6 +120,7 @@ def resume(path: str | Path, progress: Progress) -> Outcome:
     if status.get("state") == "diverged":
         raise BadInput(f"{folder.path} diverged ({status.get('message')}); change a setting and start again")
     prepared = prepare_settings(folder.read_config())
+    _refuse_changed_files(prepared, folder)
     with folder.locked():
         content, notice = checkpoint.load(folder / "checkpoint.pt")
         if content is not None:
@@ -159,6 +161,14 @@ def _refuse_changes(prepared: Prepared, saved: str) -> None:
     if found:
         name, old, new = found[0]
         raise BadInput(f"was {_shown(old)}, now {_shown(new)}; a run goes on only with the settings it began with", name)
+
+
+def _refuse_changed_files(prepared: Prepared, folder: RunFolder) -> None:
+    """Refuse to go on with other numbers in files than those that the run began with."""
+    before = _json(folder / "environment.json").get("files") or {}
+    for file, digest in prepared.problem.files.items():
+        if before.get(file, digest) != digest:
+            raise BadInput(f"{file} was changed after the run began; a run goes on only with what it began with")
 
 
 def _shown(value: Any) -> str:
@@ -281,7 +291,10 @@ def largest_error(metrics: Mapping[str, Any]) -> float | None:
     return (metrics.get("error") or {}).get("relative_l2")
 
 
-JUDGES = {"exact": "exact", "finite_difference": "finite differences", "estimate": "estimated"}
+MOST_NUMBERS = 6
+"""Unknown numbers that the last line of a run tells."""
+
+JUDGES = {"exact": "exact", "finite_difference": "finite differences", "file": "reference file", "estimate": "estimated"}
 """Where an error is known from, in words."""
 
 
@@ -290,9 +303,20 @@ def summary(metrics: Mapping[str, Any], folder: RunFolder) -> str:
     error, source, most = largest_error(metrics), metrics["error"]["source"], metrics["error"].get("at_most")
     known = "error unknown" if error is None else f"error {error:.1e} ({JUDGES[source]})"
     if error is None and most is not None:
-        known = f"error at most {most:.1e} (finite differences)"
+        known = f"error at most {most:.1e} ({JUDGES.get(metrics['reference']['kind'], 'finite differences')})"
     reason = f" ({metrics['verdict_reasons'][0]})" if metrics["verdict"] != "verified" and metrics["verdict_reasons"] else ""
-    return f"{metrics['verdict']}: {known} in {duration(metrics['seconds']['solve'])}{reason}; {folder.path}"
+    found = [_number(name, item) for name, item in metrics.get("unknowns", {}).items() if "value" in item]
+    said = f"; {', '.join(found[:MOST_NUMBERS])}" if found else ""
+    return f"{metrics['verdict']}: {known} in {duration(metrics['seconds']['solve'])}{said}{reason}; {folder.path}"
+
+
+def _number(name: str, found: Mapping[str, Any]) -> str:
+    """Return a number that was found, to the digits that its standard error leaves it."""
+    value, error = found["value"], found.get("standard_error")
+    if not error or not math.isfinite(error):
+        return f"{name} = {value:.6g}"
+    digits = max(2, min(15, 2 + math.floor(math.log10(max(abs(value), error))) - math.floor(math.log10(error))))
+    return f"{name} = {value:.{digits}g} ± {error:.1g}"
 
 
 def report(folder: RunFolder, settings: Any) -> list[str]:

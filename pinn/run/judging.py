@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,17 +13,19 @@ import numpy as np
 from pinn.judge.classical import Classical, classical
 from pinn.judge.estimate import Estimate, Estimator
 from pinn.judge.metrics import Metrics, metrics
-from pinn.judge.reference import Reference, reference
+from pinn.judge.reference import Reference, no_reference, reference, second_reference
 from pinn.judge.second_solution import estimate_by
-from pinn.judge.verdict import Verdict, verdict
+from pinn.judge.verdict import Judged, Verdict, verdict
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.run.environment import peak_memory_megabytes
 from pinn.run.folder import RunFolder
+from pinn.run.inverse import judged_problem, misfits, numbers, unmatched
 from pinn.run.quantities import arrays, quantities
 from pinn.run.results import write_diagnostics, write_quantities, write_solution
 
 if TYPE_CHECKING:
+    from pinn.judge.intervals import Intervals
     from pinn.run.setup import Setup
     from pinn.solver.state import State
 
@@ -41,13 +44,15 @@ class Judge:
     def __init__(self, setup: Setup):
         self.setup, self.problem = setup, setup.prepared.problem
         self.label = "error" if self.problem.exact else "estimate"
-        self._estimator = Estimator(self.problem)
+        self._estimator = None if self.problem.is_inverse else Estimator(self.problem)
         self._exact_error = _exact_error(self.problem) if self.problem.exact else None
 
     def quick(self, solution: Any) -> float | None:
         """Return the largest relative L2 error of an unknown, None when it cannot be told."""
         if self._exact_error is not None:
             return self._exact_error(solution)
+        if self._estimator is None:
+            return None
         found = self._estimator.quick(solution)
         return found.worst if found.accepted else None
 
@@ -57,23 +62,64 @@ class Judge:
 
         begin = time.perf_counter()
         configuration, solution = self.setup.prepared.configuration, self.setup.solution(state)
-        self.truth = reference(self.problem, configuration.reference)
-        found = metrics(self.problem, solution, self.truth)
-        neighbours = self.setup.neighbours(state)
-        estimate = self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)
-        judged = verdict(found, self.truth, estimate, configuration.accuracy)
+        self.judged = judged_problem(self.problem, solution)
+        self.truth = self._truth()
+        found = metrics(self.judged, solution, self.truth)
+        second = self._second(solution, found)
+        estimate = self._estimate(solution, state)
+        judged = verdict(found, self.truth, estimate, configuration.accuracy, second)
+        observed = misfits(self.problem, solution)
+        known = self.setup.intervals(state)
+        doubts = [*unmatched(self.problem, observed), *([known.undetermined] if known and known.undetermined else [])]
+        if doubts:
+            judged = replace(judged, verdict="not verified", reasons=(*doubts, *judged.reasons))
         write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
-        wanted = quantities(self.problem, solution, self.truth, found.axes)
+        wanted = quantities(self.judged, solution, self.computed, found.axes)
         write_quantities(folder, arrays(wanted))
         compiling = compiler.seconds_spent() - self.setup.compiling_before
         return {
             **self._described(state),
             "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
-            **_judged(found, self.truth, estimate, judged),
+            **_judged(found, self.truth, estimate, judged, numbers(self.problem, solution, known)),
+            **({} if second is None else {"second_reference": second[1].record(), "second_unknowns": second[0].record()}),
+            "observations": observed,
+            **self._told(state, known),
             "quantities": {quantity.name: quantity.record() for quantity in wanted},
         }
+
+    def _truth(self) -> Reference:
+        """Return the reference; none where equations and conditions alone do not determine the solution."""
+        if self.judged.is_inverse and not (self.judged.exact or self.judged.given):
+            return no_reference("equations and conditions alone do not determine what is sought")
+        return reference(self.judged, self.setup.prepared.configuration.reference)
+
+    def _second(self, solution: Any, found: Metrics) -> Judged | None:
+        """Return what else there is to compare with besides a file."""
+        truth = None if self.judged.is_inverse else second_reference(self.judged, self.setup.prepared.configuration.reference)
+        self.computed = truth or self.truth
+        return None if truth is None else (metrics(self.judged, solution, truth, found.axes), truth)
+
+    def _estimate(self, solution: Any, state: State) -> Estimate:
+        if self.problem.is_inverse:
+            if self.judged is self.problem:
+                return Estimate(False, "equations and conditions alone do not determine what is sought")
+            neighbours = self.setup.neighbours(state)
+            if neighbours is None:
+                return Estimator(self.judged)(solution)
+            return estimate_by(self.judged, solution.slabs, neighbours)
+        assert self._estimator is not None
+        neighbours = self.setup.neighbours(state)
+        return self._estimator(solution) if neighbours is None else estimate_by(self.problem, solution, neighbours)
+
+    def _told(self, state: State, known: Intervals | None) -> dict[str, Any]:
+        """Return what else is known of unknown numbers: how they hang together, and how the misfit grows around them."""
+        if known is None:
+            return {}
+        profiles = getattr(self.setup, "profiles", None)
+        correlation = [[value if math.isfinite(value) else None for value in row] for row in known.correlation.tolist()]
+        return {"correlation": correlation, "profiles": {} if profiles is None else profiles(state, known)}
 
     def _described(self, state: State) -> dict[str, Any]:
         configuration, problem = self.setup.prepared.configuration, self.problem
@@ -83,6 +129,7 @@ class Judge:
             "loss": state.loss, "terms": dict(state.losses),
             "equations": {row.name: row.text for row in problem.equations},
             "conditions": {row.name: row.text for row in problem.conditions},
+            "data": {row.name: row.text for row in problem.data},
             **self.setup.description(state),
         }  # fmt: skip
 
@@ -93,7 +140,9 @@ class Judge:
             return Classical((), why="not asked for").record()
         error = found["error"]["relative_l2"]
         error = float("nan") if error is None else error
-        return classical(self.problem, self.truth, error, seconds, limit=wanted.seconds).record()
+        if self.problem.is_inverse:
+            return Classical((), why="for problems in which all unknowns follow from equations and conditions").record()
+        return classical(self.problem, self.computed, error, seconds, limit=wanted.seconds).record()
 
 
 def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:
@@ -102,10 +151,10 @@ def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:
     return {name: np.where(np.isfinite(found.solution[name]), values, np.nan) for name, values in fields.items()}
 
 
-def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict) -> dict[str, Any]:
+def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict, values: Mapping[str, Any]) -> dict[str, Any]:
     known = judged.source != "none"
     return {
-        "unknowns": found.record(),
+        "unknowns": found.record() | dict(values),
         "error": {
             "relative_l2": judged.error if known else None,
             "source": judged.source,

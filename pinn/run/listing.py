@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pinn.problem.classes import CLASSES
 from pinn.problem.language import load_problem
@@ -27,7 +28,7 @@ def list_command(words: Words) -> int:
         raise BadInput(f"pinn list shows what is shipped; for the runs in {words.names[0]} say pinn compare {words.names[0]}")
     if words.names or words.settings:
         raise BadInput(f"pinn list takes no further words, got '{(*words.names, *words.settings)[0]}'")
-    problems = [load_problem(config_folder() / "problem" / f"{name}.yaml") for name in groups()["problem"]]
+    problems = [load_problem(config_folder() / "problem" / f"{name}.yaml", tables=False) for name in groups()["problem"]]
     print("problems: pinn run NAME, pinn show NAME\n")
     print(table(by_class(problems)))
     print("\noptions: GROUP=NAME\n")
@@ -97,6 +98,9 @@ def describe(problem: Problem) -> str:
     lines += ["", "equations", _rows(problem.equations, problem)]
     if define:
         lines += ["where", table([(name, f"= {formula}") for name, formula in define.items()])]
+    fields = problem.source.get("fields") or {}
+    if fields:
+        lines += ["from files", table([(name, _table(settings)) for name, settings in fields.items()])]
     if problem.conditions:
         lines += ["conditions", _rows(problem.conditions, problem)]
     if problem.free:
@@ -105,10 +109,18 @@ def describe(problem: Problem) -> str:
         exact = problem.source.get("exact")
         given = exact if isinstance(exact, dict) else {problem.unknown_names[0]: exact}
         lines += ["exact", table([(name, f"= {formula}") for name, formula in given.items()])]
+    if problem.given is not None:
+        lines += ["reference", table([(", ".join(problem.given.values), _table(problem.source["reference"]))])]
     formulas = problem.source.get("quantities") or {}
     if formulas:
         lines += ["quantities", table([(dependence(problem, name), f"= {formula}") for name, formula in formulas.items()])]
     return "\n".join([*lines, *(f"note: {warning}" for warning in problem.warnings)])
+
+
+def _table(settings: Mapping[str, Any]) -> str:
+    """Return a table in words: its file, and everything else that is said of it."""
+    more = [f"{key} {value}" for key, value in settings.items() if key in ("interpolate", "error")]
+    return ", ".join([Path(settings["file"]).name, *more])
 
 
 def _rows(residuals: Iterable[Residual], problem: Problem) -> str:

@@ -123,7 +123,8 @@ def check_names(configuration: Configuration, problem: Problem) -> None:
     terms, decomposition = [residual.name for residual in problem.residuals], configuration.decomposition
     faces = [] if isinstance(decomposition, Whole) else [residual.name for residual in decomposition.interfaces(problem)]
     conditions = sorted({row.condition for row in problem.conditions})
-    known = list(dict.fromkeys([*terms, *conditions, *faces, "equations", "conditions", "interfaces"]))
+    observed = [row.condition for row in problem.data]
+    known = list(dict.fromkeys([*terms, *conditions, *observed, *faces, "equations", "conditions", "interfaces", "data"]))
     _refuse_unknown("weights", "term", configuration.weights, known)
     _refuse_unknown("hard", "condition", configuration.hard, conditions)
 
@@ -169,6 +170,8 @@ def turns(configuration: Configuration, problem: Problem) -> list[Turn]:
     solver, decomposition = configuration.solver, configuration.decomposition
     if not isinstance(solver, Staged) or solver.sweep is None:
         return []
+    if problem.is_inverse and any(len(unknown.depends) < problem.dim for unknown in problem.unknowns):
+        raise BadInput("is for unknowns that all depend on all coordinates: the others belong to no turn", "solver.sweep")
     if isinstance(decomposition, Whole):
         raise BadInput("needs a network in every cell: take a decomposition, such as cuts", "solver.sweep")
     return solver.sweep.turns(supports(decomposition, problem), problem.names)

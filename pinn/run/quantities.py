@@ -100,6 +100,8 @@ def _of_reference(problem: Problem, name: str, truth: Reference) -> tuple[Soluti
         return lambda points, request: problem.exact_values(request, points), ""
     if truth.kind == "none":
         return None, "there is no reference"
+    if truth.kind == "file":
+        return None, "the reference is known at the places of its file only"
     if any(sum(index) for jet in jets(problem.quantities[name]) for index in jet.operator):
         return None, "the reference has values only, no derivatives"
     columns = {unknown: number for number, unknown in enumerate(problem.unknown_names)}

@@ -29,9 +29,10 @@ def write_solution(folder: RunFolder, problem: Problem, found: Metrics, estimate
     axes = {name: axis for name, axis in every.items() if len(axis) > 1}
     held = {name: float(axis[0]) for name, axis in every.items() if len(axis) == 1}
     kinds = {"": found.solution, ".reference": found.reference, ".error": found.error, ".estimate": estimate}
-    fields = {f"{name}{kind}": values[name] for name in found.solution for kind, values in kinds.items() if name in values}
+    functions = [name for name in found.solution if name not in problem.numbers]
+    fields = {f"{name}{kind}": values[name] for name in functions for kind, values in kinds.items() if name in values}
     meta = {
-        "coordinates": list(axes), "held": held, "unknowns": list(problem.unknown_names), "time": problem.time,
+        "coordinates": list(axes), "held": held, "unknowns": functions, "time": problem.time,
         "title": problem.title, "units": dict(problem.units),
     }  # fmt: skip
     atomic.write_npz(folder / "solution.npz", {**axes, **fields, "meta": np.array(json.dumps(meta, sort_keys=True))})
@@ -70,6 +71,9 @@ def write_diagnostics(
         if in_cells(configuration) is None:
             stored[f"points.{residual.name}"] = sites.points[:SHOWN_POINTS]
         stored[f"residual.{residual.name}"] = residual_values(problem, residual, sites, solution)[:SHOWN_POINTS]
+    for each in problem.data:
+        stored |= {f"points.{each.name}": each.points, f"measured.{each.name}": each.values}
+        stored[f"found.{each.name}"] = each.values + each.size * residual_values(problem, each, each.sites, solution)
     if cells is not None:
         stored |= {"cells": cells, **jumps(problem, solution), **windows(problem, solution)}
     grid = Sites(tensor_points(tuple(axes)))

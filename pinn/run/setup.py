@@ -15,6 +15,7 @@ from pinn.problem.terms import make_term
 from pinn.run.cell_setup import CellSetup, Judging, cell_setup
 from pinn.run.check import size
 from pinn.run.configuration import in_cells, training, weight_of
+from pinn.run.number_setup import NumberSetup, number_setup
 from pinn.run.prepare import Prepared, turns
 from pinn.run.turns import evened, numbers_in, parts, sites_in
 from pinn.solver.part import Part
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pinn.field.field import Field
     from pinn.field.solution import Solution
+    from pinn.judge.intervals import Intervals
     from pinn.problem.problem import Residual
     from pinn.problem.sites import Sites
     from pinn.problem.terms import Term
@@ -203,6 +205,27 @@ class NetworkSetup:
     def neighbours(self, state: State) -> None:
         """Return None: there are no solutions to compare with."""
 
+    def intervals(self, state: State) -> Intervals | None:
+        """Return how well the unknown numbers are known from observations; None without either, and for very large networks."""
+        problem = self.prepared.problem
+        if not problem.numbers or not problem.data or self.draw.ranks is not None:
+            return None
+        from pinn.judge.intervals import intervals
+        from pinn.run.inverse import misfits, noise_of
+        from pinn.solver.covariance import sensitivities
+
+        rows, theta = self.draw(**state.points), state.theta
+        observed = misfits(problem, self.solution(state))
+        noise = {each.name: noise_of(each, observed[each.name]["misfit"]) for each in problem.data}
+        place = slice(self.field.num_params - len(problem.numbers), self.field.num_params)
+        found = sensitivities(rows, theta, place, noise)
+        if found is None:
+            return None
+        left = [rows.unweighted(theta)[each.name].cpu().double().numpy() / noise[each.name] for each in problem.data]
+        unknowns = [unknown for unknown in problem.unknowns if unknown.is_number]
+        is_stated = all(each.noise for each in problem.data)
+        return intervals(unknowns, theta[place].cpu().double().numpy(), np.concatenate(left), found, is_stated)
+
     def description(self, state: State) -> dict[str, Any]:
         """Return what metrics.json says about the solve beyond what its state does."""
         rows = self.draw(**state.points)
@@ -233,7 +256,7 @@ class NetworkSetup:
         return {"cells": {"in_all": len(self.field.boxes)}, "interfaces": {row.name: row.text for row in self.field.interfaces}}
 
 
-Setup = NetworkSetup | CellSetup
+Setup = NetworkSetup | CellSetup | NumberSetup
 
 
 def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks: Ranks | None = None) -> Setup:
@@ -252,6 +275,8 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks
 
     settings = in_cells(prepared.configuration)
     if settings is not None:
+        if prepared.problem.is_inverse:
+            return number_setup(settings, prepared, decisions, ranks)
         return cell_setup(settings, prepared, decisions, ranks)
     before = compiler.seconds_spent()
     field = _field(prepared, _compiled(prepared, decisions))
@@ -271,7 +296,18 @@ def set_up_share(prepared: Prepared, ranks: Ranks) -> Drawer:
 
 
 def _field(prepared: Prepared, compiled: bool | None) -> Field:
-    """Return the field of a network on the whole domain, or of one in every cell."""
+    """Return the field of a network on the whole domain, or of one in every cell, with what does not depend on all coordinates."""
+    configuration, problem = prepared
+    network = training(configuration).network
+    if all(len(unknown.depends) == problem.dim for unknown in problem.unknowns):
+        return _main_field(prepared, compiled)
+    from pinn.field.joint import JointField, whole
+
+    return JointField(_main_field(prepared._replace(problem=whole(problem)), compiled), network, problem)  # type: ignore[return-value]
+
+
+def _main_field(prepared: Prepared, compiled: bool | None) -> Field:
+    """Return the field of the unknowns of all coordinates."""
     configuration, problem = prepared
     network = training(configuration).network
     options = configuration.precision, configuration.device, configuration.hard, compiled

@@ -69,6 +69,11 @@ class Result:
         return self.metrics.get("quantities") or {}
 
     @property
+    def numbers(self) -> Mapping[str, float]:
+        """The unknown numbers that were found, by name; metrics["unknowns"] has their errors and intervals."""
+        return dict(getattr(self.solution, "numbers", {}))
+
+    @property
     def solution(self) -> Any:
         """The field as a `pinn.field.solution.Solution`, for instance for `pinn.derivatives`; None unless the run finished."""
         return self.outcome.solution

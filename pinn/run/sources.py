@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.tables import with_absolute_files
 from pinn.problem.text import Document, read_text
 from pinn.run.compose import Source
 from pinn.run.options import groups
@@ -54,8 +56,12 @@ def _read_file(path: Path) -> Given:
     if "hydra" in mapping:
         raise BadInput(f"{path}: 'hydra' cannot be set in a file")
     if "equations" in mapping:
-        return Given(Source(name=path.stem, problem=mapping), document)
+        mapping = with_absolute_files(mapping, path.parent)
+        return Given(Source(name=path.stem, problem=mapping), replace(document, mapping=mapping))
     if "problem" in mapping:
+        if isinstance(mapping["problem"], dict):
+            mapping = {**mapping, "problem": with_absolute_files(mapping["problem"], path.parent)}
+            document = replace(document, mapping=mapping)
         return Given(Source(name=str(mapping.get("name") or ""), experiment=mapping), document)
     close = [hint for key in mapping if (hint := nearest(str(key), ["equations", "problem"]))]
     raise BadInput(f"{path} is neither a problem (key 'equations') nor settings (key 'problem')" + "".join(close[:1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pinn.problem.checks import undetermined
 from pinn.problem.problem import Problem
 from pinn.problem.settings import Settings
 
@@ -33,6 +34,10 @@ def choose(problem: Problem, has_wishes: bool = False) -> Choice:
     """
     if has_wishes:
         return Choice("adam_broyden", "settings of a network, its points or its device are given")
+    if problem.is_inverse and not has_wishes and problem.dim <= MOST_COORDINATES and not undetermined(problem):
+        return Choice("least_squares", f"all follows from {', '.join(problem.numbers)}, which are found from the observations")
+    if problem.is_inverse:
+        return Choice("adam_broyden", "what is sought and what was measured are fitted together, so a network is trained")
     if problem.dim > MOST_COORDINATES:
         return Choice("adam_broyden", f"{problem.dim} coordinates are many for cells, so a network is trained")
     coordinates = f"{problem.dim} coordinate" + "s" * (problem.dim > 1)

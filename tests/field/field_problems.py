@@ -1,7 +1,8 @@
 """Problems for the tests of this room: boxes with and without time, and conditions of every kind that can be hard."""
 
 from pinn.problem.language import read_problem
-from pinn.problem.problem import Coordinate, Problem, Unknown
+from pinn.problem.problem import Coordinate, Problem
+from pinn.problem.unknowns import Unknown
 
 BOXES = (("x", -1.0, 3.0), ("y", 0.5, 0.75), ("z", 2.0, 5.0), ("t", 0.0, 0.5))
 

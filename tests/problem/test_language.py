@@ -193,7 +193,7 @@ REFUSED = [
     (with_changes(equations={"heat": "a = x"}), "problem: equations.heat: the equation does not contain an unknown"),
     (with_changes(unknowns=["u", "v"], exact=None), "problem: equations: 2 unknowns (u, v) need 2 equations, got 1"),
     (with_changes(equation={}), "problem: unknown key 'equation'; did you mean 'equations'?"),
-    (with_changes(data={"d": 1}), "problem: 'data': observations are not supported yet"),
+    (with_changes(data={"d": 1}), "problem: data.d: observations are written {file: ...}, or {points: ..., u: values}"),
     (
         with_changes(coordinates={"x": [1, 0], "t": [0, 1]}),
         "problem: coordinates.x: the lower bound must be below the upper bound, got [1, 0]",
@@ -261,7 +261,7 @@ REFUSED = [
         plane(unknowns=[{"u": {"scale": 1}}]),
         "problem: unknowns: must be a list of names, or a mapping of names to settings, got [{'u'",
     ),
-    (plane(unknowns={"u": {"of": 1}}), "problem: unknowns.u: 'of': unknowns of fewer coordinates are not supported yet"),
+    (plane(unknowns={"u": {"of": 1}}), "problem: unknowns.u: of must be a list of coordinates, [] for a number, got 1"),
     (
         plane(coordinates={"x": [0, 1], "y": {"dimension": 2}}),
         "problem: coordinates.y: a range is a list of two numbers, [low, high], got nothing",
@@ -282,7 +282,7 @@ REFUSED = [
     (plane(manufactured=""), "problem: manufactured: must be true or false, got ''"),
     (plane(coordinates={"x": (0, np.nan), "y": [0, 2]}), "problem.coordinates.x.1 must be a finite number, got nan"),
     (plane(time="s"), "problem: time: 's' is not a coordinate"),
-    (plane(unknowns={"u": {"of": []}}), "problem: unknowns.u: 'of': unknowns of fewer coordinates are not supported yet"),
+    (plane(unknowns={"u": {"of": []}}), "problem: unknowns: at least one unknown must be a function of coordinates"),
     (
         plane(equations={"poisson": "u_xx + max(1j*u, 0) = 0"}),
         "problem: equations.poisson: 'max' is not defined for complex values",

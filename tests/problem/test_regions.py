@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinn.problem.formula import parse_selector
-from pinn.problem.problem import Coordinate, Piece, Problem, Unknown
+from pinn.problem.problem import Coordinate, Piece, Problem
 from pinn.problem.randomness import generator
 from pinn.problem.regions import draw, measure, sample, share, unit_points
 from pinn.problem.settings import BadInput
+from pinn.problem.unknowns import Unknown
 
 BOX = (Coordinate("x", -1.0, 1.0), Coordinate("y", 0.0, 0.41), Coordinate("t", 10.0, 10.5))
 VOLUME = Piece(free=("x", "y", "t"))

@@ -47,7 +47,7 @@ def solve(march: March, state: State, seconds: float | None = None) -> Iterator[
         try:
             attempt = march.advance(progress, is_late)
         except FloatingPointError as error:
-            raise _diverged(error, state) from None
+            raise diverged(error, state) from None
         write(state, progress, attempt)
         state.is_final = march.is_done(progress)
         state.reason = reason(march, progress) if state.is_final else ""
@@ -146,7 +146,8 @@ def reason(march: March, progress: Progress) -> str:
     return f"every cell resolves the solution to {march.limits.tolerance:g}"
 
 
-def _diverged(error: FloatingPointError, state: State) -> Diverged:
+def diverged(error: FloatingPointError, state: State) -> Diverged:
+    """Return the complaint of the loop about what went wrong in a round."""
     problem = Diverged("", None, STAGE, state.total, state.copy() if state.total else None)
     problem.advice = "a lower accuracy, or solver=adam_broyden, which trains a network instead"
     problem.args = (f"stopped in round {state.total + 1}: {error}",)

@@ -10,7 +10,8 @@ from pinn.field.cells.basis import Basis, LegendreFeatures
 from pinn.field.cells.cell_field import CellField
 from pinn.field.cells.cover import whole
 from pinn.field.cells.slabs import Slab, Slabs
-from pinn.problem.problem import Coordinate, Problem, Unknown
+from pinn.problem.problem import Coordinate, Problem
+from pinn.problem.unknowns import Unknown
 
 BOX = np.array([[-1.0, 2.0], [0.0, 0.7], [-0.5, 1.0]])
 
