@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.calculus import substitute
+from pinn.problem.calculus import jets, names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse, parse_selector
+from pinn.problem.level_sets import level_set
 from pinn.problem.namespace import Namespace, UnusableName, point_at
 from pinn.problem.primitives import primitive
 from pinn.problem.problem import Piece
@@ -25,8 +26,8 @@ At = Callable[..., AbstractContextManager]
 SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
 """What a comparison becomes when its sides change places."""
 
-FLAT = 1e-12
-"""Surfaces this close to a face of the box, in parts of its width, are the face."""
+FLAT = 1e-7
+"""What of a surface is this close to a face of the box, in parts of its width, belongs to the face."""
 
 RARE = 1e-3
 """Part of a piece that counts as nothing."""
@@ -57,6 +58,9 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
         with at("shapes", name):
             reader.shape(str(name))
     namespace = replace(namespace, shapes=reader.done, surfaces=reader.surfaces, named=named)
+    for name in reader.done:
+        with at("shapes", name):
+            _refuse_outside(reader.done[name], namespace)
     shapes = reader.done
     if mapping.get("domain") is not None:
         with at("domain"):
@@ -72,6 +76,18 @@ def with_bodies(mapping: Mapping[str, Any], namespace: Namespace, at: At) -> Nam
             if not rims[name]:
                 raise BadInput(f"'{name}' has no rim inside the domain")
     return replace(namespace, rims=rims)
+
+
+def _refuse_outside(body: Node, namespace: Namespace) -> None:
+    """Complain about a body that is neither met by many random points nor has a rim inside the box."""
+    if len(some_points(Piece(cut=body), namespace)):
+        return
+    values = [found for each in comparisons(body) if (found := plane(each))]
+    is_cut = any(namespace.box[name][0] < value < namespace.box[name][1] for name, value in values)
+    if not is_cut and next(_curved(body, namespace), None) is None:
+        raise BadInput(
+            f"lies outside the box of the coordinates or is too small to be seen: 0 of {NUM_TRIALS:,} trial points are inside"
+        )
 
 
 def _and(first: Node | None, second: Node | None) -> Node | None:
@@ -144,23 +160,35 @@ class _Shapes:
         if isinstance(tree, Call) and tree.function in ("and", "or", "not"):
             return Call(tree.function, tuple(self._boolean(argument, pending) for argument in tree.arguments))
         if isinstance(tree, Call) and tree.function in COMPARED:
-            return Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
+            return self._comparison(tree)
         if isinstance(tree, Name):
             raise UnusableName(f"'{tree.name}' is not a shape{nearest(tree.name, self.given)}", name=tree.name)
         raise FormulaError(f"'{tree}' is no body; compare with < or >, and combine with and, or, not")
 
-    def _value(self, text: Any) -> float:
+    def _comparison(self, tree: Call) -> Node:
+        """Return a comparison, and remember the surface it stands for where that is no plane."""
+        found = Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
+        if jets(found):
+            raise FormulaError(f"'{tree}' contains an unknown; shapes are formulas of coordinates")
+        rim_of_it = None if plane(found) else level_set(found, self.namespace)
+        if rim_of_it is not None:
+            self.surfaces.setdefault(found, (rim_of_it,))
+        return found
+
+    def _value(self, text: Any) -> Node:
         found = Expander(self.namespace).scalar(parse(text))
-        if not isinstance(found, Number):
-            raise BadInput(f"'{text}' is not a number; bodies that move or have parameters are not supported yet")
-        return found.value
+        known = set(self.namespace.coordinates) - set(self.namespace.space)
+        if jets(found) or not names(found) <= known:
+            also = f" and {', '.join(sorted(known))}" if known else ""
+            raise BadInput(f"'{text}' is not a number; measures of a body are formulas of constants{also}")
+        return found
 
 
 def _with_domain(text: Any, namespace: Namespace, reader: _Shapes) -> Namespace:
     """Return the namespace with a domain that is a part of the box."""
     domain = reader.boolean(text)
     if not has_points(Piece(cut=domain), namespace):
-        raise BadInput(f"no point of the box belongs to it ({NUM_TRIALS:,} were tried)")
+        raise BadInput(f"the domain is empty: no more than {round(RARE * NUM_TRIALS)} of {NUM_TRIALS:,} trial points are inside")
     namespace = replace(namespace, domain=domain)
     return replace(namespace, edges=rim(domain, namespace, is_inner=False))
 
@@ -207,16 +235,14 @@ def _curved(body: Node, namespace: Namespace) -> Iterator[Piece]:
     whole = body
     for name in namespace.space:
         low, high = namespace.box[name]
-        whole = Call("and", (whole, Call("and", (Call(">", (Name(name), Number(low))), Call("<", (Name(name), Number(high)))))))
+        off = FLAT * (high - low)
+        sides = Call(">", (Name(name), Number(low + off))), Call("<", (Name(name), Number(high - off)))
+        whole = Call("and", (whole, Call("and", sides)))
     for surface in dict.fromkeys(each for comparison in comparisons(body) for each in namespace.surfaces.get(comparison, ())):
         free = tuple(name for name in namespace.coordinates if name not in surface.names)
         for sign in (1, -1):
             piece = Piece(free=free, surface=surface, sign=sign, body=whole)
-            points = some_points(piece, namespace)
-            low, high = np.array([namespace.box[name] for name in surface.names]).T
-            own = points[:, [namespace.coordinates.index(name) for name in surface.names]]
-            on_face = np.minimum(own - low, high - own) <= FLAT * (high - low)
-            if len(points) and not on_face.all(axis=0).any():
+            if len(some_points(piece, namespace)):
                 yield piece
 
 
@@ -234,7 +260,7 @@ def some_points(piece: Piece, namespace: Namespace) -> np.ndarray:
         points[:, names.index(name)] = value
     if piece.surface is not None:
         unit = rng.random((NUM_TRIALS, piece.surface.num_params))
-        points[:, [names.index(name) for name in piece.surface.names]] = piece.surface.place(unit)
+        piece.put(points, unit, names)
     return points[piece.keeps(points, names)]
 
 

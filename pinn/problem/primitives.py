@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pinn.problem.calculus import add, multiply, power, subtract, total
+from pinn.problem.calculus import divide, multiply, power, subtract, total
+from pinn.problem.calculus import names as names_of
+from pinn.problem.facet_files import read_mesh, read_outline
+from pinn.problem.facets import Facets, Solid
+from pinn.problem.level_sets import level_set
 from pinn.problem.namespace import Namespace
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.surfaces import Ellipse, Segment, Sphere, Surface
-from pinn.problem.tree import Call, Name, Node, Number
+from pinn.problem.surfaces import Ellipse, Ends, Moving, Segment, Sphere, Surface
+from pinn.problem.tree import Call, Enclosure, Name, Node, Number
 
-Value = Callable[[Any], float]
-"""Reads a number that may be a formula of constants."""
+NUM_MOMENTS = 16
+"""Times at which it is looked whether edges of a polygon that moves cross."""
+
+Value = Callable[[Any], Node]
+"""Reads a number, or a formula of time and of other coordinates that are not in space."""
 
 
 class Body(NamedTuple):
@@ -33,12 +41,14 @@ def primitive(settings: Mapping[str, Any], namespace: Namespace, value: Value) -
     ------
     BadInput : an unknown kind, measures that are missing or make no sense.
     """
-    if len(settings) != 1 or next(iter(settings)) not in KINDS:
+    if len(settings) != 1 or next(iter(settings)) not in EXAMPLES:
         kind = next(iter(settings), "")
-        raise BadInput(f"a body is one of {', '.join(KINDS)} or a formula, got '{kind}'{nearest(str(kind), KINDS)}")
+        raise BadInput(f"a body is one of {', '.join(EXAMPLES)} or a formula, got '{kind}'{nearest(str(kind), EXAMPLES)}")
     ((kind, measures),) = settings.items()
     if not isinstance(measures, Mapping):
         raise BadInput(f"needs its measures, for instance {EXAMPLES[kind]}")
+    if kind == "mesh" or (kind == "polygon" and "file" in measures):
+        return _from_file(kind, measures, namespace)
     missing, unknown = set(EXPECTED[kind]) - set(measures), set(measures) - set(EXPECTED[kind])
     if kind != "box" and (missing or unknown):
         raise BadInput(f"a {kind} has {' and '.join(EXPECTED[kind])}: {EXAMPLES[kind]}")
@@ -47,46 +57,76 @@ def primitive(settings: Mapping[str, Any], namespace: Namespace, value: Value) -
 
 def _ball(measures: Mapping[str, Any], namespace: Namespace, value: Value) -> Body:
     centers, names = _centers(measures["center"], namespace, value)
-    radii = _several(measures["radius"], len(centers), value, "radius")
+    radii = _several(measures["radius"], len(centers), value, "radius", namespace)
     trees: list[Node] = []
     surfaces: dict[Node, tuple[Surface, ...]] = {}
     for center, radius in zip(centers, radii, strict=True):
-        squares = total(power(subtract(Name(name), Number(c)), Number(2.0)) for name, c in zip(names, center, strict=True))
-        tree = Call("<", (squares, Number(radius**2)))
+        squares = total(power(subtract(Name(name), c), Number(2.0)) for name, c in zip(names, center, strict=True))
+        tree = Call("<", (squares, power(radius, Number(2.0))))
         trees.append(tree)
-        surfaces[tree] = (Sphere(names, center, radius),)
+        surfaces[tree] = (_sphere(names, center, radius, namespace),)
     return Body(_union(trees), surfaces)
 
 
+def _sphere(names: tuple[str, ...], center: tuple[Node, ...], radius: Node, namespace: Namespace) -> Surface:
+    """Return the rim of a ball that may move."""
+    numbers = _numbers((*center, radius))
+    if numbers is not None:
+        return Sphere(names, numbers[:-1], numbers[-1])
+    return Moving(Sphere, names, (*center, radius), *_movers((*center, radius), namespace))
+
+
+def _numbers(values: Sequence[Node]) -> tuple[float, ...] | None:
+    """Return values that are all numbers, None of others."""
+    found = tuple(value.value for value in values if isinstance(value, Number))
+    return found if len(found) == len(values) else None
+
+
+def _movers(values: Sequence[Node], namespace: Namespace) -> tuple[tuple[str, ...], Ends]:
+    """Return the coordinates on which values depend, and their ranges."""
+    moves = tuple(name for name in namespace.coordinates if any(name in names_of(value) for value in values))
+    return moves, tuple(namespace.box[name] for name in moves)
+
+
 def _ellipsoid(measures: Mapping[str, Any], namespace: Namespace, value: Value) -> Body:
-    (center,), names = _centers(measures["center"], namespace, value)
-    radii = tuple(_several(measures["radii"], len(names), value, "radii"))
-    if len(names) != 2:
-        raise BadInput("ellipsoids are possible in two coordinates so far")
-    ratios = [(subtract(Name(name), Number(c)), Number(r**-2)) for name, c, r in zip(names, center, radii, strict=True)]
-    tree: Node = Call("<", (total(multiply(weight, power(away, Number(2.0))) for away, weight in ratios), Number(1.0)))
-    rim: Surface = Ellipse(names, (center[0], center[1]), (radii[0], radii[1]))
+    centers, names = _centers(measures["center"], namespace, value)
+    if len(centers) > 1:
+        raise BadInput(f"center: an ellipsoid has one, got {len(centers)}")
+    radii = _several(measures["radii"], len(names), value, "radii", namespace)
+    ratios = [divide(subtract(Name(name), c), r) for name, c, r in zip(names, centers[0], radii, strict=True)]
+    tree = Call("<", (total(power(ratio, Number(2.0)) for ratio in ratios), Number(1.0)))
+    numbers = _numbers((*centers[0], *radii))
+    rim: Surface | None = level_set(tree, namespace)
+    if numbers is not None and len(names) == 2:
+        rim = Ellipse(names, (numbers[0], numbers[1]), (numbers[2], numbers[3]))
+    if rim is None:
+        raise BadInput("ellipsoids lie in at most three coordinates, and move with at most two others")
     return Body(tree, {tree: (rim,)})
 
 
 def _box(measures: Mapping[str, Any], namespace: Namespace, value: Value) -> Body:
-    sides: list[Node] = []
+    sides: list[Call] = []
     for name, ends in measures.items():
         if name not in namespace.space:
             raise BadInput(f"'{name}' is not a space coordinate{nearest(str(name), namespace.space)}")
         if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
             raise BadInput(f"{name}: must be [low, high], got {ends!r}")
         low, high = map(value, ends)
-        if not low < high:
-            raise BadInput(f"{name}: the lower bound must be below the upper bound, got [{low:g}, {high:g}]")
-        sides += [Call(">", (Name(name), Number(low))), Call("<", (Name(name), Number(high)))]
+        least, place = _least(subtract(high, low), namespace)
+        if not least > 0:
+            raise BadInput(f"{name}: the lower bound must be below the upper bound, got [{ends[0]}, {ends[1]}]{place}")
+        sides += [Call(">", (Name(name), low)), Call("<", (Name(name), high))]
     if not sides:
         raise BadInput(f"needs its sides, for instance {EXAMPLES['box']}")
-    return Body(reduce(lambda left, right: Call("and", (left, right)), sides))
+    rims: dict[Node, tuple[Surface, ...]] = {}
+    for side in sides:
+        rim = None if isinstance(side.arguments[1], Number) else level_set(side, namespace)
+        rims |= {side: (rim,)} if rim else {}
+    return Body(reduce(lambda left, right: Call("and", (left, right)), sides), rims)
 
 
 def _polygon(measures: Mapping[str, Any], namespace: Namespace, value: Value) -> Body:
-    """A point is inside where edges go around it: upward edges to its right less downward ones (winding number)."""
+    """Where corners move a point is inside if edges go around it: upward edges to its right less downward ones (winding number)."""
     names = namespace.space
     if len(names) != 2:
         raise BadInput(f"polygons lie in a plane, here are {len(names)} space coordinates")
@@ -97,23 +137,72 @@ def _polygon(measures: Mapping[str, Any], namespace: Namespace, value: Value) ->
         or not all(isinstance(each, Sequence) and len(each) == 2 for each in given)
     ):
         raise BadInput("vertices must be a list of at least three pairs of numbers")
-    corners = np.array([[value(item) for item in corner] for corner in given])
-    _refuse_crossing(corners)
-    if _twice_the_area(corners) < 0:
-        corners = corners[::-1]
+    corners = [(value(x), value(y)) for x, y in given]
+    everything = [each for corner in corners for each in corner]
+    numbers = _numbers(everything)
+    if numbers is not None:
+        return _outline(np.array(numbers).reshape(-1, 2), names)
+    moments = _moments(everything, *_movers(everything, namespace))
+    areas = [_twice_the_area(_refuse_crossing(each.reshape(-1, 2))) for each in moments]
+    if min(areas) < 0 < max(areas):
+        raise BadInput("the polygon turns inside out")
+    corners = corners if areas[0] > 0 else corners[::-1]
+    edges = list(zip(corners, [*corners[1:], corners[0]], strict=True))
+    tree: Node = Call(">", (total(part for a, b in edges for part in _windings(names, a, b)), Number(0.5)))
+    return Body(tree, {tree: tuple(_edge((names[0], names[1]), (*a, *b), namespace) for a, b in edges)})
+
+
+def _moments(values: Sequence[Node], moves: tuple[str, ...], ranges: Ends) -> np.ndarray:
+    """Return what values that move are at some times, (times, values)."""
+    moving = Moving(Segment, (), tuple(values), moves, ranges)
+    return moving.values(moving.trials[:: math.ceil(len(moving.trials) / NUM_MOMENTS)])
+
+
+def _windings(names: tuple[str, ...], a: tuple[Node, Node], b: tuple[Node, Node]) -> Iterator[Node]:
+    """Yield what an edge adds where it lies to the right: 1 where it goes upwards, -1 where it goes downwards."""
     x, y = (Name(name) for name in names)
-    parts: list[Node] = []
-    for (ax, ay), (bx, by) in zip(corners.tolist(), np.roll(corners, -1, axis=0).tolist(), strict=True):
-        if ay == by:
+    ahead = multiply(subtract(b[0], a[0]), subtract(y, a[1]))
+    turn = subtract(ahead, multiply(subtract(x, a[0]), subtract(b[1], a[1])))
+    for low, high, function, sign in ((a[1], b[1], ">", 1.0), (b[1], a[1], "<", -1.0)):
+        if isinstance(low, Number) and isinstance(high, Number) and not low.value < high.value:
             continue
-        (lx, ly), (hx, hy), sign = ((ax, ay), (bx, by), 1.0) if ay < by else ((bx, by), (ax, ay), -1.0)
-        crossing = add(Number(lx), multiply(Number((hx - lx) / (hy - ly)), subtract(y, Number(ly))))
-        between = Call("and", (Call("<=", (Number(ly), y)), Call("<", (y, Number(hy)))))
-        parts.append(Call("where", (Call("and", (between, Call("<", (x, crossing)))), Number(sign), Number(0.0))))
-    tree: Node = Call(">", (total(parts), Number(0.5)))
-    ends = zip(corners.tolist(), np.roll(corners, -1, axis=0).tolist(), strict=True)
-    edges: tuple[Surface, ...] = tuple(Segment((names[0], names[1]), (ax, ay), (bx, by)) for (ax, ay), (bx, by) in ends)
-    return Body(tree, {tree: edges})
+        between = Call("and", (Call("<=", (low, y)), Call("<", (y, high))))
+        yield Call("where", (Call("and", (between, Call(function, (turn, Number(0.0))))), Number(sign), Number(0.0)))
+
+
+def _edge(names: tuple[str, str], ends: tuple[Node, ...], namespace: Namespace) -> Surface:
+    """Return an edge of a polygon that may move."""
+    numbers = _numbers(ends)
+    if numbers is not None:
+        return Segment(names, (numbers[0], numbers[1]), (numbers[2], numbers[3]))
+    return Moving(Segment, names, ends, *_movers(ends, namespace))
+
+
+def _from_file(kind: str, measures: Mapping[str, Any], namespace: Namespace) -> Body:
+    """Return a mesh of triangles, or a polygon whose corners stand in a file."""
+    names, dim = namespace.space, 3 if kind == "mesh" else 2
+    if set(measures) != {"file"}:
+        raise BadInput(f"a {kind} from a file has a file: {{{kind}: {{file: {'part.stl' if dim == 3 else 'outline.csv'}}}}}")
+    if len(names) != dim:
+        raise BadInput(f"a {kind} lies in {dim} space coordinates, here are {len(names)}")
+    if kind == "mesh":
+        facets, key = read_mesh(measures["file"])
+    else:
+        return _outline(read_outline(measures["file"]), names)
+    return _bounded(facets, Path(measures["file"]).name, key, names)
+
+
+def _outline(corners: np.ndarray, names: tuple[str, ...]) -> Body:
+    """Return the polygon with corners (corners, 2) in either order."""
+    corners = corners if _twice_the_area(_refuse_crossing(corners)) > 0 else corners[::-1]
+    facets = Facets(np.stack([corners, np.roll(corners, -1, axis=0)], axis=1))
+    return _bounded(facets, "polygon", str(corners.tolist()), names)
+
+
+def _bounded(facets: Facets, name: str, key: str, names: tuple[str, ...]) -> Body:
+    """Return the body inside of facets."""
+    tree = Call(">", (Call("encloses", (Enclosure(name, key, facets.contains), *map(Name, names))), Number(0.5)))
+    return Body(tree, {tree: (Solid(names, key, facets),)})
 
 
 def _twice_the_area(corners: np.ndarray) -> float:
@@ -121,24 +210,28 @@ def _twice_the_area(corners: np.ndarray) -> float:
     return float(np.sum(corners[:, 0] * following[:, 1] - following[:, 0] * corners[:, 1]))
 
 
-def _refuse_crossing(corners: np.ndarray) -> None:
-    count = len(corners)
-    if len(np.unique(corners, axis=0)) < count:
+def _refuse_crossing(corners: np.ndarray) -> np.ndarray:
+    """Return the corners (corners, 2) of a polygon whose edges meet at their ends only."""
+    if len(np.unique(corners, axis=0)) < len(corners):
         raise BadInput("a corner of the polygon is listed twice")
+    following = np.roll(corners, -1, axis=0)
+    along = following - corners
 
-    def left(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
-        return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+    def left(points: np.ndarray) -> np.ndarray:
+        """Return which points lie how far to the left of each edge, (edges, points)."""
+        away = points[None] - corners[:, None]
+        return np.asarray(along[:, None, 0] * away[..., 1] - along[:, None, 1] * away[..., 0])
 
-    for first, second in itertools.combinations(range(count), 2):
-        a, b = corners[first], corners[(first + 1) % count]
-        c, d = corners[second], corners[(second + 1) % count]
-        if left(a, b, c) * left(a, b, d) < 0 and left(c, d, a) * left(c, d, b) < 0:
-            raise BadInput(f"edges {first + 1} and {second + 1} of the polygon cross")
+    apart = left(corners) * left(following) < 0
+    crossing = np.argwhere(np.triu(apart & apart.T))
+    if len(crossing):
+        raise BadInput(f"edges {crossing[0, 0] + 1} and {crossing[0, 1] + 1} of the polygon cross")
     if abs(_twice_the_area(corners)) <= 1e-12 * np.prod(np.ptp(corners, axis=0)):
         raise BadInput("the corners of the polygon lie on a line")
+    return corners
 
 
-def _centers(given: Any, namespace: Namespace, value: Value) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:
+def _centers(given: Any, namespace: Namespace, value: Value) -> tuple[list[tuple[Node, ...]], tuple[str, ...]]:
     """Return centers, and the coordinates in which they lie: all of space, or those that are named."""
     if isinstance(given, Mapping):
         for name in given:
@@ -154,15 +247,28 @@ def _centers(given: Any, namespace: Namespace, value: Value) -> tuple[list[tuple
     return [tuple(value(item) for item in row) for row in rows], namespace.space
 
 
-def _several(given: Any, count: int, value: Value, name: str) -> list[float]:
+def _several(given: Any, count: int, value: Value, name: str, namespace: Namespace) -> list[Node]:
     """Return positive numbers, one for all or one for each."""
     listed = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] * count
     if len(listed) != count:
         raise BadInput(f"{name}: {count} numbers are needed, got {len(listed)}")
     found = [value(item) for item in listed]
-    if any(not number > 0 for number in found):
-        raise BadInput(f"{name}: must be greater than 0, got {min(found):g}")
+    for number in found:
+        least, place = _least(number, namespace)
+        if not least > 0:
+            raise BadInput(f"{name}: must be greater than 0, got {least:g}{place}")
     return found
+
+
+def _least(value: Node, namespace: Namespace) -> tuple[float, str]:
+    """Return the least value of a number that may move, and the words that say where."""
+    if isinstance(value, Number):
+        return value.value, ""
+    moving = Moving(Sphere, (), (value,), *_movers((value,), namespace))
+    with np.errstate(all="ignore"):
+        found = np.nan_to_num(moving.values(moving.trials)[:, 0], nan=-math.inf)
+    place = moving.trials[int(found.argmin())]
+    return float(found.min()), " at " + ", ".join(f"{name}={at:g}" for name, at in zip(moving.moves, place, strict=True))
 
 
 def _union(trees: Sequence[Node]) -> Node:
@@ -180,4 +286,5 @@ EXAMPLES = {
     "box": "{box: {x: [0, 1], y: [0, 0.5]}}",
     "ellipsoid": "{ellipsoid: {center: [0, 0], radii: [2, 1]}}",
     "polygon": "{polygon: {vertices: [[0, 0], [1, 0], [0, 1]]}}",
+    "mesh": "{mesh: {file: part.stl}}",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Known, Measured, Name, Node, Normal, Number, Vector
+from pinn.problem.tree import At, Call, Enclosure, Imaginary, Integral, Jet, Known, Measured, Name, Node, Normal, Number, Vector
 
 _PRECEDENCE = {
     "or": 1,
@@ -50,6 +50,8 @@ def _print(tree: Node) -> tuple[str, int]:
     if isinstance(tree, Jet):
         orders = " + ".join("".join(map(str, index)) for index in tree.operator)
         return f"{tree.unknown}[{orders}]" + (f"({_print_places(tree.image)})" if tree.image else ""), _ATOM
+    if isinstance(tree, Enclosure):
+        return tree.name, _ATOM
     if isinstance(tree, Known):
         letters = "".join(name * order for name, order in zip(tree.names, tree.orders, strict=True))
         return tree.name + (f"_{letters}" if letters else ""), _ATOM

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pinn.problem import calculus
+from pinn.problem.facets import Solid
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.sides import HERE, NUDGE, beside, conditions_beside, nudged
 from pinn.problem.surfaces import Surface
@@ -80,18 +81,35 @@ class Piece:
         if self.outward is not None:
             found[:, coordinates.index(self.outward[0])] = self.outward[1]
         elif self.surface is not None:
-            columns = [coordinates.index(name) for name in self.surface.names]
-            found[:, columns] = self.sign * self.surface.normals(points[:, columns])
+            own, at = self._on_surface(points, coordinates)
+            found[:, columns_of(self.surface.names, coordinates)] = self.sign * self.surface.normals(own, at)
         return found
+
+    def put(self, points: np.ndarray, unit: np.ndarray, coordinates: Sequence[str]) -> None:
+        """Move points (points, dim) to places on the surface, made from points of the unit cube (points, surface.num_params)."""
+        assert self.surface is not None
+        _, at = self._on_surface(points, coordinates)
+        points[:, columns_of(self.surface.names, coordinates)] = self.surface.place(unit, at)
+
+    def _on_surface(self, points: np.ndarray, coordinates: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return of points the coordinates that the surface lies in, and those that move it."""
+        assert self.surface is not None
+        own, at = (points[:, columns_of(names, coordinates)] for names in (self.surface.names, self.surface.moves))
+        return own, at
 
     def keeps(self, points: np.ndarray, coordinates: Sequence[str]) -> np.ndarray:
         """Return which ``points`` (points, dim) the cut keeps, (points,) booleans."""
         kept = _holds(self.cut, points, coordinates)
         if self.surface is not None:
             off = NUDGE * self.surface.measure * self.normals(points, coordinates)
-            kept = kept & self.surface.has(points[:, [coordinates.index(name) for name in self.surface.names]])
+            kept = kept & self.surface.has(*self._on_surface(points, coordinates))
             kept = kept & _holds(self.body, points - off, coordinates) & ~_holds(self.body, points + off, coordinates)
         return kept
+
+
+def columns_of(names: Sequence[str], coordinates: Sequence[str]) -> list[int]:
+    """Return the places of some coordinates among all."""
+    return [coordinates.index(name) for name in names]
 
 
 def _holds(tree: Node | None, points: np.ndarray, coordinates: Sequence[str]) -> np.ndarray:
@@ -212,6 +230,16 @@ class Problem:
     def straight_edges(self) -> tuple[tuple[int, float], ...]:
         """The planes on which edges of the domain lie inside the box: axis and value, in order."""
         return tuple(sorted({(self.names.index(name), value) for piece in self.edges for name, value in piece.fixed}))
+
+    @cached_property
+    def is_moving(self) -> bool:
+        """Whether the domain depends on time."""
+        return self.domain is not None and self.time in calculus.names(self.domain)
+
+    @property
+    def has_corners(self) -> bool:
+        """Whether the domain ends on straight edges inside the box, which may meet in corners that point inwards."""
+        return any(piece.surface is None or isinstance(piece.surface, Solid) for piece in self.edges)
 
     def on_interface(self, points: np.ndarray, axis: int) -> np.ndarray:
         """Return which points (points, dim) of planes normal to an axis lie on an interface, (points,) booleans."""

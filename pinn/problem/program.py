@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Known, Measured, Name, Node, Normal, Number
+from pinn.problem.tree import Call, Enclosure, Known, Measured, Name, Node, Normal, Number
 
 Functions = Mapping[str, Callable]
 
@@ -17,6 +17,11 @@ def _erf(a: Any) -> Any:
     from scipy.special import erf  # takes longer to import than everything else that reads a problem
 
     return erf(a)
+
+
+def _encloses(body: Enclosure, places: Sequence[np.ndarray]) -> np.ndarray:
+    points = np.stack([np.ravel(place) for place in places], axis=1)
+    return np.reshape(body.contains(points), np.shape(places[0]))
 
 
 NUMPY: Functions = {
@@ -55,6 +60,7 @@ NUMPY: Functions = {
     "and": np.logical_and,
     "or": np.logical_or,
     "not": np.logical_not,
+    "encloses": lambda body, *places: _encloses(body, np.broadcast_arrays(*places)),
     "lookup": lambda known, *places: known(*places),
     "integrate": lambda a, w: np.sum(a * w, axis=-1),
 }
@@ -132,7 +138,7 @@ class Program:
         slot = slots[node] = len(slots)
         if isinstance(node, Number):
             self._constants[slot] = node.value
-        elif isinstance(node, Known):
+        elif isinstance(node, (Known, Enclosure)):
             self._constants[slot] = node
         else:
             self._inputs[node] = slot

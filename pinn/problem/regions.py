@@ -116,7 +116,7 @@ def sample(problem: Problem, piece: Piece, name: str, num: int) -> np.ndarray:
         points[:, problem.names.index(coordinate)] = value
     if piece.surface is not None:
         unit = generator(0, f"sample surface/{name}").random((num, piece.surface.num_params))
-        points[:, [problem.names.index(coordinate) for coordinate in piece.surface.names]] = piece.surface.place(unit)
+        piece.put(points, unit, problem.names)
     return points[piece.keeps(points, problem.names)]
 
 
@@ -188,10 +188,10 @@ def _place(piece: Piece, coordinates: Sequence[Coordinate], unit: np.ndarray) ->
     low, high = low[free], high[free]
     along = unit[:, : len(free)]
     points[:, free] = np.clip(low + (high - low) * along, np.nextafter(low, high), np.nextafter(high, low))
-    if piece.surface is not None:
-        points[:, [axes[name] for name in piece.surface.names]] = piece.surface.place(unit[:, len(free) :])
     for name, value in piece.fixed:
         points[:, axes[name]] = value
+    if piece.surface is not None:
+        piece.put(points, unit[:, len(free) :], list(axes))
     return points
 
 

@@ -83,7 +83,7 @@ class Table:
 
 
 def with_absolute_files(mapping: Mapping[str, Any], folder: Path, existing: bool = False) -> dict[str, Any]:
-    """Return the text of a problem in which every table's file is an absolute path; relative ones belong to ``folder``.
+    """Return the text of a problem in which files of tables and shapes are absolute paths; relative ones belong to ``folder``.
 
     With ``existing`` those that are not there stay as they are.
     """
@@ -91,6 +91,10 @@ def with_absolute_files(mapping: Mapping[str, Any], folder: Path, existing: bool
     for key in ("fields", "data"):
         if isinstance(found.get(key), Mapping):
             found[key] = {name: _absolute(entry, folder, existing) for name, entry in found[key].items()}
+    if isinstance(found.get("shapes"), Mapping):
+        shapes = {name: shape if isinstance(shape, Mapping) else {} for name, shape in found["shapes"].items()}
+        bodies = {name: {kind: _absolute(body, folder, existing) for kind, body in shape.items()} for name, shape in shapes.items()}
+        found["shapes"] = {name: bodies[name] or shape for name, shape in found["shapes"].items()}
     if "reference" in found:
         found["reference"] = _absolute(found["reference"], folder, existing)
     return found

@@ -119,6 +119,18 @@ class Normal(Node):
 
 
 @_node
+class Enclosure(Node):
+    """First argument of ``encloses``, the coordinates it lies in being the others: a body that is no formula.
+
+    ``contains(points)`` tells which points (points, dim) are inside; ``key`` tells bodies apart.
+    """
+
+    name: str
+    key: str
+    contains: Callable[[Any], Any] = field(compare=False, repr=False)
+
+
+@_node
 class Measured(Node):
     """Leaf of an expanded tree: the value at each point of the column of this name that sites carry."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
 from pinn.field.cells.cell_field import CellField
-from pinn.problem.problem import Piece, Problem, Request, Residual
+from pinn.problem.calculus import names
+from pinn.problem.problem import Piece, Problem, Request, Residual, columns_of
 from pinn.problem.randomness import generator
 from pinn.problem.regions import unit_points
 from pinn.problem.sides import NUDGE, nudged
@@ -18,11 +20,12 @@ from pinn.problem.sites import Sites
 from pinn.problem.surfaces import Surface
 from pinn.problem.terms import Image, Slope, Term, make_term
 
-EVEN_POINTS = 8192
-"""Of a curved surface, among which those of cells are chosen."""
+EVEN_POINTS, MOVING_POINTS = 8192, 2048
+"""Of a curved surface, and of one that moves at every time, among which those of cells are chosen."""
 
-DENSE = 3
-"""Points along every axis of a cell of which a part belongs to the domain, for each one of other cells."""
+DENSE, DENSE_IN_THREE = 3, 2
+"""Points of a cell of which a part belongs to the domain, for each one of other cells, along every axis that decides which part: up
+to two such axes, or three."""
 
 SURFACE_POINTS = 2
 """Points of a curved surface in a cell, for each point that a face of the cell has."""
@@ -140,7 +143,10 @@ def _modes(dim: int, per_axis: int, degree: int) -> Array:
 
 
 def given(problem: Problem, field: CellField, axis: int, values: Any, weight: float) -> list[Given]:
-    """Return the values that derivatives have at the lower end of an axis, which ``values(points, request)`` tells."""
+    """Return the values that derivatives have at the lower end of an axis, which ``values(points, request)`` tells.
+
+    Where the domain moves they are those inside it: what is outside now may be inside next, and continues nothing.
+    """
     request, found = continuous(problem, axis), []
     for cell, box in enumerate(field.cover.boxes):
         if not request or box[axis, 0] > field.cover.domain[axis, 0]:
@@ -148,16 +154,19 @@ def given(problem: Problem, field: CellField, axis: int, values: Any, weight: fl
         part = box.copy()
         part[axis] = box[axis, 0]
         points = place(part, field.basis.per_axis)
+        if problem.is_moving:
+            points = points[problem.inside(points)]
         weights = np.array([weight * field.cover.halves[cell, axis] ** operator[0][axis] for _, operator in request])
         found.append(Given(Side(cell, field.cover.local(cell, points)), request, weights, values(points, request)))
     return found
 
 
-def place(box: Array, per_axis: int) -> Array:
-    """Return Chebyshev points of a box (dim, 2), which may have no thickness along some axes."""
+def place(box: Array, per_axis: int | Sequence[int]) -> Array:
+    """Return Chebyshev points of a box (dim, 2), which may have no thickness along some axes, so many along each axis."""
     extends = box[:, 1] > box[:, 0]
-    local = np.zeros((per_axis ** int(extends.sum()), len(box)))
-    local[:, extends] = chebyshev_points([per_axis] * int(extends.sum()))
+    counts = np.broadcast_to(per_axis, len(box))[extends].tolist()
+    local = np.zeros((math.prod(counts), len(box)))
+    local[:, extends] = chebyshev_points(counts)
     center, half = box.mean(axis=1), (box[:, 1] - box[:, 0]) / 2
     return np.clip(center + half * local, box[:, 0], box[:, 1])
 
@@ -178,12 +187,15 @@ class Conditions:
 
     def cut(self, equation: Residual, cells: Array) -> Condition:
         """Return an equation at points of cells of which a part belongs to its region; they are dense, since many are dropped."""
-        return self._condition(equation, set(cells.tolist()), DENSE * self._per_axis)
+        crossed = names(equation.region[0].cut) if equation.region[0].cut else set()
+        dense = DENSE if len(crossed) < 3 else DENSE_IN_THREE
+        counts = [self._per_axis * (dense if name in crossed else 1) for name in self._problem.names]
+        return self._condition(equation, set(cells.tolist()), counts)
 
-    def _condition(self, residual: Residual, cells: set[int] | None = None, per_axis: int = 0) -> Condition:
+    def _condition(self, residual: Residual, cells: set[int] | None = None, counts: Sequence[int] = ()) -> Condition:
         points, normals, owned, count = [], [], [], 0
         for piece in residual.region:
-            for cell, part in self._in_cells(piece, cells, per_axis or self._per_axis):
+            for cell, part in self._in_cells(piece, cells, counts or [self._per_axis] * self._problem.dim):
                 points.append(part)
                 normals.append(piece.normals(part, self._problem.names))
                 owned.append((cell, slice(count, count + len(part))))
@@ -218,7 +230,7 @@ class Conditions:
         self.traces.append(Trace((side,), request, self._weight / np.array(scales)))
         return self._first + len(self.traces) - 1
 
-    def _in_cells(self, piece: Piece, cells: set[int] | None, per_axis: int) -> list[tuple[int, Array]]:
+    def _in_cells(self, piece: Piece, cells: set[int] | None, counts: Sequence[int]) -> list[tuple[int, Array]]:
         """Return the points of a piece in every cell that it touches; what lies between two cells belongs to the upper one."""
         if piece.surface is not None:
             return self._on_surface(piece, piece.surface)
@@ -235,34 +247,56 @@ class Conditions:
                     touches &= bool(inside or value == high == cover.domain[axis, 1])
                     part[axis] = value
             if touches:
-                points = place(part, per_axis)
+                points = place(part, counts)
                 points = points[piece.keeps(points, problem.names)]
                 found += [(cell, points)] if len(points) else []
         return found
 
     def _on_surface(self, piece: Piece, surface: Surface) -> list[tuple[int, Array]]:
         """Return the same of a piece of a curved surface: some of many even points of it in every cell that it crosses."""
-        problem, cover, params = self._problem, self._field.cover, surface.num_params
-        columns = [problem.names.index(name) for name in surface.names]
+        problem, cover, columns = self._problem, self._field.cover, columns_of(surface.names, self._problem.names)
         others = [axis for axis in range(problem.dim) if axis not in columns]
-        unit = (np.arange(EVEN_POINTS)[:, None] + 0.5) / EVEN_POINTS
-        if params > 1:
-            unit = unit_points("sobol", EVEN_POINTS, params, generator(0, "surface"))
-        even, most, found = surface.place(unit), SURFACE_POINTS * self._per_axis**params, []
-        within = even - NUDGE * surface.measure * piece.sign * surface.normals(even)
+        most, found = SURFACE_POINTS * self._per_axis ** max(1, len(columns) - 1), []
+        rims: dict[bytes, tuple[Array, Array]] = {}
         for cell, box in enumerate(cover.boxes):
-            low, high = box[columns].T
-            here = even[((low <= within) & (within < high)).all(axis=1)]
-            if len(here):
-                here = here[np.unique(np.linspace(0, len(here) - 1, most).round().astype(int))]
-                part = box.copy()
-                part[columns] = box[columns].mean(axis=1)[:, None]
-                free = place(part, self._per_axis) if others else np.zeros((1, problem.dim))
-                points = np.repeat(free, len(here), axis=0)
-                points[:, columns] = np.tile(here, (len(free), 1))
-                points = points[piece.keeps(points, problem.names)]
-                found += [(cell, points)] if len(points) else []
+            part = box.copy()
+            part[columns] = box[columns].mean(axis=1)[:, None]
+            free = place(part, self._per_axis) if others else np.zeros((1, problem.dim))
+            parts = []
+            for at, members in _alike(free, columns_of(surface.moves, problem.names)):
+                if at.tobytes() not in rims:
+                    rims[at.tobytes()] = _even(surface, piece.sign, at)
+                even, within = rims[at.tobytes()]
+                here = even[((box[columns, 0] <= within) & (within < box[columns, 1])).all(axis=1)]
+                if len(here):
+                    here = here[np.unique(np.linspace(0, len(here) - 1, most).round().astype(int))]
+                    points = np.repeat(members, len(here), axis=0)
+                    points[:, columns] = np.tile(here, (len(members), 1))
+                    parts.append(points[piece.keeps(points, problem.names)])
+            points = np.concatenate(parts) if parts else np.empty((0, problem.dim))
+            found += [(cell, points)] if len(points) else []
         return found
+
+
+def _alike(points: Array, columns: Sequence[int]) -> Iterator[tuple[Array, Array]]:
+    """Yield what some columns of points have in common, (columns,), and the points that do; all of them where there are none."""
+    if not columns:
+        yield np.empty(0), points
+        return
+    states, numbers = np.unique(points[:, columns], axis=0, return_inverse=True)
+    for number, state in enumerate(states):
+        yield state, points[numbers.reshape(-1) == number]
+
+
+def _even(surface: Surface, sign: int, at: Array) -> tuple[Array, Array]:
+    """Return even points of a surface, for one value of what moves it, and the same a little within the body."""
+    count = MOVING_POINTS if surface.moves else EVEN_POINTS
+    unit = (np.arange(count)[:, None] + 0.5) / count
+    if surface.num_params > 1:
+        unit = unit_points("sobol", count, surface.num_params, generator(0, "surface"))
+    at = np.broadcast_to(at, (len(unit), len(at)))
+    even = surface.place(unit, at)
+    return even, even - NUDGE * surface.measure * sign * surface.normals(even, at)
 
 
 class Interior:
@@ -272,7 +306,8 @@ class Interior:
     ----------
     terms : one for each equation, rows cell by cell. holds : by equation in which cells it holds everywhere, (cells, 1), 1 or 0;
         1 for all of them. cut : by equation the cells of which a part belongs to its region, which have points of their own.
-    shares : of the points of every cell that belong to the region of some equation, (cells,).
+    inside : which points of every cell belong to the region of some equation, (cells, points); None where all do.
+    shares : how many of them, (cells,).
     """
 
     def __init__(self, problem: Problem, equations: Sequence[Residual], field: CellField):
@@ -282,8 +317,8 @@ class Interior:
         sites = Sites(points.reshape(-1, problem.dim), side=inwards if problem.interfaces else None)
         self.terms = [make_term(problem, equation, sites) for equation in equations]
         inside: list[Any] = [self._inside(problem, equation, sites) for equation in equations]
-        shares = [np.ones(field.cover.num_cells) if each is None else each.mean(axis=1) for each in inside]
-        self.shares = np.max(shares, axis=0) if shares else np.ones(field.cover.num_cells)
+        self.inside = None if not inside or any(each is None for each in inside) else np.any(inside, axis=0)
+        self.shares = np.ones(field.cover.num_cells) if self.inside is None else self.inside.mean(axis=1)
         self.holds: list[Any] = [1.0 if each is None else each.all(axis=1)[:, None].astype(float) for each in inside]
         self.cut = [np.zeros(0, int) if each is None else np.flatnonzero(each.any(axis=1) & ~each.all(axis=1)) for each in inside]
 

@@ -22,7 +22,7 @@ from pinn.problem.settings import BadInput
 from pinn.problem.tree import Integral
 from pinn.solver.cells.discretise import given
 from pinn.solver.cells.newton import Solved, gauss_newton
-from pinn.solver.cells.resolution import MOSTLY, left_out, left_out_in_part, merged, positive, sizes, too_coarse
+from pinn.solver.cells.resolution import MOSTLY, left_out, left_out_in_part, merged, positive, sizes, too_coarse, unsatisfied
 from pinn.solver.cells.system import WEIGHT, System
 
 Array = np.ndarray
@@ -180,7 +180,7 @@ class March:
         self.space = tuple(axis for axis in range(problem.dim) if axis != self.time)
         self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
         self._slabs = 1 if problem.time is None else cells.get(problem.time, 1)
-        self._is_linear = problem.is_linear
+        self._is_linear, self._is_graded = problem.is_linear, problem.has_corners and problem.time is None
 
     @property
     def rows(self) -> list[Residual]:
@@ -272,7 +272,7 @@ class March:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
 
         solved = gauss_newton(system, self._start(progress, field), self._is_linear, enough, self.limits.steps)
-        size = float(sizes(field, solved.coefficients).max()) or 1.0
+        size = float(sizes(field, solved.coefficients, system.interior.inside).max()) or 1.0
         residual = solved.norm / math.sqrt(max(system.num_rows, 1)) / size
         return Attempt(Slab(field, solved.coefficients), system, solved, missing(solved.coefficients), residual)
 
@@ -309,6 +309,8 @@ class March:
     def _is_resolved(self, progress: Progress, attempt: Attempt) -> bool:
         """Whether an attempt is good enough, or no better one is to be had; then a remark says why."""
         worst = float(attempt.missing.max())
+        if self._is_graded and attempt.residual > self.limits.residual:
+            worst += attempt.residual / self.limits.residual
         if worst <= self.limits.tolerance and attempt.solved.has_converged and attempt.residual <= self.limits.residual:
             return True
         if worst < HELPS * progress.least:
@@ -346,7 +348,9 @@ class March:
         cells = attempt.slab.field.cover
         room = self.limits.cells - cells.num_cells
         axes = too_coarse(missing, tolerance, self.space, room)
-        if is_resolved and cells.num_cells << len(self.space) <= self.limits.cells:
+        if self._is_graded and not is_satisfied:
+            axes = unsatisfied(attempt.system.shares(attempt.solved.coefficients), self.space, room)
+        elif is_resolved and cells.num_cells << len(self.space) <= self.limits.cells:
             axes = dict.fromkeys(range(cells.num_cells), self.space)
         if axes:
             progress.cover, _ = cells.split(axes)

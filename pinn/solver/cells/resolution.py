@@ -24,6 +24,9 @@ LITTLE, WIDEST_CUT = 0.2, 0.2
 """Cells of which less than the first part is in the domain are at most this wide, in parts of the box: polynomials are badly
 determined by values in a corner of their cell."""
 
+UNEVEN = 0.3
+"""Cells whose rows leave more than this part of what those of the worst cell leave are cut."""
+
 AMPLE = 1e-2
 """Two cells become one where one is enough for this part of the tolerance."""
 
@@ -54,11 +57,19 @@ def left_out_in_part(cover: Cover, shares: Array, residuals: Array, space: tuple
     return found
 
 
-def sizes(field: CellField, coefficients: Array) -> Array:
-    """Return the root mean square of each unknown, (unknowns,)."""
+def sizes(field: CellField, coefficients: Array, inside: Array | None = None) -> Array:
+    """Return the root mean square of each unknown in the domain, (unknowns,).
+
+    Parameters
+    ----------
+    inside : which points of each cell are in the domain, (cells, points); None where all are. Outside, polynomials may be large.
+    """
     values = coefficients @ field.basis.table((0,) * field.basis.dim).T
     volumes = np.prod(field.cover.halves, axis=1)
-    return np.sqrt(np.mean(values**2, axis=2).T @ volumes / volumes.sum())
+    if inside is None:
+        return np.sqrt(np.mean(values**2, axis=2).T @ volumes / volumes.sum())
+    squares = np.sum(values**2 * inside[:, None], axis=2).T @ volumes
+    return np.sqrt(squares / max(float(inside.sum(axis=1) @ volumes), np.finfo(float).tiny))
 
 
 def positive(scales: Array) -> Array:
@@ -80,6 +91,21 @@ def too_coarse(missing: Array, tolerance: float, axes: tuple[int, ...], room: in
             break
         found[int(cell)] = cut
     return found
+
+
+def unsatisfied(shares: Array, axes: tuple[int, ...], room: int) -> dict[int, tuple[int, ...]]:
+    """Return the cells to cut, along all of ``axes``, where they leave most of what the equations leave over all cells.
+
+    At a corner that points inwards, or where a condition gives way to another, derivatives are infinite. Solutions by least squares
+    are smooth there on coarse cells, and wrong elsewhere; only what is left of the rows tells. It falls as cells are graded.
+
+    Parameters
+    ----------
+    shares : the norm of the rows of each cell, (cells,). room : for so many new cells.
+    """
+    most = min(max(room, 0) // (2 ** len(axes) - 1), max(2 ** len(axes), len(shares) // 4))
+    worst = np.argsort(-shares, kind="stable")[:most]
+    return {int(cell): axes for cell in worst if shares[cell] > UNEVEN * shares[worst[0]]}
 
 
 def merged(field: CellField, coefficients: Array, scales: Array, tolerance: float, axes: tuple[int, ...]) -> Cover:

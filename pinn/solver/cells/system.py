@@ -156,6 +156,20 @@ class System:
                 counts[group.cell] += group.rows.stop - group.rows.start
         return np.sqrt(squares / np.maximum(counts, 1))
 
+    def shares(self, coefficients: Array) -> Array:
+        """Return the norm of the rows of each cell, (cells,), with the weights of the last step."""
+        squares, traces = np.zeros(self.field.cover.num_cells), self._values(coefficients)
+        for weight, each in zip(self._weights, self.interior.residuals(coefficients), strict=True):
+            squares += np.sum((weight[:, None] * each) ** 2, axis=1)
+        for condition, factors in zip(self.conditions, self._factors, strict=True):
+            values = factors * condition.term.evaluate(self._jets(condition, coefficients))
+            for group in condition.groups:
+                squares[group.cell] += float(np.sum(values[group.rows] ** 2))
+        for cell, sides in enumerate(self._sides):
+            for number, matrix in sides:
+                squares[cell] += float(np.sum((traces[number] - matrix @ coefficients[cell].ravel()) ** 2))
+        return np.sqrt(squares)
+
     def losses(self, coefficients: Array) -> dict[str, float]:
         """Return the mean square of every residual, without weights."""
         found = zip(self.interior.terms, self.interior.residuals(coefficients), self.interior.holds, strict=True)

@@ -124,3 +124,49 @@ def test_cells_around_a_small_hole_are_cut_though_polynomials_go_on_smoothly_in_
     angle = np.linspace(0, 2 * np.pi, 400)
     beside = np.stack([-0.2 + 0.11 * np.cos(angle), -0.7 + 0.11 * np.sin(angle)], axis=1)
     assert np.abs(found(beside)[:, 0] - np.log(0.11)).max() < 1e-7
+
+
+@pytest.mark.parametrize("shape", ["x**4 + y**4 < 0.6", "sqrt(x**2 + y**2) < 0.75 + 0.15*cos(5*atan2(y, x))"])
+def test_bodies_by_formulas(shape):
+    conditions = {"held": {"at": "blob and x > 0", "u": "exact"}, "flux": {"at": "blob and x <= 0", "u_n": "exact"}}
+    text = {"shapes": {"blob": shape}, "domain": "blob", "exact": "x**2 - y**2 + exp(x)*sin(y)"}
+    march = make_march(read(SQUARE, LAPLACE, conditions, **text), 1e-8)
+    assert inside_error(march, solve(march)) < 1e-7
+
+
+@pytest.mark.parametrize("shape", [
+    {"ball": {"center": ["0.2*sin(2*pi*t)", 0], "radius": 0.3}},
+    pytest.param("(x - 0.5*t)**2 + 2*y**2 < 0.1 + 0.1*t", marks=pytest.mark.slow),
+])  # fmt: skip
+def test_a_hole_that_moves(shape):
+    conditions = {
+        "start": {"at": "t = 0", "u": "exact"}, "frame": {"at": "boundary and not hole", "u": "exact"},
+        "rim": {"at": "hole", "u_n": "exact"},
+    }  # fmt: skip
+    text = {"shapes": {"hole": shape}, "domain": "not hole", "exact": "exp(-2*t)*sin(x)*cos(y) + 1"}
+    march = make_march(read({**SQUARE, "t": [0, 0.05]}, {"heat": "u_t = laplacian(u)"}, conditions, **text), 1e-4)
+    assert inside_error(march, solve(march)) < 1e-5
+
+
+def test_a_front_that_moves_on_a_line():
+    """Stefan's similarity solution: u = 1 − erf(x/√(4t))/erf(k) behind a front at x = k √(4t)."""
+    text = {"shapes": {"melt": "x < 1.24*sqrt(t)"}, "domain": "melt", "exact": "1 - erf(x/sqrt(4*t))/erf(0.62)"}
+    conditions = {
+        "start": {"at": "t = 1", "u": "exact"},
+        "wall": {"at": "x = 0", "u": 1},
+        "front": {"at": "melt and x > 0", "u": 0},
+    }
+    march = make_march(read({"x": [0, 2], "t": [1, 2]}, {"heat": "u_t = u_xx"}, conditions, **text), 1e-9)
+    assert inside_error(march, solve(march)) < 1e-8
+
+
+def test_a_corner_that_points_inwards():
+    """Laplace's equation on an L-shape with u = r^(2/3) sin(2 a/3) on its boundary, a from the edge y = 0; gradients are infinite."""
+    vertices = [[0, 0], [1, 0], [1, -1], [-1, -1], [-1, 1], [0, 1]]
+    angle = "where(y > 0, atan2(y, x), atan2(y, x) + 2*pi)"
+    text = {
+        "shapes": {"ell": {"polygon": {"vertices": vertices}}}, "domain": "ell", "define": {"a": f"{angle} - pi/2"},
+        "exact": "(x**2 + y**2)**(1/3)*sin(2*a/3)",
+    }  # fmt: skip
+    march = make_march(read(SQUARE, LAPLACE, {"walls": {"at": "boundary", "u": "exact"}}, **text), 1e-8, degree=10)
+    assert inside_error(march, solve(march)) < 1e-4
