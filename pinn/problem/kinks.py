@@ -27,9 +27,12 @@ def kinks(problem: Problem) -> tuple[tuple[int, float], ...]:
     """Return the planes inside the box on which the data of equations and conditions switch or bend: axis and value, in order.
 
     A solution is mostly less smooth there than elsewhere, so that cells had better end there. Only functions of one coordinate are
-    looked at, and planes of interfaces and edges are not among them.
+    looked at, and planes of interfaces are not among them. In domains other than boxes there are none: their data often switch
+    where nothing bends, as angles do.
     """
-    known = [*problem.planes, *problem.straight_edges]
+    if problem.domain is not None:
+        return ()
+    known = problem.planes
     found: list[tuple[int, float]] = []
     for switch in dict.fromkeys(switch for row in problem.residuals for switch in _switches(row.tree)):
         used = names(switch)
@@ -37,7 +40,7 @@ def kinks(problem: Problem) -> tuple[tuple[int, float], ...]:
             axis = problem.names.index(used.pop())
             low, high = problem.box[axis]
             for place in _changes(switch, problem, axis):
-                if all(at != axis or abs(place - value) > SAME * (high - low) for at, value in [*known, *found]):
+                if all(at != axis or abs(place - value) > SAME * (high - low) for at, value in (*known, *found)):
                     found.append((axis, place))
     many = {axis for axis, _ in found if sum(other == axis for other, _ in found) > MOST}
     return tuple(sorted((axis, value) for axis, value in found if axis not in many))

@@ -38,6 +38,18 @@ def test_conditions_are_looked_at_and_a_plane_is_named_once():
     assert len(found) == 1 and found[0] == pytest.approx((0, 0.7))
 
 
+def test_angles_may_switch_in_a_domain_that_ends_where_they_do():
+    text = {
+        "coordinates": {"x": [-1, 1], "y": [-1, 1]},
+        "unknowns": ["u"],
+        "shapes": {"hole": {"box": {"x": [0, 1], "y": [-1, 0]}}},
+        "domain": "not hole",
+        "equations": {"laplace": "laplacian(u) = 0"},
+        "conditions": {"walls": {"at": "boundary", "u": "where(y < 0, atan2(y, x) + 2*pi, atan2(y, x))"}},
+    }
+    assert kinks(read_problem(text)) == ()
+
+
 def test_planes_of_interfaces_are_known_already():
     text = {
         "coordinates": {"x": [0, 1]},
