@@ -57,6 +57,7 @@ def row(name: str, seeds: list[int], settings: list[str]) -> str:
     estimates = [each["estimate"]["relative_l2"] for each in found if each["estimate"]["accepted"]]
     classical = first["classical"]
     equal = classical.get("seconds_at_equal_error")
+    missing = "none for all values" if "parameters" in first else "not reached"
     cells = [
         f"`{name}`",
         summary([each["error"]["relative_l2"] for each in found]),
@@ -64,7 +65,7 @@ def row(name: str, seeds: list[int], settings: list[str]) -> str:
         summary(estimates) if estimates else "withheld",
         ", ".join(sorted({each["verdict"] for each in found})),
         rounded(statistics.median(seconds)),
-        "not reached" if equal is None else f"{equal:.2g} s ({classical['order']})",
+        missing if equal is None else f"{equal:.2g} s ({classical['order']})",
     ]
     return "| " + " | ".join(cells) + " |"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -184,6 +184,12 @@ class _Shapes:
         return found
 
 
+def refuse_parameters(trees: Iterable[Node], namespace: Namespace) -> None:
+    """Raise `FormulaError` when regions would differ between values of a parameter."""
+    for name in sorted(set().union(*map(names, trees)) & set(namespace.parameters)):
+        raise UnusableName(f"'{name}' is a parameter; regions are the same for all its values", name=name)
+
+
 def _with_domain(text: Any, namespace: Namespace, reader: _Shapes) -> Namespace:
     """Return the namespace with a domain that is a part of the box."""
     domain = reader.boolean(text)
@@ -253,15 +259,15 @@ def has_points(piece: Piece, namespace: Namespace) -> bool:
 
 def some_points(piece: Piece, namespace: Namespace) -> np.ndarray:
     """Return those of many random points of a piece that belong to it, (points, dim)."""
-    rng, names = np.random.default_rng(0), namespace.coordinates
-    low, high = np.array([namespace.box[name] for name in names]).T
-    points = low + (high - low) * rng.random((NUM_TRIALS, len(names)))
+    rng, axes = np.random.default_rng(0), namespace.coordinates
+    low, high = np.array([namespace.box[name] for name in axes]).T
+    points = low + (high - low) * rng.random((NUM_TRIALS, len(axes)))
     for name, value in piece.fixed:
-        points[:, names.index(name)] = value
+        points[:, axes.index(name)] = value
     if piece.surface is not None:
         unit = rng.random((NUM_TRIALS, piece.surface.num_params))
-        piece.put(points, unit, names)
-    return points[piece.keeps(points, names)]
+        piece.put(points, unit, axes)
+    return points[piece.keeps(points, axes)]
 
 
 def _planes(body: Node, namespace: Namespace, is_inner: bool) -> Iterator[tuple[str, float]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import jets, leaves
+from pinn.problem.families import check_members
 from pinn.problem.namespace import Namespace
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values, site_values
@@ -33,6 +34,7 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     ------
     BadInput : the problem cannot be right as it stands.
     """
+    check_members(problem)
     _count(problem)
     _finite(problem)
     _coverage(problem)
@@ -75,7 +77,8 @@ def _home(residual: Residual) -> tuple[str, str]:
 
 
 def _place(problem: Problem, point: np.ndarray) -> str:
-    return ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, point, strict=True))
+    values = problem.values_of(np.asarray(point)[None])[0]
+    return ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, values, strict=True))
 
 
 def _count(problem: Problem) -> None:
@@ -411,11 +414,18 @@ def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     text = " ".join(texts({key: value for key, value in mapping.items() if key not in elsewhere}))
     words = re.findall(r"[A-Za-z]\w*", text)
     known = {*words} | {word.rpartition("_")[0] for word in words}
-    for group, names in (("constant", constants), ("definition", namespace.definitions), ("field", namespace.fields)):
+    parameters = {str(name): ({str(name)} | {*namespace.vectors.get(str(name), ())}) for name in mapping.get("parameters") or {}}
+    known |= {name for name, parts in parameters.items() if parts & known}
+    groups = {
+        "constants": ("constant", constants),
+        "define": ("definition", namespace.definitions),
+        "parameters": ("parameter", parameters),
+        "fields": ("field", namespace.fields),
+    }
+    for key, (group, names) in groups.items():
         for name in names:
             if name not in known:
-                others = [other for other in {*constants, *namespace.definitions, *namespace.fields} if other != name]
-                key = {"constant": "constants", "definition": "define", "field": "fields"}[group]
+                others = [other for _, each in groups.values() for other in each if other != name]
                 raise _about(f"{group} '{name}' is never used{nearest(name, others)}", key, name)
 
 
@@ -423,7 +433,7 @@ def texts(value: Any) -> Iterator[str]:
     """Yield every text inside, keys of conditions included, names of declarations left out."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if key in ("constants", "define") and isinstance(item, Mapping):
+            if key in ("constants", "define", "parameters") and isinstance(item, Mapping):
                 yield from (text for entry in item.values() for text in texts(entry))
             else:
                 yield str(key)

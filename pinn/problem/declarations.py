@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from pinn.problem.expand import Expander
 from pinn.problem.fields import read_fields, stand_ins
 from pinn.problem.formula import RESERVED, FormulaError, parse
 from pinn.problem.namespace import BadKey, Namespace, Value, point_at
-from pinn.problem.reading import At, components, constant, known_keys, section
+from pinn.problem.parameters import KINDS, Parameter, read_parameter
+from pinn.problem.reading import At, components, constant, known_keys, real_number, section
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.tree import Node, Number
 from pinn.problem.unknowns import Unknown, read_unknowns
@@ -35,8 +36,10 @@ def declare(mapping: Mapping[str, Any], at: At, tables: bool = True) -> Declarat
     BadInput : a name that is reserved, declared twice or hides a derivative; a range that is empty; a circle of constants.
     """
     definitions = section(mapping, "define", at, "formulas")
-    namespace = Namespace(constants=_constants(section(mapping, "constants", at, "values"), at))
-    namespace = _coordinates(mapping, namespace, at)
+    parameters = section(mapping, "parameters", at, "ranges, for instance {nu: [0.1, 1]}")
+    without = Namespace(parameters=dict.fromkeys(map(str, parameters)))
+    namespace = replace(without, constants=_constants(section(mapping, "constants", at, "values"), without, at))
+    namespace = _parameters(parameters, _coordinates(mapping, namespace, at), at)
     namespace, unknowns = read_unknowns(mapping, namespace, at)
     fields = section(mapping, "fields", at, "tables, for instance {k: {file: k.csv}}")
     namespace = replace(namespace, definitions=_definitions(definitions, at), fields=dict.fromkeys(map(str, fields), Number(0.0)))
@@ -54,7 +57,7 @@ def declare(mapping: Mapping[str, Any], at: At, tables: bool = True) -> Declarat
     return Declarations(namespace, unknowns, files)
 
 
-def _constants(given: Mapping[str, Any], at: At) -> dict[str, Value]:
+def _constants(given: Mapping[str, Any], namespace: Namespace, at: At) -> dict[str, Value]:
     """Evaluate constants in any order; a constant may be a number, a formula, a list or a list of lists."""
     done: dict[str, Value] = {}
 
@@ -77,7 +80,7 @@ def _constants(given: Mapping[str, Any], at: At) -> dict[str, Value]:
             return tuple(read(item, pending) for item in entry)
         tree = parse(entry)
         wanted = {other: value(other, pending) for other in _names_in(tree) if other in given}
-        return constant(tree, Namespace(constants=wanted), entry)
+        return constant(tree, replace(namespace, constants=wanted), entry)
 
     for name in given:
         with at("constants", name):
@@ -123,6 +126,32 @@ def _coordinates(mapping: Mapping, namespace: Namespace, at: At) -> Namespace:
     return replace(namespace, coordinates=tuple(box), box=box, time=time, vectors=vectors)
 
 
+def _parameters(given: Mapping[str, Any], namespace: Namespace, at: At) -> Namespace:
+    """Return the namespace in which parameters are coordinates, after all others."""
+    found: dict[str, Parameter] = {}
+    vectors = dict(namespace.vectors)
+    for name, entry in given.items():
+        with at("parameters", name):
+            if isinstance(entry, Mapping):
+                known_keys(entry, (*KINDS, "scale", "dimension"))
+            read = read_parameter(str(name), entry, lambda item: _bounds(item, namespace), lambda item: _pair(item, namespace))
+            parts = components(str(name), entry if isinstance(entry, Mapping) else {})
+            for part in {str(name), *parts} & {*namespace.coordinates, *vectors, *found}:
+                raise BadKey(f"the name '{part}' is already declared")
+            if parts != (name,):
+                vectors[str(name)] = parts
+            found |= {part: replace(read, name=part, vector=str(name)) for part in parts}
+    box = dict(namespace.box) | {name: parameter.ends for name, parameter in found.items()}
+    return replace(namespace, coordinates=(*namespace.coordinates, *found), parameters=found, box=box, vectors=vectors)
+
+
+def _pair(entry: Any, namespace: Namespace) -> list[float]:
+    """Return the mean and the standard deviation of a normal distribution."""
+    if not isinstance(entry, list) or len(entry) != 2:
+        raise BadInput(f"normal is a list of two numbers, [mean, std], got {entry!r}")
+    return [real_number(item, namespace) for item in entry]
+
+
 def _definitions(given: Mapping[str, Any], at: At) -> dict[str, Node]:
     trees = {}
     for name, text in given.items():
@@ -133,8 +162,11 @@ def _definitions(given: Mapping[str, Any], at: At) -> dict[str, Node]:
 
 def _check_names(mapping: Mapping, namespace: Namespace, at: At) -> None:
     groups = {
-        "coordinates": [*namespace.coordinates, *(v for v in namespace.vectors if v in mapping["coordinates"])],
-        "unknowns": [*namespace.unknowns, *namespace.complex, *(v for v in namespace.vectors if v not in mapping["coordinates"])],
+        "coordinates": _declared(
+            namespace, mapping["coordinates"], [x for x in namespace.coordinates if x not in namespace.parameters]
+        ),
+        "parameters": _declared(namespace, mapping.get("parameters") or {}, namespace.parameters),
+        "unknowns": _declared(namespace, mapping["unknowns"], [*namespace.unknowns, *namespace.complex]),
         "constants": list(namespace.constants),
         "define": list(namespace.definitions),
         "fields": list(namespace.fields),
@@ -148,6 +180,11 @@ def _check_names(mapping: Mapping, namespace: Namespace, at: At) -> None:
                 if name in owner:
                     raise BadKey(f"the name '{name}' is already declared in {owner[name]}")
                 owner[name] = group
+
+
+def _declared(namespace: Namespace, given: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return names and the vectors that are declared with them."""
+    return [*names, *(name for name in namespace.vectors if name in given)]
 
 
 def _check_name(name: str, namespace: Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,15 +11,14 @@ from typing import TypeGuard
 from pinn.problem import calculus
 from pinn.problem.calculus import ZERO, build, multiply, substitute, subtract, total
 from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, pair
-from pinn.problem.formula import COMPARISONS, ELEMENTARY, OPERATORS, FormulaError
+from pinn.problem.formula import COMPARISONS, OPERATORS, FormulaError
 from pinn.problem.lookups import elsewhere, kept_where
-from pinn.problem.namespace import Namespace, UnusableName, Value
+from pinn.problem.namespace import Namespace, UnusableName, Value, hint
 from pinn.problem.settings import nearest
 from pinn.problem.sides import INSIDE, OUTSIDE, jumps_along, seen_from
 from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector, fold
 
 MAX_ORDER = 4
-_SYMBOLS = {"e": "exp(1)", "i": "1j", "j": "1j"}
 _GUARDED = {"sqrt": (0,), "log": (0,), "/": (1,), "**": (0,), "asin": (0,), "acos": (0,)}
 
 
@@ -84,6 +82,8 @@ class Expander:
         if name == "n":
             self._needs_surface(name)
             return tuple(Normal(coordinate) for coordinate in space.space)
+        if name in space.parameters and name not in space.coordinates and name not in space.vectors:
+            raise UnusableName(f"'{name}' is a parameter, which has no single value; a number is needed here", name=name)
         if name in space.declared:
             space.used.add(name)
             return self._declared(name)
@@ -95,6 +95,9 @@ class Expander:
 
     def _declared(self, name: str) -> Value:
         space = self.namespace
+        parameter = space.parameters.get(name)
+        if parameter is not None:
+            return parameter.value_tree
         if name in space.coordinates:
             return Name(name)
         if name in space.vectors:
@@ -124,14 +127,16 @@ class Expander:
             return Normal(letters)
         if not base or base not in space.declared:
             known = ", ".join(sorted(space.declared))
-            raise UnusableName(f"unknown name '{name}'{self._hint(name)}; known: {known}", name=name)
+            raise UnusableName(f"unknown name '{name}'{hint(name, space)}; known: {known}", name=name)
         if base in space.constants or base in space.coordinates:
-            kind = "constant" if base in space.constants else "coordinate"
+            kind = "constant" if base in space.constants else "parameter" if base in space.parameters else "coordinate"
             raise UnusableName(f"'{name}': a {kind} has no derivative; '{base}' is a {kind}", name=name)
         runs = space.runs(letters)
         if not runs:
-            hint = nearest(name, [f"{base}_{coordinate}" for coordinate in space.coordinates])
-            raise UnusableName(f"'{name}': no coordinate '{letters}'{hint}; coordinates: {', '.join(space.coordinates)}", name=name)
+            close = nearest(name, [f"{base}_{coordinate}" for coordinate in space.coordinates])
+            raise UnusableName(
+                f"'{name}': no coordinate '{letters}'{close}; coordinates: {', '.join(space.coordinates)}", name=name
+            )
         if len({tuple(sorted(run)) for run in runs}) > 1:
             forms = " or ".join(f"diff({base}, {', '.join(run)})" for run in runs)
             raise UnusableName(f"'{name}' can be read in {len(runs)} ways; write {forms}", name=name)
@@ -140,21 +145,6 @@ class Expander:
         if "n" in runs[0]:
             self._needs_surface(name)
         return self._along(self._name(base), runs[0])
-
-    def _hint(self, name: str) -> str:
-        space = self.namespace
-        if name in _SYMBOLS:
-            return f"; write {_SYMBOLS[name]}"
-        rate = re.fullmatch(r"[dD](\w+)", name)
-        if rate and rate[1] in {*space.unknowns, *space.coordinates}:
-            unknown, coordinate = next(iter(space.unknowns)), space.coordinates[-1]
-            return f"; a derivative is written {unknown}_{coordinate} or diff({unknown}, {coordinate})"
-        if name in ("inf", "nan", "infinity"):
-            return "; every number must be finite"
-        for unknown in space.unknowns:
-            if name.startswith(unknown) and space.runs(name[len(unknown) :]):
-                return f"; did you mean '{unknown}_{name[len(unknown) :]}'?"
-        return nearest(name, [*space.declared, *space.shapes, *ELEMENTARY, *OPERATORS])
 
     def _needs_surface(self, name: str) -> None:
         if not self.surface:
@@ -177,6 +167,9 @@ class Expander:
                 "body in shapes: and interfaces:"
             )
         result = calculus.derivative(tree, coordinate, self.namespace.coordinates, self.namespace.unknowns)
+        parameter = self.namespace.parameters.get(coordinate)
+        if parameter is not None:
+            result = parameter.slope(result)
         for jet in calculus.jets(result):
             if sum(jet.operator[0]) > MAX_ORDER:
                 raise FormulaError(
@@ -304,6 +297,8 @@ class Expander:
         if len(rest) != 3 or not isinstance(rest[0], Name):
             raise FormulaError("write integral(f), or integral(f, s, a, b) with the name s of the variable")
         variable = rest[0].name
+        if variable in self.namespace.parameters:
+            raise FormulaError(f"'{variable}' is a parameter; integrals run over other coordinates")
         low, high = self.scalar(rest[1]), self.scalar(rest[2])
         fresh = Name(f"{variable}'{len(self.bound)}")
         if variable in self.namespace.coordinates:
@@ -341,14 +336,14 @@ class Expander:
                     f"'{name}' is not a coordinate{nearest(name, space.coordinates)}; coordinates: {', '.join(space.coordinates)}",
                     name=name,
                 )
-            value = self.scalar(place)
-            low, high = space.box[name]
+            value, parameter = self.scalar(place), space.parameters.get(name)
+            low, high = space.box[name] if parameter is None else (parameter.low, parameter.high)
             slack = 1e-9 * (high - low)
             if isinstance(value, Number) and not low - slack <= value.value <= high + slack:
                 raise UnusableName(
                     f"{name}={value} lies outside the domain, where {name} is between {low:g} and {high:g}", name=name
                 )
-            places[name] = value
+            places[name] = value if parameter is None else parameter.column_tree(value)
         return _by_component(lambda f: elsewhere(f, places), self.expand(tree.quantity))
 
 

@@ -57,7 +57,6 @@ KEYS = [
     "quantities",
     "units",
 ]
-_LATER = {"parameters": "families of problems"}
 _SETTINGS = ("network", "solver", "points", "weights", "hard", "seed", "device", "precision", "accuracy", "report", "threads")
 """Words that belong to a run, which people write into problems."""
 
@@ -78,7 +77,7 @@ def _advice(key: str) -> str:
     """Return what to do about an unknown key."""
     if key in _SETTINGS:
         return f": a problem says what is asked; '{key}' is a setting of the run, given after the file: pinn run FILE {key}..."
-    return f"{nearest(key, KEYS)}; keys: {', '.join(known for known in KEYS if known not in _LATER)}"
+    return f"{nearest(key, KEYS)}; keys: {', '.join(KEYS)}"
 
 
 def read_problem(mapping: Mapping[str, Any], name: str = "problem", where: Where | None = None, tables: bool = True) -> Problem:
@@ -146,7 +145,9 @@ class _Reader:
             title=str(self.mapping.get("title") or self.name),
             citation=str(self.mapping.get("citation") or ""),
             class_=read_class(self.mapping, self.at),
-            coordinates=tuple(Coordinate(x, *self.namespace.box[x]) for x in self.namespace.coordinates),
+            coordinates=tuple(
+                Coordinate(x, *self.namespace.box[x], self.namespace.parameters.get(x)) for x in self.namespace.coordinates
+            ),
             time=self.namespace.time,
             unknowns=tuple(self.declarations.unknowns.values()),
             equations=tuple(self._equations()),
@@ -177,9 +178,6 @@ class _Reader:
             with self.at(key):
                 if key not in KEYS:
                     raise BadKey(f"unknown key '{key}'{_advice(str(key))}")
-                if key in _LATER and self.mapping[key] not in (None, {}, []):
-                    what = f"{_LATER[key]} are not supported yet; this version solves forward problems"
-                    raise BadKey(f"'{key}': {what}")
         for key in ("coordinates", "unknowns", "equations"):
             if not self.mapping.get(key):
                 raise BadInput(f"'{key}' is missing or empty; a problem needs coordinates, unknowns, equations and conditions")

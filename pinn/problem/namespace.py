@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pinn.problem.complex_numbers import Scalar
-from pinn.problem.formula import FormulaError
-from pinn.problem.settings import BadInput
+from pinn.problem.formula import ELEMENTARY, OPERATORS, FormulaError
+from pinn.problem.settings import BadInput, nearest
 from pinn.problem.tree import Node
 
 if TYPE_CHECKING:
+    from pinn.problem.parameters import Parameter
     from pinn.problem.problem import Piece
     from pinn.problem.surfaces import Surface
+
+_SYMBOLS = {"e": "exp(1)", "i": "1j", "j": "1j"}
 
 Value = Scalar | tuple[Any, ...]
 """A scalar tree, a complex scalar, or a tuple of values: a vector, or a matrix as a tuple of rows."""
@@ -26,9 +29,10 @@ class Namespace:
 
     Attributes
     ----------
-    coordinates : scalar coordinates in the problem's order.
+    coordinates : scalar coordinates in the problem's order, parameters last.
     time : the time coordinate or None.
-    box : lowest and highest value of each coordinate.
+    box : lowest and highest value of each coordinate, of a parameter its columns.
+    parameters : those that are coordinates too, by name; None in place of one where no formula may use it.
     vectors : names of coordinates and unknowns with a dimension, and their components.
     complex : names of complex unknowns, and the two real unknowns that stand for each.
     unknowns : the coordinates each scalar unknown depends on.
@@ -46,6 +50,7 @@ class Namespace:
     coordinates: tuple[str, ...] = ()
     time: str | None = None
     box: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter | None] = field(default_factory=dict)
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     complex: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     unknowns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -62,8 +67,8 @@ class Namespace:
 
     @property
     def space(self) -> tuple[str, ...]:
-        """The coordinates without time."""
-        return tuple(name for name in self.coordinates if name != self.time)
+        """The coordinates without time and parameters."""
+        return tuple(name for name in self.coordinates if name != self.time and name not in self.parameters)
 
     def parts(self, unknown: str) -> tuple[str, ...]:
         """Return the scalar unknowns that a name stands for: components of a vector, real and imaginary part; () if none."""
@@ -97,6 +102,22 @@ class Namespace:
         base, _, letters = name.rpartition("_")
         functions = {*self.unknowns, *self.vectors, *self.complex, *self.definitions, *self.fields}
         return bool(letters) and base in functions and bool(self.runs(letters))
+
+
+def hint(name: str, space: Namespace) -> str:
+    """Return what an unknown name may have been meant to be, ``""`` when nothing comes close."""
+    if name in _SYMBOLS:
+        return f"; write {_SYMBOLS[name]}"
+    rate = re.fullmatch(r"[dD](\w+)", name)
+    if rate and rate[1] in {*space.unknowns, *space.coordinates}:
+        unknown, coordinate = next(iter(space.unknowns)), space.coordinates[-1]
+        return f"; a derivative is written {unknown}_{coordinate} or diff({unknown}, {coordinate})"
+    if name in ("inf", "nan", "infinity"):
+        return "; every number must be finite"
+    for unknown in space.unknowns:
+        if name.startswith(unknown) and space.runs(name[len(unknown) :]):
+            return f"; did you mean '{unknown}_{name[len(unknown) :]}'?"
+    return nearest(name, [*space.declared, *space.shapes, *ELEMENTARY, *OPERATORS])
 
 
 class BadKey(BadInput):

@@ -33,7 +33,7 @@ class Points(Settings):
         to their size, at least one each.
     redraw : steps between new points; null keeps the first ones.
     candidates : where points are redrawn, those of the equations are chosen, by the size of the residuals, out of so many times
-        as many; 1 takes them as they come.
+        as many; 1 takes them as they come. Parameters with a distribution have points, and candidates, distributed like them.
     power, floor : of that choice, see `choose_by_score`.
     directions : number of random directions at each point along which Laplacians over more coordinates than that, and biharmonic
         operators, are estimated, new ones with every redraw; null computes them exactly. `pinn.problem.directions` says what

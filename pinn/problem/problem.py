@@ -11,6 +11,7 @@ import numpy as np
 
 from pinn.problem import calculus
 from pinn.problem.facets import Solid
+from pinn.problem.parameters import Parameter
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.sides import HERE, NUDGE, beside, conditions_beside, nudged
 from pinn.problem.surfaces import Surface
@@ -29,11 +30,12 @@ Request = tuple[tuple[str, Operator], ...]
 
 @dataclass(frozen=True)
 class Coordinate:
-    """A coordinate and its range."""
+    """A coordinate and its range; of a parameter the range of its column."""
 
     name: str
     low: float
     high: float
+    parameter: Parameter | None = None
 
 
 @dataclass(frozen=True)
@@ -194,12 +196,36 @@ class Problem:
 
     @cached_property
     def space(self) -> tuple[str, ...]:
-        """Names of the coordinates without time."""
-        return tuple(name for name in self.names if name != self.time)
+        """Names of the coordinates without time and parameters."""
+        return tuple(each.name for each in self.coordinates if each.name != self.time and each.parameter is None)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters, whose columns come after those of all other coordinates."""
+        return tuple(each.parameter for each in self.coordinates if each.parameter is not None)
+
+    @property
+    def num_plain(self) -> int:
+        """Number of coordinates that are no parameters."""
+        return self.dim - len(self.parameters)
+
+    def values_of(self, points: np.ndarray) -> np.ndarray:
+        """Return points (points, dim) with the values of parameters in place of their columns."""
+        found = np.array(points, float)
+        for axis, parameter in enumerate(self.parameters, self.num_plain):
+            found[:, axis] = parameter.value(found[:, axis])
+        return found
+
+    def columns_of(self, points: np.ndarray) -> np.ndarray:
+        """Return points (points, dim) with the columns of parameters in place of their values."""
+        found = np.array(points, float)
+        for axis, parameter in enumerate(self.parameters, self.num_plain):
+            found[:, axis] = parameter.column(found[:, axis])
+        return found
 
     @property
     def dim(self) -> int:
-        """Number of coordinates, time included."""
+        """Number of coordinates, time and parameters included."""
         return len(self.coordinates)
 
     @cached_property
@@ -220,6 +246,11 @@ class Problem:
             for step in NUDGE * np.ptp(self.box, axis=1) * np.concatenate([np.eye(self.dim), -np.eye(self.dim)]):
                 found = found | self.inside(points + step)
         return found
+
+    @property
+    def domain_varies(self) -> bool:
+        """Whether its domain differs between values of its parameters."""
+        return self.domain is not None and bool({parameter.name for parameter in self.parameters} & calculus.names(self.domain))
 
     @cached_property
     def planes(self) -> tuple[tuple[int, float], ...]:

@@ -35,10 +35,19 @@ def evaluate_quantity(problem: Problem, name: str, solution: SolutionLike, axes:
     ------
     BadInput : it looks up an unknown outside the domain.
     """
-    tree = problem.quantities[name]
-    free = matters(tree, problem.names)
+    free = matters(problem.quantities[name], problem.names)
     kept = [axis if x in free else axis[:1] for x, axis in zip(problem.names, axes, strict=True)]
-    points = tensor_points(kept)
+    return quantity_at(problem, name, solution, tensor_points(kept)).reshape(grid_shape(kept))
+
+
+def quantity_at(problem: Problem, name: str, solution: SolutionLike, points: np.ndarray) -> np.ndarray:
+    """Return a quantity at points (points, dim), (points,); coordinates on which it does not depend do not matter.
+
+    Raises
+    ------
+    BadInput : it looks up an unknown outside the domain.
+    """
+    tree = problem.quantities[name]
     nodes = max((QUADRATURE_NODES ** len(leaf.over) for leaf in leaves(tree) if isinstance(leaf, Integral)), default=1)
     step = max(1, MOST_POINTS // nodes)
     residual = Residual(name, "quantity", "", tree, (Piece(),))
@@ -48,7 +57,7 @@ def evaluate_quantity(problem: Problem, name: str, solution: SolutionLike, axes:
         with np.errstate(all="ignore"):
             columns = [solution(image.sites.points, image.request) for image in term.images]
             parts.append(np.broadcast_to(np.asarray(term.evaluate(columns), float), term.num_rows))
-    return np.concatenate(parts).reshape(grid_shape(kept))
+    return np.concatenate(parts)
 
 
 def dependence(problem: Problem, name: str) -> str:

@@ -187,7 +187,12 @@ def _place(piece: Piece, coordinates: Sequence[Coordinate], unit: np.ndarray) ->
     free = [axes[name] for name in piece.free]
     low, high = low[free], high[free]
     along = unit[:, : len(free)]
-    points[:, free] = np.clip(low + (high - low) * along, np.nextafter(low, high), np.nextafter(high, low))
+    placed = low + (high - low) * along
+    for column, axis in enumerate(free):
+        parameter = coordinates[axis].parameter
+        if parameter is not None and parameter.distribution:
+            placed[:, column] = parameter.place(along[:, column])
+    points[:, free] = np.clip(placed, np.nextafter(low, high), np.nextafter(high, low))
     for name, value in piece.fixed:
         points[:, axes[name]] = value
     if piece.surface is not None:

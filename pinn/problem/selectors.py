@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pinn.problem.bodies import COMPARED, SWAPPED, both, comparisons, either, has_points, inside_of, opposite, plane, with_parts
+from pinn.problem.bodies import (
+    COMPARED,
+    SWAPPED,
+    both,
+    comparisons,
+    either,
+    has_points,
+    inside_of,
+    opposite,
+    plane,
+    refuse_parameters,
+    with_parts,
+)
 from pinn.problem.calculus import leaves, names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse_selector
@@ -59,7 +71,7 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     FormulaError : a name that is no surface, an inner line, a corner, nothing chosen.
     """
     tree = with_parts(parse_selector(text), namespace)
-    instants = (Piece((instant,), None, namespace.domain, namespace.space) for instant in _instants(tree, namespace))
+    instants = (Piece((instant,), None, namespace.domain, _at_an_instant(namespace)) for instant in _instants(tree, namespace))
     pieces = (*walls(namespace), *namespace.edges, *namespace.interfaces, *instants)
     chosen = tuple(kept for piece in pieces if (kept := _restrict(piece, tree, namespace)) is not None)
     if namespace.shapes:
@@ -72,6 +84,11 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     if not chosen:
         raise FormulaError(f"the selector '{text}' chooses no part of the boundary; faces: {_faces_in_words(namespace)}")
     return chosen
+
+
+def _at_an_instant(namespace: Namespace) -> tuple[str, ...]:
+    """Return the coordinates that stay free at a time."""
+    return tuple(name for name in namespace.coordinates if name != namespace.time)
 
 
 def _faces_in_words(namespace: Namespace) -> str:
@@ -103,6 +120,7 @@ def _instants(tree: Node, namespace: Namespace) -> list[tuple[str, float]]:
 def _pinned(equality: Call, namespace: Namespace) -> tuple[str, float]:
     """Return (coordinate, value) of ``x = 1`` or ``1 = x``."""
     left, right = (Expander(namespace).scalar(side) for side in equality.arguments)
+    refuse_parameters((left, right), namespace)
     if isinstance(right, Name):
         left, right = right, left
     if not (isinstance(left, Name) and isinstance(right, Number)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pinn.report.folder import Grid, RunData
+from pinn.report.folder import Fields, Grid, RunData
 from pinn.report.lines import WIDE
 from pinn.report.panels import Column, image, label_panel, pixels, proportion
 from pinn.report.style import (
@@ -25,7 +25,7 @@ from pinn.report.style import (
     plain_axes,
     styled,
 )  # fmt: skip
-from pinn.report.views import View, anchor, short
+from pinn.report.views import View, anchor, middle_member, short
 from pinn.report.wording import method, reference_words
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def write_animation(data: RunData, path: Path) -> Iterator[Path]:
     if grid is None or grid.time is None or not grid.space or not data.unknowns or len(grid.axes[grid.time]) < 2:
         return
     name = data.unknowns[0]
+    grid, _ = middle_member(grid, data.fields(name))
     with styled():
         frames = _frames(_line(data, grid, name) if len(grid.space) == 1 else _images(data, grid, name), grid)
     _write(frames, path)
@@ -137,8 +138,13 @@ def at_time(values: np.ndarray, grid: Grid, now: float) -> np.ndarray:
     return first if part == 0 else second if part == 1 else (1 - part) * first + part * second
 
 
+def _shown(data: RunData, name: str) -> Fields:
+    """Return the fields of an unknown, of a family those at a middle value of its parameters."""
+    return middle_member(data.grid, data.fields(name))[1] if data.grid is not None else data.fields(name)
+
+
 def _line(data: RunData, grid: Grid, name: str) -> Animated:
-    values, reference, _, _ = data.fields(name)
+    values, reference, _, _ = _shown(data, name)
     space = grid.space[0]
     figure = new_figure(5.6, 3.6, escaped(data.title), shortest=0)
     axes = figure.subplots()
@@ -165,7 +171,7 @@ def _line(data: RunData, grid: Grid, name: str) -> Animated:
 
 
 def _images(data: RunData, grid: Grid, name: str) -> Animated:
-    values, reference, error, _ = data.fields(name)
+    values, reference, error, _ = _shown(data, name)
     held = anchor(grid, values)
     planes = Grid({space: grid.axes[space] for space in grid.space}, None)
     view = View(tuple((space, held[space]) for space in grid.space[2:]), grid.space[0], grid.space[1], "")

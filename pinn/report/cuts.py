@@ -34,11 +34,15 @@ def _bundles(data: RunData, grid: Grid, name: str) -> list[Bundle]:
     """Return one bundle of lines along each space coordinate, through the middle of the others."""
     fields = data.fields(name)
     held = anchor(grid, fields.values)
-    moments = [{grid.time: k} for k in time_indices(grid, NUM_TIMES)] if grid.time is not None else [{}]
+    moments: list[dict[str, int]] = [{}]
+    if grid.time is not None:
+        moments = [{grid.time: k} for k in time_indices(grid, NUM_TIMES)]
+    elif grid.parameters:
+        moments = [{grid.parameters[0]: k} for k in range(len(grid.axes[grid.parameters[0]]))]
     colours = sequence(len(moments)) if len(moments) > 1 else [SOLUTION]
     bundles = []
     for along in grid.space[:MOST_CUTS]:
-        across = {other: held[other] for other in grid.space if other != along}
+        across = {other: held[other] for other in grid.names if other not in (along, *moments[0], grid.time)}
         lines = []
         for moment, colour in zip(moments, colours, strict=True):
             lines.append(Line(place(grid, moment) or method(data), colour, *_along(fields, grid, {**across, **moment})))

@@ -47,6 +47,8 @@ def export(folder: str | Path, to: str | Path) -> Exported:
         _PLAIN[target.suffix](target, grid.axes, fields, _described(data))
         return Exported((target,))
     if target.suffix in _VTK:
+        if grid.parameters:
+            raise BadInput("VTK has no parameters; export all values to .npz, .nc or .csv.")
         if not 1 <= len(grid.space) <= 3:
             raise BadInput(f"VTK has one to three space coordinates, this solution {len(grid.space)}; export to .npz, .nc or .csv.")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from pinn.report.frontier import frontier_figures
 from pinn.report.history import history_figures
 from pinn.report.jumps_figure import jumps_figures, windows_figures
 from pinn.report.observations_figure import observation_figures, profile_figures
+from pinn.report.parameter_figures import dependence_figures, members_figures, sensitivity_figures, statistics_figures
 from pinn.report.points_figure import points_figures
 from pinn.report.processes_figure import processes_figures
 from pinn.report.residual import residual_figures
@@ -30,6 +31,8 @@ MAKERS: dict[str, Callable[[RunData], Iterator[tuple[str, Figure]]]] = {
     "residual": residual_figures, "history": history_figures, "points": points_figures, "cover": cover_figures,
     "observations": observation_figures, "profile": profile_figures,
     "jumps": jumps_figures, "windows": windows_figures, "frontier": frontier_figures, "processes": processes_figures,
+    "members": members_figures, "dependence": dependence_figures, "sensitivity": sensitivity_figures,
+    "statistics": statistics_figures,
 }  # fmt: skip
 """By kind of figure, in the order of the report."""
 

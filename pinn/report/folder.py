@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +24,12 @@ class Grid:
     ----------
     axes : values of every coordinate, increasing, in the problem's order; fields have the shape of these lengths.
     time : name of the time coordinate, or None.
+    parameters : names of those that are parameters.
     """
 
     axes: Mapping[str, np.ndarray]
     time: str | None
+    parameters: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -36,8 +38,8 @@ class Grid:
 
     @property
     def space(self) -> tuple[str, ...]:
-        """All coordinates but time."""
-        return tuple(name for name in self.axes if name != self.time)
+        """All coordinates but time and parameters."""
+        return tuple(name for name in self.axes if name != self.time and name not in self.parameters)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -161,7 +163,22 @@ class RunData:
         if not names or any(name not in self.solution for name in names):
             return None
         time = self.meta.get("time", self.problem.get("time", "t"))
-        return Grid({name: np.asarray(self.solution[name], float) for name in names}, time if time in names else None)
+        axes = {name: np.asarray(self.solution[name], float) for name in names}
+        return Grid(axes, time if time in names else None, self._parameters(names))
+
+    def _parameters(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in self.meta.get("parameters") or () if name in names)
+
+    @cached_property
+    def family(self) -> Mapping[str, np.ndarray]:
+        """Arrays of ``parameters.npz``: dependence on parameters, sensitivity, statistics of the solution."""
+        return _arrays(self.folder / "parameters.npz")
+
+    def family_grid(self) -> Grid | None:
+        """Return the grid of sensitivities and statistics; None when there is none."""
+        axes = {name.removeprefix("grid."): axis for name, axis in self.family.items() if name.startswith("grid.")}
+        time = self.meta.get("time")
+        return Grid(axes, time if time in axes else None) if axes else None
 
     @property
     def held(self) -> Mapping[str, float]:
@@ -200,7 +217,8 @@ class RunData:
             if name not in stored or not names or any(f"{name}.{x}" not in stored for x in names):
                 continue
             time = self.meta.get("time", self.problem.get("time", "t"))
-            grid = Grid({x: stored[f"{name}.{x}"] for x in names}, time if time in names else None)
+            axes = {x: stored[f"{name}.{x}"] for x in names}
+            grid = Grid(axes, time if time in names else None, self._parameters(names))
             reference = stored.get(f"{name}.reference")
             error = None if reference is None or item.get("error") is None else stored[name] - reference
             found[name] = grid, Fields(stored[name], reference, error)

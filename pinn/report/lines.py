@@ -18,6 +18,8 @@ NUM_DOTS = 30
 WIDE = 2.6
 """Width of a line on which the dashes of its reference lie; both are seen where they agree."""
 
+DOTS: Any = {"markersize": 4}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -83,8 +85,15 @@ def _solutions(axes: Axes, bundle: Bundle, dots: bool, reference: str) -> None:
         if dots:
             _dots(axes, bundle.along, line, name)
         else:
-            axes.plot(bundle.along, line.reference, "--", color=REFERENCE, linewidth=1.2, label=name)
+            axes.plot(
+                bundle.along, line.reference, _marks(line.reference, "--"), color=REFERENCE, linewidth=1.2, label=name, **DOTS
+            )
     axes.set_xlim(bundle.along[0], bundle.along[-1])
+
+
+def _marks(values: np.ndarray, line: str) -> str:
+    """Return how to draw values: as a line, or as dots where most of them are not known."""
+    return "o" if 2 * np.isfinite(values).sum() < len(values) else line
 
 
 def _dots(axes: Axes, along: np.ndarray, line: Line, name: str | None) -> None:
@@ -102,7 +111,8 @@ def _errors(axes: Axes, bundle: Bundle) -> None:
     several = len(bundle.lines) > 1
     for line in bundle.lines:
         if line.error is not None:
-            axes.plot(bundle.along, _positive(line.error), color=line.colour, linewidth=1.2, label=None if several else "true")
+            marks, name = _marks(line.error, "-"), None if several else "true"
+            axes.plot(bundle.along, _positive(line.error), marks, color=line.colour, linewidth=1.2, label=name, **DOTS)
         if line.estimate is not None and not (several and line.error is not None):
             colour, name = (line.colour, None) if several else (ESTIMATE, "estimated")
             axes.plot(bundle.along, _positive(line.estimate), ":", color=colour, linewidth=1.6, label=name)

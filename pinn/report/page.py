@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pinn.report.family_tables import members, spreads
 from pinn.report.folder import RunData
 from pinn.report.markup import Html, element, picture, table
 from pinn.report.statement import statement
@@ -42,6 +43,11 @@ CAPTIONS = {
     "windows": "Windows along each coordinate through the middle cell; networks count by them, and they sum to 1.",
     "frontier": "Error against time of finite differences on this machine, and of this run; further down and left is better.",
     "processes": "Time of the evaluations in each process, and what it owns; a cell counts wherever its network is evaluated.",
+    "members": "The error at every value of the parameters that was judged, and how well the reference itself is known.",
+    "dependence": "How quantities and the solution depend on each parameter: a thin line for each value of the other parameters or "
+    "place in the domain (individual conditional expectation), the thick one is their mean (partial dependence).",
+    "sensitivity": "Derivatives of the solution by each parameter, in the middle of all parameters.",
+    "statistics": "Mean and spread of the solution over the distributions of the parameters.",
     "animation": "The solution in time.",
 }
 """What is written below a figure, by its kind; figures stand in this order."""
@@ -63,9 +69,8 @@ def write_page(folder: str | Path, pictures: Sequence[Path] | None = None, warni
     data = RunData(Path(folder))
     found = _pictures(data) if pictures is None else pictures
     parts = [
-        _header(data), _verdict(data), _errors(data), _numbers(data), _quantities(data), _classical(data),
-        _section("Problem", statement(data)),
-        _figures(found), _terms(data), _work(data),
+        _header(data), _verdict(data), _errors(data), members(data), _numbers(data), _quantities(data), spreads(data),
+        _classical(data), _section("Problem", statement(data)), _figures(found), _terms(data), _work(data),
         _warnings([*data.metric("warnings", []), *dict.fromkeys(data.metric("remarks", [])), *warnings]),
         _record("Configuration", _yaml(data)), _record("Environment", _lines(data.environment)),
     ]  # fmt: skip
@@ -190,7 +195,8 @@ def _quantities(data: RunData) -> Html | None:
 
 def _value(item: Mapping[str, Any]) -> str:
     if not item.get("coordinates"):
-        return _signed(item.get("value"), 6)
+        at = ", ".join(f"{name} = {_signed(value, 3)}" for name, value in (item.get("at") or {}).items())
+        return _signed(item.get("value"), 6) + (f" at {at}" if at else "")
     return f"{_signed(item.get('lowest'), 4)} to {_signed(item.get('highest'), 4)}, a function of {', '.join(item['coordinates'])}"
 
 

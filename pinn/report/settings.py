@@ -20,6 +20,10 @@ FigureName = Literal[
     "frontier",
     "estimate",
     "processes",
+    "members",
+    "dependence",
+    "sensitivity",
+    "statistics",
     "observations",
     "profile",
 ]
@@ -52,7 +56,7 @@ class Report(Settings):
 
     figures: tuple[FigureName, ...] = (
         "solution", "cuts", "quantities", "residual", "history", "points", "cover", "jumps", "windows",
-        "frontier", "estimate", "processes", "observations", "profile",
+        "frontier", "estimate", "processes", "observations", "profile", "members", "dependence", "sensitivity", "statistics",
     )  # fmt: skip
     animation: bool = True
     html: bool = True

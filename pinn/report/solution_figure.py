@@ -34,7 +34,8 @@ def quantity_figures(data: RunData) -> Iterator[tuple[str, Figure]]:
     formulas = data.problem.get("quantities") or {}
     for name, (grid, fields) in data.functions().items():
         formula = f"{name} = {formulas[name]}" if name in formulas else name
-        yield f"quantities_{name}", _figure(data, grid, name, fields, escaped(f"{data.title} — {formula}"))
+        other = data.metric(f"quantities.{name}.compared_with", reference_words(data))
+        yield f"quantities_{name}", _figure(data, grid, name, fields, escaped(f"{data.title} — {formula}"), other)
 
 
 def heading(data: RunData, name: str) -> str:
@@ -42,21 +43,23 @@ def heading(data: RunData, name: str) -> str:
     return f"{escaped(data.title)} — {escaped(error_words(data, known_error(data, name)))}{plane_words(data)}"
 
 
-def _figure(data: RunData, grid: Grid, name: str, fields: Fields, title: str) -> Figure:
+def _figure(data: RunData, grid: Grid, name: str, fields: Fields, title: str, reference: str | None = None) -> Figure:
+    """Draw lines or images; ``reference`` says what the reference is, where it is not that of the run."""
+    reference = reference_words(data) if reference is None else reference
     if len(grid.names) > 1:
-        return _images(data, grid, name, fields, title)
+        return _images(data, grid, name, fields, title, reference)
     bundle = Bundle(grid.names[0], grid.axes[grid.names[0]], [Line(method(data), SOLUTION, *fields)])
-    return stack([bundle], name, data.units, title, dots=False, reference=reference_words(data))
+    return stack([bundle], name, data.units, title, dots=False, reference=reference)
 
 
-def _images(data: RunData, grid: Grid, name: str, fields: Fields, title: str) -> Figure:
+def _images(data: RunData, grid: Grid, name: str, fields: Fields, title: str, compared_with: str) -> Figure:
     values, reference, error, estimate = fields
     shown = label(name)
     scale, colours = field_scale(values, reference)
     bar = error_label(name, data.units, estimated=error is None)
     columns = [Column(f"{shown}, {method(data)}", values, scale, colours, label(name, data.units))]
     if reference is not None:
-        columns.append(Column(f"{shown}, {escaped(reference_words(data))}", reference, scale, colours, label(name, data.units)))
+        columns.append(Column(f"{shown}, {escaped(compared_with)}", reference, scale, colours, label(name, data.units)))
     if error is not None:
         columns.append(Column("|error|", error, *error_scale(error), bar, size=True))
     elif estimate is not None:

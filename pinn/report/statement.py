@@ -26,7 +26,7 @@ def _unknowns(problem: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
     coordinates = _named(problem.get("coordinates"))
     unknowns = _named(problem.get("unknowns"))
     if unknowns:
-        of = list(coordinates)
+        of = [*coordinates, *_named(problem.get("parameters"))]
         yield "unknowns", _commas([_dependence(key, _depends(settings, of)) for key, settings in unknowns.items()])
     if coordinates:
         yield "domain", _commas([_interval(key, settings) for key, settings in coordinates.items()])
@@ -93,10 +93,13 @@ def _depends(settings: Any, every: Sequence[str]) -> Sequence[str]:
 
 
 def _interval(key: str, settings: Any) -> Html:
-    ends = settings.get("range", settings) if isinstance(settings, Mapping) else settings
+    settings = settings if isinstance(settings, Mapping) else {"range": settings}
+    spread, ends = settings.get("normal"), settings.get("range", settings.get("uniform"))
+    if isinstance(spread, Sequence) and len(spread) == 2:
+        return join([name(key), " normal with mean ", formula(spread[0]), " and standard deviation ", formula(spread[1])])
     if isinstance(ends, Sequence) and not isinstance(ends, str) and len(ends) == 2:
         return join([name(key), " ∈ [", formula(ends[0]), ", ", formula(ends[1]), "]"])
-    return join([name(key), ": ", element("code", ends)])
+    return join([name(key), ": ", element("code", settings.get("range", settings))])
 
 
 def _named(given: Any) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pinn.report.folder import Grid
+from pinn.report.folder import Fields, Grid
 from pinn.report.style import label
 from pinn.report.wording import number
 
@@ -47,8 +47,10 @@ def views(grid: Grid, values: np.ndarray, snapshots: int = SNAPSHOTS) -> list[Vi
 
     One coordinate: the line. One space coordinate and time: one image, time across. Two space coordinates: one image, or
     ``snapshots`` of them in time. Three: three planes through the middle, or one plane at several times. More: the others held
-    at the middle.
+    at the middle. A parameter has its lowest, a middle and its highest value, or lies across where there is one coordinate else.
     """
+    if grid.parameters and len(grid.names) > 1:
+        return _of_parameters(grid, values, snapshots)
     space = grid.space
     if len(grid.names) == 1:
         return [View((), grid.names[0], None, "")]
@@ -62,6 +64,33 @@ def views(grid: Grid, values: np.ndarray, snapshots: int = SNAPSHOTS) -> list[Vi
     if grid.time is None:
         return [_view(grid, {}, plane, *space[:2])]
     return [_view(grid, {grid.time: k}, plane, *space[:2]) for k in time_indices(grid, snapshots)]
+
+
+def _of_parameters(grid: Grid, values: np.ndarray, snapshots: int) -> list[View]:
+    """Return views of a field that depends on parameters; several pictures of one member are those of a middle one."""
+    plain = Grid({name: axis for name, axis in grid.axes.items() if name not in grid.parameters}, grid.time)
+    if len(plain.names) + len(grid.parameters) == 2:
+        return [View((), grid.parameters[0], (*plain.names, *grid.parameters[1:])[0], "")]
+    held = {name: len(grid.axes[name]) // 2 for name in grid.parameters}
+    inner = views(plain, values[tuple(held.get(name, slice(None)) for name in grid.names)], snapshots)
+    first, last = grid.parameters[0], len(grid.axes[grid.parameters[0]]) - 1
+    places = dict.fromkeys((0, held[first], last)) if len(inner) == 1 else [held[first]]
+    found = []
+    for index in places:
+        fixed = held | {first: index}
+        words = place(grid, fixed)
+        for view in inner:
+            text, common = (words, view.common) if len(inner) == 1 else (view.text, ", ".join(filter(None, (view.common, words))))
+            found.append(View((*view.fixed, *fixed.items()), view.across, view.up, text, common))
+    return found
+
+
+def middle_member(grid: Grid, fields: Fields) -> tuple[Grid, Fields]:
+    """Return the grid without parameters, and fields at a middle value of each."""
+    held = {name: len(grid.axes[name]) // 2 for name in grid.parameters}
+    where = tuple(held.get(name, slice(None)) for name in grid.names)
+    plain = Grid({name: axis for name, axis in grid.axes.items() if name not in held}, grid.time)
+    return plain, Fields(fields.values[where], *(None if each is None else each[where] for each in fields[1:]))
 
 
 def time_indices(grid: Grid, num: int) -> list[int]:

@@ -18,6 +18,9 @@ GREEK = {
 NAME_PARTS = re.compile(r"([A-Za-z]+?)(?:_(\w+)|(\d+))?")
 """A name as letters and what is printed below the line: ``u_xx``, ``S_max``, ``y1``."""
 
+MOST_VALUES = 4
+"""Values of parameters in a heading."""
+
 SMALL_BAR = 0.3
 """Largest bar of a reference, relative to the distance from it, with which that distance counts as the error."""
 
@@ -174,7 +177,12 @@ def estimates_of(data: RunData) -> dict[str, Any]:
 
 def plane_words(data: RunData) -> str:
     """Return what is to be said of a picture that shows a part of the domain only; nothing when it shows all of it."""
-    return f", on the plane through the middle of {len(data.held)} more coordinates" if data.held else ""
+    parameters = data.meta.get("parameters") or ()
+    others = [name for name in data.held if name not in parameters]
+    values = [f"{name} = {number(value, 3)}" for name, value in data.held.items() if name in parameters]
+    more = ", …" if len(values) > MOST_VALUES else ""
+    at = f", at {', '.join(values[:MOST_VALUES])}{more}" if values else ""
+    return (f", on the plane through the middle of {len(others)} more coordinates" if others else "") + at
 
 
 def reference_words(data: RunData) -> str:

@@ -13,6 +13,7 @@ from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
 from pinn.problem.calculus import jets
 from pinn.problem.directions import draw_directions, estimated
+from pinn.problem.families import middle
 from pinn.problem.problem import jet_column
 from pinn.problem.quantities import dependence
 from pinn.problem.randomness import generator
@@ -25,6 +26,7 @@ from pinn.run.prepare import Prepared, prepare, remarks, turns
 from pinn.run.progress import duration
 from pinn.run.size import BASE_MEGABYTES, OPERATIONS_PER_SECOND, Size
 from pinn.run.words import Words
+from pinn.solver.cell_least_squares import OF_FAMILIES
 from pinn.solver.gauss_newton import GaussNewton
 from pinn.solver.lbfgs import LBFGS
 from pinn.solver.least_squares import LeastSquares
@@ -47,7 +49,7 @@ def size(prepared: Prepared) -> Size:
     configuration, problem = prepared
     settings = in_cells(configuration)
     if settings is not None:
-        return size_in_cells(settings, problem)
+        return size_in_cells(settings, middle(problem))
     points, solver = configuration.points, training(configuration).solver
     rows = [points.interior if row.kind == "equation" else points.surface for row in problem.laws]
     rows += [len(each.values) for each in problem.data]
@@ -214,10 +216,12 @@ def command(words: Words) -> int:
     print(f"  terms       {', '.join(row.name for row in problem.residuals)}")
     if problem.quantities:
         print(f"  quantities  {', '.join(dependence(problem, name) for name in problem.quantities)}")
-    settings = in_cells(configuration)
-    lines = _on_training(prepared, expected) if settings is None else on_cells(settings, problem, configuration.accuracy)
+    settings, wanted = in_cells(configuration), configuration.accuracy or (OF_FAMILIES if problem.parameters else None)
+    lines = _on_training(prepared, expected) if settings is None else on_cells(settings, middle(problem), wanted)
     for line in lines:
         print(f"  {line}")
+    if settings is not None and problem.parameters:
+        print(f"  parameters  at most {settings.solver.most_values} values are solved for, joined by polynomials")
     for warning in (*remarks(prepared), *_on_directions(prepared)):
         print(f"  note        {warning}")
     print("ok")

@@ -57,6 +57,8 @@ def with_cells(configuration: Configuration, problem: Problem) -> Configuration:
     """
     decomposition = configuration.decomposition
     if isinstance(decomposition, Adaptive):
+        if problem.parameters:
+            raise BadInput("adaptive needs a problem without parameters; take windows or cuts", "decomposition")
         from pinn.solver.cells.covering import adapted
 
         start = time.perf_counter()

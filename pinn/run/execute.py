@@ -234,6 +234,7 @@ def _about_divergence(problem: Any) -> str:
 
 
 def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Progress, begin: float) -> Outcome:
+    from pinn.run.family_judging import FamilyJudge
     from pinn.run.judging import Judge
     from pinn.run.training import train
 
@@ -245,7 +246,7 @@ def _carry_out(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
         progress.say(f"note: {warning}")
         folder.log(f"note: {warning}")
     folder.set_status("running", "setup")
-    judge = Judge(setup)
+    judge: Any = FamilyJudge(setup) if problem.parameters else Judge(setup)
     seconds = {"setup": time.perf_counter() - begin}
     with Interruption() as interruption:
         state = train(setup, folder, saved, setup.error_of(judge.quick), interruption, progress, judge.label)

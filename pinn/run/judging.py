@@ -45,7 +45,7 @@ class Judge:
         self.setup, self.problem = setup, setup.prepared.problem
         self.label = "error" if self.problem.exact else "estimate"
         self._estimator = None if self.problem.is_inverse else Estimator(self.problem)
-        self._exact_error = _exact_error(self.problem) if self.problem.exact else None
+        self._exact_error = exact_error(self.problem) if self.problem.exact else None
 
     def quick(self, solution: Any) -> float | None:
         """Return the largest relative L2 error of an unknown, None when it cannot be told."""
@@ -79,10 +79,10 @@ class Judge:
         write_quantities(folder, arrays(wanted))
         compiling = compiler.seconds_spent() - self.setup.compiling_before
         return {
-            **self._described(state),
+            **described(self.setup, state),
             "seconds": {**seconds, "judge": time.perf_counter() - begin, "compile": compiling},
             "peak_memory_mb": peak_memory_megabytes(),
-            **_judged(found, self.truth, estimate, judged, numbers(self.problem, solution, known)),
+            **judgement(found, self.truth, estimate, judged, numbers(self.problem, solution, known)),
             **({} if second is None else {"second_reference": second[1].record(), "second_unknowns": second[0].record()}),
             "observations": observed,
             **self._told(state, known),
@@ -121,18 +121,6 @@ class Judge:
         correlation = [[value if math.isfinite(value) else None for value in row] for row in known.correlation.tolist()]
         return {"correlation": correlation, "profiles": {} if profiles is None else profiles(state, known)}
 
-    def _described(self, state: State) -> dict[str, Any]:
-        configuration, problem = self.setup.prepared.configuration, self.problem
-        return {
-            "problem": problem.name, "name": problem.title, "solver": configuration.solver.title,
-            "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
-            "loss": state.loss, "terms": dict(state.losses),
-            "equations": {row.name: row.text for row in problem.equations},
-            "conditions": {row.name: row.text for row in problem.conditions},
-            "data": {row.name: row.text for row in problem.data},
-            **self.setup.description(state),
-        }  # fmt: skip
-
     def compare_with_classical(self, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the classical line against a solution with the error in ``found`` that took so many seconds."""
         wanted = self.setup.prepared.configuration.report.classical
@@ -151,7 +139,22 @@ def _estimated(estimate: Estimate, found: Metrics) -> dict[str, np.ndarray]:
     return {name: np.where(np.isfinite(found.solution[name]), values, np.nan) for name, values in fields.items()}
 
 
-def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict, values: Mapping[str, Any]) -> dict[str, Any]:
+def described(setup: Setup, state: State) -> dict[str, Any]:
+    """Return what metrics.json says of the problem and of the solve."""
+    configuration, problem = setup.prepared
+    return {
+        "problem": problem.name, "name": problem.title, "solver": configuration.solver.title,
+        "steps": state.total, "evaluations": state.evaluations, "reason": state.reason,
+        "loss": state.loss, "terms": dict(state.losses),
+        "equations": {row.name: row.text for row in problem.equations},
+        "conditions": {row.name: row.text for row in problem.conditions},
+        "data": {row.name: row.text for row in problem.data},
+        **setup.description(state),
+    }  # fmt: skip
+
+
+def judgement(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdict, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what metrics.json says of the error; ``values`` are those of unknown numbers."""
     known = judged.source != "none"
     return {
         "unknowns": found.record() | dict(values),
@@ -168,7 +171,7 @@ def _judged(found: Metrics, truth: Reference, estimate: Estimate, judged: Verdic
     }
 
 
-def _exact_error(problem: Problem) -> Callable[[Any], float]:
+def exact_error(problem: Problem) -> Callable[[Any], float]:
     """Return the function from a solution to its largest relative L2 error against the exact one, at scattered points."""
     from pinn.problem.randomness import generator
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,22 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"  {line.rstrip()}" for line in lines)
 
 
+def _parameters(problem: Problem) -> Iterator[str]:
+    """Yield every parameter with its range, components of a vector together."""
+    for vector in dict.fromkeys(parameter.vector for parameter in problem.parameters):
+        parts = [parameter for parameter in problem.parameters if parameter.vector == vector]
+        yield str(replace(parts[0], name=some([part.name for part in parts])))
+
+
 def describe(problem: Problem) -> str:
     """Return the problem as text for people: ranges, formulas and the places where they hold, by the names of the terms."""
     lines = [problem.title]
     if problem.citation:
         lines.append(problem.citation)
-    ranges = [f"{x.name} in [{x.low:g}, {x.high:g}]" for x in problem.coordinates]
+    ranges = [f"{x.name} in [{x.low:g}, {x.high:g}]" for x in problem.coordinates if x.parameter is None]
     lines += ["", "coordinates  " + ", ".join(ranges) + (f"; time {problem.time}" if problem.time else "")]
+    if problem.parameters:
+        lines += ["parameters   " + ", ".join(_parameters(problem))]
     lines += ["unknowns     " + ", ".join(problem.unknown_names)]
     constants = problem.source.get("constants") or {}
     if constants:

@@ -16,11 +16,11 @@ PROBLEM_KEYS = (
     "title", "citation", "class", "coordinates", "time", "unknowns", "constants", "define", "shapes", "domain", "interfaces",
     "equations", "conditions", "parameters", "fields", "data", "exact", "manufactured", "reference", "quantities", "units",
 )  # fmt: skip
-OPEN = ("problem.constants", "problem.conditions", "problem.define", "problem.quantities")
+OPEN = ("problem.constants", "problem.parameters", "problem.conditions", "problem.define", "problem.quantities")
 NUMBERS = ("weights", "solver.cells")
 """Mappings from names of the problem to numbers."""
 OPTIONAL = ("experiment",)
-REPLACED = re.compile(r"problem\.(conditions|equations|unknowns|coordinates|constants|define)\.\w+$")
+REPLACED = re.compile(r"problem\.(conditions|equations|unknowns|coordinates|parameters|constants|define)\.\w+$")
 TEXTS = ("folder", "name")
 """Settings that may hold any text, also what looks like a bracket left open."""
 EXTRAS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit"}
@@ -132,7 +132,8 @@ def _rewritten(override: Override) -> list[Override]:
     opens = key in NUMBERS or key.startswith(tuple(f"{name}." for name in NUMBERS))
     if sign in ("", "+") and (opens or (key.count(".") == 1 and key[8:] in PROBLEM_KEYS)):
         return [Override("++", key, value)]
-    if sign == "" and REPLACED.match(key) and (value or "").lstrip().startswith("{"):
+    starts = ("{", "[") if key.startswith("problem.parameters.") else ("{",)  # a range may replace a mapping
+    if sign == "" and REPLACED.match(key) and (value or "").lstrip().startswith(starts):
         return [Override("~", key, None), Override("+", key, value)]
     return [override]
 

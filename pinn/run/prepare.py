@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pinn.field.decomposition.settings import NETWORK, Cuts, Whole, supports
 from pinn.problem.directions import estimated, nonlinear_in
+from pinn.problem.families import middle
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
 from pinn.problem.quantities import check_quantity
@@ -144,6 +145,7 @@ def check_cells(configuration: Configuration, problem: Problem) -> None:
     """Raise `BadInput` when settings of cells do not go with the problem: its coordinates, their number, the accuracy."""
     settings = in_cells(configuration)
     if settings is not None:
+        problem = middle(problem)
         _refuse_unknown("solver.cells", "coordinate", settings.solver.cells, problem.names)
         degree = settings.network.degree_for(problem)
         order = problem.highest_order

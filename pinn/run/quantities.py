@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pinn.problem.calculus import jets
+from pinn.problem.families import shown_axes
 from pinn.problem.problem import Problem, Request
 from pinn.problem.quantities import SolutionLike, evaluate_quantity
 from pinn.problem.selectors import matters
@@ -31,6 +32,7 @@ class Quantity:
     reference : likewise, None when the reference cannot tell.
     bar : relative error of the reference itself.
     why : one line: why the error is not known; empty when it is.
+    at : values of parameters for which it is. compared_with : what its reference is, where it is not that of the solution.
     """
 
     name: str
@@ -40,15 +42,22 @@ class Quantity:
     reference: np.ndarray | None = None
     bar: float = 0.0
     why: str = ""
+    at: Mapping[str, float] = field(default_factory=dict)
+    compared_with: str = ""
 
     def record(self) -> dict[str, Any]:
         """Return what metrics.json holds of it: values, and the error, absolute and relative (L2), where it is known."""
         if self.coordinates:
             shown = {"coordinates": list(self.coordinates), "lowest": _least(self.values), "highest": -_least(-self.values)}
         else:
-            shown = {"value": float(self.values), "reference": None if self.reference is None else float(self.reference)}
+            shown = {
+                "value": float(self.values),
+                "reference": None if self.reference is None else float(self.reference),
+            }
         error, relative, why = self._error()
-        return {**shown, "error": error, "relative_error": relative, "why": why}
+        extra: dict[str, Any] = {"at": dict(self.at)} if self.at else {}
+        extra |= {"compared_with": self.compared_with} if self.compared_with else {}
+        return {**shown, "error": error, "relative_error": relative, "why": why, **extra}
 
     def _error(self) -> tuple[float | None, float | None, str]:
         """Return the largest and the relative error; a distance that is not large against the bar of the reference is none."""
@@ -71,27 +80,37 @@ def _least(values: np.ndarray) -> float:
     return float(np.min(values, where=np.isfinite(values), initial=math.inf))
 
 
-def quantities(problem: Problem, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...]) -> list[Quantity]:
+def quantities(
+    problem: Problem, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...], other: SolutionLike | None = None
+) -> list[Quantity]:
     """Return all quantities of a solution on a grid.
 
     Parameters
     ----------
     truth : the reference; one of finite differences has values only, so it says nothing about derivatives.
     axes : values of every coordinate, in the problem's order.
+    other : a more accurate solution to compare with instead of the reference, not a number where it is not known.
     """
-    return [_quantity(problem, name, solution, truth, axes) for name in problem.quantities]
+    return [_quantity(problem, name, solution, truth, axes, other) for name in problem.quantities]
 
 
-def _quantity(problem: Problem, name: str, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...]) -> Quantity:
-    free = matters(problem.quantities[name], problem.names)
-    shown = {x: axis for x, axis in zip(problem.names, axes, strict=True) if x in free and len(axis) > 1}
+def _quantity(
+    problem: Problem, name: str, solution: SolutionLike, truth: Reference, axes: tuple[np.ndarray, ...], other: SolutionLike | None
+) -> Quantity:
+    free, seen = matters(problem.quantities[name], problem.names), shown_axes(problem, axes)
+    shown = {x: axis for x, axis in zip(problem.names, seen, strict=True) if x in free and len(axis) > 1}
+    held = zip(problem.names[problem.num_plain :], seen[problem.num_plain :], strict=True)
+    at = {x: float(axis[0]) for x, axis in held if x in free and len(axis) == 1}
     free, places = tuple(shown), tuple(shown.values())
     values = evaluate_quantity(problem, name, solution, axes)
-    compared, why = _of_reference(problem, name, truth)
+    compared, why = _of_reference(problem, name, truth) if other is None else (other, "")
     if compared is None:
-        return Quantity(name, free, places, values, why=why)
+        return Quantity(name, free, places, values, why=why, at=at)
     reference = evaluate_quantity(problem, name, compared, axes)
-    return Quantity(name, free, places, values, reference, 0.0 if truth.kind == "exact" else truth.bar)
+    if np.isfinite(values).any() and not np.isfinite(reference).any():
+        return Quantity(name, free, places, values, why="the reference does not have it", at=at)
+    bar = 0.0 if truth.kind == "exact" or other is not None else truth.bar
+    return Quantity(name, free, places, values, reference, bar, "", at, "" if other is None else "solutions at single values")
 
 
 def _of_reference(problem: Problem, name: str, truth: Reference) -> tuple[SolutionLike | None, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pinn.judge.metrics import Metrics
+from pinn.problem.families import shown_axes
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.sites import Sites, grid_shape, tensor_points
 from pinn.problem.terms import make_term
@@ -25,7 +26,7 @@ SHOWN_POINTS = 20_000
 
 def write_solution(folder: RunFolder, problem: Problem, found: Metrics, estimate: Mapping[str, np.ndarray]) -> None:
     """Write solution.npz and solution.nc: solution, reference, error and accepted estimate on the evaluation grid, by unknown."""
-    every = dict(zip(problem.names, found.axes, strict=True))
+    every = dict(zip(problem.names, shown_axes(problem, found.axes), strict=True))
     axes = {name: axis for name, axis in every.items() if len(axis) > 1}
     held = {name: float(axis[0]) for name, axis in every.items() if len(axis) == 1}
     kinds = {"": found.solution, ".reference": found.reference, ".error": found.error, ".estimate": estimate}
@@ -33,7 +34,7 @@ def write_solution(folder: RunFolder, problem: Problem, found: Metrics, estimate
     fields = {f"{name}{kind}": values[name] for name in functions for kind, values in kinds.items() if name in values}
     meta = {
         "coordinates": list(axes), "held": held, "unknowns": functions, "time": problem.time,
-        "title": problem.title, "units": dict(problem.units),
+        "parameters": [parameter.name for parameter in problem.parameters], "title": problem.title, "units": dict(problem.units),
     }  # fmt: skip
     atomic.write_npz(folder / "solution.npz", {**axes, **fields, "meta": np.array(json.dumps(meta, sort_keys=True))})
     try:
@@ -69,13 +70,14 @@ def write_diagnostics(
     for residual in [row for row in problem.residuals if row.name in terms]:
         sites = drawn[residual.name]._replace(directions={})
         if in_cells(configuration) is None:
-            stored[f"points.{residual.name}"] = sites.points[:SHOWN_POINTS]
+            stored[f"points.{residual.name}"] = problem.values_of(sites.points[:SHOWN_POINTS])
         stored[f"residual.{residual.name}"] = residual_values(problem, residual, sites, solution)[:SHOWN_POINTS]
     for each in problem.data:
         stored |= {f"points.{each.name}": each.points, f"measured.{each.name}": each.values}
         stored[f"found.{each.name}"] = each.values + each.size * residual_values(problem, each, each.sites, solution)
     if cells is not None:
-        stored |= {"cells": cells, **jumps(problem, solution), **windows(problem, solution)}
+        ends = [problem.values_of(cells[:, :, side]) for side in (0, 1)]
+        stored |= {"cells": np.stack(ends, axis=-1), **jumps(problem, solution), **windows(problem, solution)}
     grid = Sites(tensor_points(tuple(axes)))
     for residual in problem.equations:
         values = residual_values(problem, residual, grid, solution)

@@ -15,6 +15,7 @@ from pinn.problem.terms import make_term
 from pinn.run.cell_setup import CellSetup, Judging, cell_setup
 from pinn.run.check import size
 from pinn.run.configuration import in_cells, training, weight_of
+from pinn.run.family_setup import FamilySetup, family_setup
 from pinn.run.number_setup import NumberSetup, number_setup
 from pinn.run.prepare import Prepared, turns
 from pinn.run.turns import evened, numbers_in, parts, sites_in
@@ -256,7 +257,7 @@ class NetworkSetup:
         return {"cells": {"in_all": len(self.field.boxes)}, "interfaces": {row.name: row.text for row in self.field.interfaces}}
 
 
-Setup = NetworkSetup | CellSetup | NumberSetup
+Setup = NetworkSetup | CellSetup | NumberSetup | FamilySetup
 
 
 def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks: Ranks | None = None) -> Setup:
@@ -277,7 +278,8 @@ def set_up(prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks
     if settings is not None:
         if prepared.problem.is_inverse:
             return number_setup(settings, prepared, decisions, ranks)
-        return cell_setup(settings, prepared, decisions, ranks)
+        made_in_cells = family_setup if prepared.problem.parameters else cell_setup
+        return made_in_cells(settings, prepared, decisions, ranks)
     before = compiler.seconds_spent()
     field = _field(prepared, _compiled(prepared, decisions))
     draw = Drawer(prepared, field, (decisions or {}).get("chunk"))

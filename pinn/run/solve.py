@@ -13,6 +13,7 @@ import numpy as np
 from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
+from pinn.problem.families import Member, columns_of, derivative_by_values, member, values_by_name
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.text import plain
@@ -102,6 +103,20 @@ class Result:
         """
         return self._values(self._unknown(unknown), (0,) * self.problem.dim, coordinates)
 
+    def at(self, **values: Any) -> Result:
+        """Return the same result for one value of every parameter, ``result.at(nu=0.02)``: a plain problem and its solution.
+
+        Its metrics, and with them its error, stay those of the whole family.
+
+        Raises
+        ------
+        BadInput : a parameter that does not exist, has no value or one outside its range.
+        """
+        named = values_by_name(self.problem, values)
+        plain, solution = member(self.problem, named), self.outcome.solution
+        alone = None if solution is None else Member(self.problem, solution, columns_of(self.problem, named))
+        return Result(plain, replace(self.outcome, solution=alone))
+
     def derivative(self, name: str, **coordinates: Any) -> np.ndarray:
         """Return a derivative, written as in formulas (``"u_xx"``, ``"u_xt"``), at coordinates given by name.
 
@@ -153,19 +168,19 @@ class Result:
             raise BadInput(f"coordinate {missing[0]} is missing; give {', '.join(names)}")
         arrays = np.broadcast_arrays(*(np.asarray(coordinates[name], float) for name in names))
         points = self._inside(np.stack([array.ravel() for array in arrays], axis=1))
-        values = self.outcome.solution(points, ((unknown, (index,)),))[:, 0]
+        values = derivative_by_values(self.problem, self.outcome.solution, points, unknown, index)
         return np.where(self.problem.contains(points), values, np.nan).reshape(arrays[0].shape)
 
     def _inside(self, points: np.ndarray) -> np.ndarray:
         """Return points (points, dim), refused outside the box, where a network only guesses; rounding is put right."""
-        low, high = self.problem.box.T
+        low, high = self.problem.values_of(self.problem.box.T)
         slack = 1e-9 * (high - low)
         outside = ~((points >= low - slack) & (points <= high + slack))
         if outside.any():
             row, axis = np.argwhere(outside)[0]
             name, ends = self.problem.names[axis], f"{low[axis]:g} to {high[axis]:g}"
             raise BadInput(f"{name}={points[row, axis]:g} lies outside the domain, where {name} runs from {ends}")
-        return np.clip(points, low, high)
+        return self.problem.columns_of(np.clip(points, low, high))
 
 
 def solve(

@@ -22,6 +22,13 @@ SHARE = 0.01
 """Of the wanted accuracy: what may be missing in a cell."""
 
 
+OF_FAMILIES = 1e-6
+"""Accuracy of families, where none is asked for."""
+
+PART = 0.1
+"""Of the wanted accuracy: by how much solutions of a family may differ from what is expected of them."""
+
+
 @dataclass(frozen=True)
 class CellLeastSquares(Settings):
     """Solves for all coefficients of a field in cells at once, one Gauss-Newton step being one linear least-squares problem.
@@ -32,12 +39,16 @@ class CellLeastSquares(Settings):
     halves until none is left. Where time has a direction, slabs of time are solved one after the other, as long as the tolerance
     allows, each with its own cells. A nonlinear problem takes some Gauss-Newton steps for each cover, a linear one takes one.
 
+    With parameters it is solved at one value after the other until polynomials in the parameters through the solutions foretell the
+    next ones to 0.1 of the wanted accuracy, which is 1e-6 where none is asked for (`pinn.solver.cells.families`).
+
     Parameters
     ----------
     tolerance : part of the solution, relative L2, that may be missing in a cell; None means 0.01 of the wanted accuracy, at most
         1e-5, or 1e-13, 1e-11, 1e-8, 1e-6, 1e-6 in 1, 2, 3, 4, 5 coordinates.
     cells : equal cells along a coordinate to begin with, by its name; 1 where it is not named.
     most_cells : of one slab; where more would be needed the result is what so many give.
+    most_values : of the parameters at which a family is solved.
     steps : of Gauss-Newton on one cover.
     seconds : when they are over, what remains is solved on the cells that there are.
     """
@@ -45,6 +56,7 @@ class CellLeastSquares(Settings):
     tolerance: float | None = setting(None, above=0, below=1)
     cells: Mapping = setting({})
     most_cells: int = setting(2000, at_least=1)
+    most_values: int = setting(500, at_least=1)
     steps: int = setting(25, at_least=1)
     seconds: float | None = setting(None, above=0)
 

@@ -12,6 +12,9 @@ from pinn.problem.settings import Settings
 MOST_COORDINATES = 3
 """Cells are chosen up to here; their number grows with a power of the number of coordinates."""
 
+MOST_PARAMETERS = 6
+"""Families of up to so many parameters are solved at single values of them."""
+
 
 @dataclass(frozen=True)
 class Auto(Settings):
@@ -38,9 +41,16 @@ def choose(problem: Problem, has_wishes: bool = False) -> Choice:
         return Choice("least_squares", f"all follows from {', '.join(problem.numbers)}, which are found from the observations")
     if problem.is_inverse:
         return Choice("adam_broyden", "what is sought and what was measured are fitted together, so a network is trained")
-    if problem.dim > MOST_COORDINATES:
-        return Choice("adam_broyden", f"{problem.dim} coordinates are many for cells, so a network is trained")
-    coordinates = f"{problem.dim} coordinate" + "s" * (problem.dim > 1)
+    dim, parameters = problem.num_plain, len(problem.parameters)
+    if dim > MOST_COORDINATES:
+        return Choice("adam_broyden", f"{dim} coordinates are many for cells, so a network is trained")
+    if parameters > MOST_PARAMETERS:
+        return Choice("adam_broyden", f"{parameters} parameters are many for single values, so a network is trained")
+    if problem.domain_varies:
+        return Choice("adam_broyden", "solutions on different domains cannot be joined, so a network is trained")
+    coordinates = f"{dim} coordinate" + "s" * (dim > 1)
+    if parameters:
+        coordinates += f", {parameters} parameter" + "s" * (parameters > 1)
     order = problem.highest_order
     kind = "linear, so that each cover takes one solve" if problem.is_linear else "nonlinear, so Gauss-Newton in cells"
     return Choice("least_squares", f"{coordinates}, order {order}, {kind}")

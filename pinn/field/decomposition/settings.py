@@ -242,11 +242,12 @@ def _box(box: Mapping, problem: Problem, place: str) -> np.ndarray:
         if name not in problem.names:
             raise BadInput(f"unknown coordinate '{name}'{nearest(name, problem.names)}", place)
         axis = problem.names.index(name)
-        low, high = problem.box[axis]
+        parameter = problem.coordinates[axis].parameter
+        low, high = problem.box[axis] if parameter is None else (parameter.low, parameter.high)
         numbers = isinstance(ends, (list, tuple)) and len(ends) == 2 and all(isinstance(end, (int, float)) for end in ends)
         if not numbers or not low <= ends[0] < ends[1] <= high:
             raise BadInput(f"must be [low, high] within {low:g} to {high:g}, got {ends!r}", f"{place}.{name}")
-        result[axis] = ends
+        result[axis] = ends if parameter is None else [parameter.column(end) for end in ends]
     return result
 
 
