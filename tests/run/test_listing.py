@@ -23,7 +23,7 @@ def test_problems_stand_under_their_class_and_the_others_come_last():
         f"elliptic: {CLASSES['elliptic']}",
         "a",
         "",
-        "flow: flows",
+        "flow: fluids",
         "c",
         "",
         "others",
