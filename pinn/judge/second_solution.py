@@ -32,6 +32,9 @@ ROUNDING = 1e-8
 SLOWEST = 0.6
 """Largest ratio of two successive differences; beyond, the differences do not tell the error."""
 
+GROWN_ROUNDING = 1e-11
+"""Differences to both that are below this are rounding that the problem has made grow, whatever their ratio."""
+
 
 class Neighbours(NamedTuple):
     """Solutions of the same problem that are more and less accurate.
@@ -87,11 +90,12 @@ def estimate_by(problem: Problem, solution: Solution, neighbours: Callable[[], N
     after, before = np.linalg.norm(own - better, axis=0) / size, np.linalg.norm(worse - own, axis=0) / size
     ratio = np.where(after > SURELY_ROUNDING, after / np.maximum(before, SURELY_ROUNDING), 0.0)
     factors = 1 / (1 - np.minimum(ratio, SLOWEST))
+    quiet = np.maximum(after, before) <= GROWN_ROUNDING
     relative = np.maximum(factors * after, SURELY_ROUNDING)
     why = ""
     if not np.isfinite(relative).all():
         why = "a solution with more or fewer features is not finite"
-    elif (ratio > SLOWEST).any():
+    elif ((ratio > SLOWEST) & ~quiet).any():
         why = f"more features in the cells change the solution by {after.max():.1e}, fewer by {before.max():.1e}"
     else:
         why = hidden(problem, solution, found)

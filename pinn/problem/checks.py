@@ -278,7 +278,7 @@ def _given(problem: Problem) -> None:
 
 def _unused(namespace: Namespace, mapping: Mapping[str, Any]) -> None:
     constants = {str(name): value for name, value in (mapping.get("constants") or {}).items()}
-    elsewhere = ("title", "citation", "units", "fields", "reference")
+    elsewhere = ("title", "citation", "class", "units", "fields", "reference")
     text = " ".join(texts({key: value for key, value in mapping.items() if key not in elsewhere}))
     words = re.findall(r"[A-Za-z]\w*", text)
     known = {*words} | {word.rpartition("_")[0] for word in words}

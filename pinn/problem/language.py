@@ -12,6 +12,7 @@ from typing import Any
 from pinn.problem import checks, selectors
 from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import has_unknowns, subtract
+from pinn.problem.classes import read_class
 from pinn.problem.complex_numbers import Complex, build_scalar
 from pinn.problem.declarations import Declarations, declare
 from pinn.problem.exact import apply_exact, read_exact
@@ -36,6 +37,7 @@ Where = Callable[[tuple, int | None], Position | None]
 KEYS = [
     "title",
     "citation",
+    "class",
     "coordinates",
     "time",
     "parameters",
@@ -142,6 +144,7 @@ class _Reader:
             name=self.name,
             title=str(self.mapping.get("title") or self.name),
             citation=str(self.mapping.get("citation") or ""),
+            class_=read_class(self.mapping, self.at),
             coordinates=tuple(
                 Coordinate(x, *self.namespace.box[x], self.namespace.parameters.get(x)) for x in self.namespace.coordinates
             ),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pinn.problem.calculus import derivative
 from pinn.problem.checks import floating, num_equations, prescribed_value, texts
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values
@@ -18,13 +19,16 @@ from pinn.problem.tree import Node
 SMALL, LARGE = 0.02, 20.0
 """Sizes of an unknown between which no scale is needed."""
 
+UNEQUAL = 1e-6
+"""Values at the two ends of a ring may differ by this part of their size, slopes by this part of size over length."""
+
 _CURVILINEAR = {"r", "rho", "theta", "phi"}
 
 
 def notes(problem: Problem, mapping: Mapping[str, Any]) -> list[str]:
     """Return one line for everything in a problem that a person should know before a run."""
-    found = [*_levels(problem), *_corners(problem), *_overdetermined(problem), *_far_from_one(problem)]
-    return [*found, *_cartesian(problem, mapping), *_left_out(problem)]
+    found = [*_levels(problem), *_corners(problem), *_seams(problem), *_overdetermined(problem), *_far_from_one(problem)]
+    return [*found, *_one_way(problem, mapping), *_cartesian(problem, mapping), *_left_out(problem)]
 
 
 def _levels(problem: Problem) -> Iterator[str]:
@@ -67,6 +71,7 @@ def _differ(
     outwards = np.sum([piece.normals(points, problem.names) for piece in pieces], axis=0)
     inwards = nudged(points, -outwards, problem.box)
     points = points[pieces[0].keeps(inwards, problem.names) & pieces[1].keeps(inwards, problem.names)]
+    points = points[problem.inside(_moved_inwards(problem, points))]
     with np.errstate(all="ignore"):
         a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
         gap = np.abs(a - b)
@@ -75,6 +80,41 @@ def _differ(
         worst = int(np.nanargmax(gap))
         place = ", ".join(f"{name}={value:g}" for name, value in edge.fixed)
         yield f"'{first.name}' and '{second.name}' differ by {gap[worst]:.2g} at {place}; expect an error there"
+
+
+def _seams(problem: Problem) -> Iterator[str]:
+    """Warn where a prescribed value, or its slope, differs between the two ends of a periodic coordinate."""
+    for along in problem.periodic:
+        axis = problem.names.index(along)
+        low, high = problem.box[axis]
+        for condition in problem.conditions:
+            found = prescribed_value(condition)
+            if found is None or any(along in dict(piece.fixed) for piece in condition.region):
+                continue
+            points = sample_region(problem, condition.region, "seam", 64).points
+            size = max(_typical_value(problem, found[1], condition.region), 1e-300)
+            trees = [found[1], derivative(found[1], along, problem.names)][: problem.order(found[0], along)]
+            for tree, word, scale in zip(trees, ("value", "slope"), (size, size / (high - low)), strict=False):
+                with np.errstate(all="ignore"):
+                    first, last = (_values_at(problem, tree, points, axis, place) for place in (low, high))
+                    gap = float(np.nanmax(np.abs(first - last), initial=0.0))
+                if gap > UNEQUAL * scale:
+                    yield f"the {word} of '{condition.name}' jumps by {gap:.2g} where {along} closes; expect an error there"
+                    break
+
+
+def _values_at(problem: Problem, tree: Node, points: np.ndarray, axis: int, place: float) -> np.ndarray:
+    """Return a tree's values at points moved to a place along one axis, (points,)."""
+    moved = points.copy()
+    moved[:, axis] = place
+    (values,) = Program([tree])(coordinate_values(moved, problem.names))
+    return np.broadcast_to(np.asarray(values, float), len(points))
+
+
+def _moved_inwards(problem: Problem, points: np.ndarray) -> np.ndarray:
+    """Return points of the box's edges a little towards its middle, where the domain is if they belong to it."""
+    low, high = problem.box.T
+    return points + 1e-6 * ((low + high) / 2 - points)
 
 
 def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> float:
@@ -109,6 +149,18 @@ def _far_from_one(problem: Problem) -> Iterator[str]:
                 f"values of {sought.name} up to {size:.2g} are prescribed; a network learns them well only when the problem says "
                 f"how large they are: unknowns: {{{sought.name}: {{scale: {float(f'{size:.1g}'):g}}}}}"
             )
+
+
+def _one_way(problem: Problem, mapping: Mapping[str, Any]) -> Iterator[str]:
+    """Say so where a coordinate without an end, as along a pipe, could be a time: first order, and conditions at its start only."""
+    if "time" in mapping or problem.time is not None:
+        return
+    orders = {x: max(problem.order(unknown, x) for unknown in problem.unknown_names) for x in problem.names}
+    pieces = [dict(piece.fixed) for condition in problem.conditions for piece in condition.region]
+    for x, (low, _) in zip(problem.names, problem.box, strict=True):
+        places = {fixed[x] for fixed in pieces if x in fixed}
+        if orders[x] == 1 and max(orders.values()) > 1 and places == {low} and x not in problem.periodic:
+            yield f"all conditions along {x} stand at {x}={low:g}: with 'time: {x}' it is solved from there on, and faster"
 
 
 def _cartesian(problem: Problem, mapping: Mapping[str, Any]) -> Iterator[str]:

@@ -152,6 +152,7 @@ class Problem:
 
     Attributes
     ----------
+    class_ : what kind of problem its author calls it, one of `pinn.problem.classes.CLASSES`; empty where it is not said.
     periodic : space coordinates along which the solution is periodic.
     free : (unknown, wall) pairs on which nothing is imposed on purpose.
     interfaces : pieces of inner planes across which unknowns may kink or jump.
@@ -173,6 +174,7 @@ class Problem:
     time: str | None = None
     title: str = ""
     citation: str = ""
+    class_: str = ""
     periodic: tuple[str, ...] = ()
     free: tuple[tuple[str, Piece], ...] = ()
     interfaces: tuple[Piece, ...] = ()

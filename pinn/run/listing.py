@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pinn.problem.classes import CLASSES
 from pinn.problem.language import load_problem
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.quantities import dependence
@@ -18,7 +19,7 @@ from pinn.run.words import Words
 
 HIDDEN = ("problem", "stage")
 
-MOST_NAMES, LINE = 5, 100
+MOST_NAMES, LINE = 4, 100
 """Names that are written out in a table, and characters of a line of options."""
 
 
@@ -30,12 +31,26 @@ def list_command(words: Words) -> int:
         raise BadInput(f"pinn list takes no further words, got '{(*words.names, *words.settings)[0]}'")
     problems = [load_problem(config_folder() / "problem" / f"{name}.yaml", tables=False) for name in groups()["problem"]]
     print("problems: pinn run NAME, pinn show NAME\n")
-    head = ("name", "unknowns", "coordinates", "order", "exact", "title")
-    rows = [(p.name, some(p.unknown_names), some(p.names), str(order(p)), "yes" if p.exact else "no", p.title) for p in problems]
-    print(table([head, *rows]))
+    print(table(by_class(problems)))
     print("\noptions: GROUP=NAME\n")
     print(table([row for group, options in groups().items() if group not in HIDDEN for row in _wrapped(group, options)]))
     return 0
+
+
+def by_class(problems: Iterable[Problem]) -> list[tuple[str, ...]]:
+    """Return the rows of a table of problems, in a block for every class under its heading; those without one come last."""
+    blocks: dict[str, list[tuple[str, ...]]] = {name: [] for name in (*CLASSES, "")}
+    for problem in problems:
+        blocks[problem.class_].append(_row(problem))
+    rows: list[tuple[str, ...]] = [("name", "unknowns", "coordinates", "order", "exact", "title")]
+    for name, block in blocks.items():
+        rows += [("",), (f"{name}: {CLASSES[name]}" if name else "others",), *block] if block else []
+    return rows
+
+
+def _row(problem: Problem) -> tuple[str, ...]:
+    exact = "yes" if problem.exact else "no"
+    return problem.name, some(problem.unknown_names), some(problem.names), str(order(problem)), exact, problem.title
 
 
 def _wrapped(group: str, options: Iterable[str]) -> list[tuple[str, str]]:
@@ -62,9 +77,10 @@ def order(problem: Problem) -> int:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as columns of text."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    """Return rows as columns of text; a row of one cell is a line of its own."""
+    whole = [row for row in rows if len(row) > 1]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
     return "\n".join(f"  {line.rstrip()}" for line in lines)
 
 

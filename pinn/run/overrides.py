@@ -13,7 +13,7 @@ from pinn.problem.settings import BadInput, nearest
 from pinn.problem.text import read_string
 
 PROBLEM_KEYS = (
-    "title", "citation", "coordinates", "time", "unknowns", "constants", "define", "shapes", "domain", "interfaces",
+    "title", "citation", "class", "coordinates", "time", "unknowns", "constants", "define", "shapes", "domain", "interfaces",
     "equations", "conditions", "parameters", "fields", "data", "exact", "manufactured", "reference", "quantities", "units",
 )  # fmt: skip
 OPEN = ("problem.constants", "problem.parameters", "problem.conditions", "problem.define", "problem.quantities")

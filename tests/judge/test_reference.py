@@ -3,12 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from judged_fields import SHIPPED, exact, from_text, heat, shipped
+from scipy.integrate import solve_ivp
 
 from pinn.judge.error_bar import error_bar
 from pinn.judge.reference import reference
 from pinn.judge.settings import AutoReference, ExactReference, FiniteDifferenceReference, NoReferenceWanted
 from pinn.judge.window import nested
 from pinn.judge.windows import solve_on
+from pinn.problem.language import read_problem
 from pinn.problem.settings import BadInput
 
 QUICK = FiniteDifferenceReference(target=1e-4, cache=False)
@@ -127,6 +129,25 @@ def test_backward_heat_equation_has_no_reference():
     assert found.record()["relative_error"] is None
     with pytest.raises(RuntimeError, match="order|grows|no"):
         found(np.zeros((1, 2)))
+
+
+def test_bar_contains_what_newtons_method_leaves_where_errors_grow():
+    """Compared with an explicit method of order eight; steps of 1e-11 each leave five times the bar."""
+    text = {
+        "coordinates": {"t": [0, 3]},
+        "unknowns": {"x": {"scale": 10}, "y": {"scale": 10}, "z": {"scale": 30}},
+        "equations": {"a": "x_t = 10*(y - x)", "b": "y_t = x*(28 - z) - y", "c": "z_t = x*y - 8*z/3"},
+        "conditions": {"start": {"at": "t = 0", "x": -8, "y": 7, "z": 27}},
+    }
+    found = reference(read_problem(text), FiniteDifferenceReference(cache=False))
+    times = np.linspace(0, 3, 50)
+
+    def rate(t, y):
+        return [10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 * y[2] / 3]
+
+    truth = solve_ivp(rate, (0, 3), [-8, 7, 27], method="DOP853", rtol=3e-14, atol=1e-12, t_eval=times).y.T
+    error = np.linalg.norm(found(times[:, None]) - truth, axis=0) / np.linalg.norm(truth, axis=0)
+    assert (error <= list(found.relative_error.values())).all(), (error, found.relative_error)
 
 
 def test_missing_gauge_has_no_reference():

@@ -37,7 +37,7 @@ COOLED = {
 STEPPED = {
     "coordinates": {"x": [0, 1]},
     "unknowns": ["u"],
-    "equations": {"e": "u_xx = where(x > 0.3, 1, 0)"},
+    "equations": {"e": "u_xx = (1 + tanh(1e9*(x - 0.3)))/2"},
     "conditions": {"walls": {"at": "boundary", "u": 0}},
 }
 ADVECTED = {
@@ -190,6 +190,15 @@ def test_differences_must_fall_from_one_to_the_next(worse, accepted):
     assert found.accepted is accepted
     if accepted:
         assert found.relative_l2["u"] == pytest.approx(0.25 / (1 - ratio))
+
+
+@pytest.mark.parametrize("apart, accepted", [(8e-12, True), (8e-11, False)])
+def test_rounding_that_has_grown_is_believed_whatever_its_ratio(apart, accepted):
+    problem = prepare_settings(compose(Source("mine", problem=STEPPED), [])).problem
+    found = estimate_by(problem, Constant(1.0), lambda: Neighbours(Constant(1 + apart), {}, Constant(1 + apart / 2)))
+    assert found.accepted is accepted
+    if accepted:
+        assert found.relative_l2["u"] == pytest.approx(apart / (1 - SLOWEST), rel=1e-3)
 
 
 def test_solutions_that_agree_to_rounding_or_are_not_finite():

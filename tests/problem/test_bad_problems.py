@@ -152,6 +152,10 @@ PROBLEMS = [  # text, the start of the message
     (equation("u_t = a*u_xx + sqrt(x - 0.5)"), "my.yaml line 5: equations.heat: not a finite number at x="),
     (heat(equatons="{}"), "my.yaml line 8: unknown key 'equatons'; did you mean 'equations'?"),
     (
+        heat(**{"class": "eliptic"}),
+        "my.yaml line 8: class: must be one of elliptic, parabolic, hyperbolic, dispersive, flow, mechanics, ",
+    ),
+    (
         heat(network="{width: 64}"),
         "my.yaml line 8: unknown key 'network': a problem says what is asked; 'network' is a setting of the run",
     ),

@@ -15,6 +15,7 @@ from pinn.field.cells.cover import Cover, whole
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.field.constraint import prescribed
 from pinn.problem.calculus import jets, leaves
+from pinn.problem.kinks import kinks
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.settings import BadInput
@@ -192,7 +193,8 @@ class March:
         periodic = [problem.names.index(name) for name in problem.periodic]
         low, high = (0.0, 1.0) if self.time is None else problem.box[self.time]
         length = float(high - low) / self._slabs
-        cover = whole(problem.box, periodic, self._cells, [*problem.planes, *problem.straight_edges])
+        bends = [plane for plane in kinks(problem) if plane[0] != self.time]
+        cover = whole(problem.box, periodic, self._cells, [*problem.planes, *problem.straight_edges, *bends])
         return Progress(cover, float(low), length, np.zeros(len(problem.unknowns)))
 
     def is_done(self, progress: Progress) -> bool:
@@ -263,7 +265,8 @@ class March:
             if self.problem.domain is None:
                 return found
             shares, residuals = system.interior.shares, system.unsatisfied(coefficients) / float(scales.max())
-            return np.where(shares[:, None] >= MOSTLY, found, left_out_in_part(cover, shares, residuals, self.space))
+            in_part = left_out_in_part(cover, shares, residuals, self.space)
+            return np.where(shares[:, None] >= MOSTLY, np.maximum(found, in_part), in_part)
 
         def enough(coefficients: Array) -> float:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))

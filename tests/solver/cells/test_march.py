@@ -143,6 +143,16 @@ def test_cells_to_begin_with():
     assert rounds.solution(march, solve(march)).slabs[0].field.cover.domain[1, 1] == 0.25
 
 
+def test_cells_end_where_data_switch():
+    """Polynomials on both sides of the switch are the solution; a cell across it would be cut again and again."""
+    exact = {"exact": "(max(x - 0.3, 0)**2 - 0.49*x)/2"}
+    problem = read({"x": [0, 1]}, {"e": "u_xx = where(x > 0.3, 1, 0)"}, {"ends": {"at": "boundary", "u": 0}}, **exact)
+    march = make_march(problem)
+    found = solve(march)
+    assert error(march, found) < 1e-13
+    assert rounds.solution(march, found).boxes[:, 0].tolist() == [[0.0, pytest.approx(0.3)], [pytest.approx(0.3), 1.0]]
+
+
 def hopf(x, t, nu=0.01 / np.pi):
     """Burgers' equation from -sin(pi*x): the quotient of two integrals over a Gaussian (Cole 1951; Hopf 1950)."""
     place, weight = np.polynomial.hermite.hermgauss(120)

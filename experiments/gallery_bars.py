@@ -1,0 +1,25 @@
+"""What the gallery asks of every shipped problem, and the experiments that are run where the settings by default do not suit."""
+
+SECONDS = 120.0
+"""Set-up, solve and judging take at most so much processor time."""
+
+BAR = 1e-7
+"""Largest relative L2 error where nothing else is said."""
+
+BARS = {
+    "american_put": 1e-4, "black_scholes": 1e-5, "burgers_2d": 1e-4, "cahn_hilliard": 1e-6, "cavity_100": 1e-3,
+    "cavity_1000": 1e-1, "corner": 1e-2, "four_holes": 1e-6, "ginzburg_landau": 1e-6, "gray_scott": 1e-5, "heat_5d": 1e-3,
+    "hidden_source": 1e-3, "kuramoto_sivashinsky": 1e-6, "lorenz_parameters": 1e-3, "natural_convection": 1e-5,
+    "obstacle": 1e-3, "plate": 1e-5, "poisson_100d": 1e-2, "poisson_10d": 1e-3, "poisson_5d": 2e-5,
+    "poisson_boltzmann": 1e-5, "reaction_rate": 1e-5, "rod_diffusivity": 1e-2, "stokes_cylinder": 1e-3, "wave_2d": 1e-3,
+}  # fmt: skip
+"""Larger errors that are allowed."""
+
+EXPERIMENTS = {
+    name: name
+    for name in (
+        "american_put", "black_scholes", "burgers_2d", "ginzburg_landau", "gray_scott",
+        "corner", "lorenz_parameters", "natural_convection", "obstacle", "poisson_100d", "poisson_5d", "stokes_cylinder",
+    )
+} | {name: f"{name}_least_squares" for name in ("cavity_100", "cavity_1000", "kuramoto_sivashinsky", "wave_2d")}  # fmt: skip
+"""Experiments by problem."""
