@@ -74,7 +74,7 @@ class ConstrainedReadout:
             scale = field.scales[field.unknown_names.index(unknown)]
             for number, factor in weights(operator, carried).items():
                 factors[:, column, number] = factor * scale
-            if unknown in field.constraint.lift:
+            if field.constraint.holds(unknown):
                 indices = closure(operator)
                 g, d = field.constraint.evaluate(unknown, points, indices)
                 lift[:, column] = sum(g[:, indices.index(index)] for index in operator)

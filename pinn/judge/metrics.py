@@ -58,8 +58,9 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
     """
     axes = (shown_axes(problem, reference.given) if reference.given else evaluation_axes(problem)) if axes is None else axes
     values = on_tensor(problem, solution, axes)
-    outside = ~problem.inside(tensor_points(tuple(axes))).reshape(grid_shape(axes))
-    is_finite = all(np.isfinite(array[~outside]).all() for array in values.values())
+    points = tensor_points(tuple(axes))
+    outside = {name: ~problem.lives(name, points).reshape(grid_shape(axes)) for name in values}
+    is_finite = all(np.isfinite(array[~outside[name]]).all() for name, array in values.items())
     values = _masked(values, outside)
     if reference.given is not None:
         return _beside_file(problem, solution, reference.given, axes, values, is_finite)
@@ -106,9 +107,9 @@ def _beside_file(
     )
 
 
-def _masked(values: Mapping[str, Array], outside: Array) -> dict[str, Array]:
-    """Return arrays that are not a number outside the domain."""
-    return {name: np.where(outside, np.nan, array) if outside.any() else array for name, array in values.items()}
+def _masked(values: Mapping[str, Array], outside: Mapping[str, Array]) -> dict[str, Array]:
+    """Return arrays that are not a number where an unknown does not live."""
+    return {name: np.where(outside[name], np.nan, array) if outside[name].any() else array for name, array in values.items()}
 
 
 def _largest(values: Array, truth: Array) -> float:

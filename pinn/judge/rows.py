@@ -99,7 +99,7 @@ def assemble(layout: Layout) -> Rows:
         for leaf in sorted((leaf for leaf in calculus.leaves(tree) if isinstance(leaf, Integral)), key=repr):
             integrals.setdefault(leaf, layout.size + len(integrals))
     size = layout.size + len(integrals)
-    integral_blocks = [_integral_block(layout, leaf, row) for leaf, row in integrals.items()]
+    integral_blocks = [block for leaf, row in integrals.items() for block in _integral_blocks(layout, leaf, row)]
     slacks = []
     own = {block.unknown: block.rows for block in blocks if block.kind == "equation"}
     for name, tree, unknown in gauges:
@@ -284,21 +284,25 @@ def _kept(problem: Problem, piece: Piece, axes: tuple[Array, ...], name: str) ->
     return piece.keeps(space, [name for name in problem.names if name != problem.time])
 
 
-def _integral_block(layout: Layout, leaf: Integral, row: int) -> Block:
-    """The quadrature sum of an integral over the whole space box."""
-    integrand = _over_the_box(layout.problem, leaf)
+def _integral_blocks(layout: Layout, leaf: Integral, row: int) -> Iterator[Block]:
+    """The quadrature sums of an integral over the whole space box, or over whole faces of it."""
+    integrand = _in_own_coordinates(layout.problem, leaf)
+    faces = [Piece()] if leaf.part is None else leaf.part.pieces
     rules = [_rule(layout, axis) for axis in layout.grid]
-    weights = np.ones(1)
-    for axis, (_, weight) in zip(layout.grid, rules, strict=True):
-        weights = np.kron(weights, weight / (axis.high - axis.low) if leaf.mean else weight)
-    axes = tuple(places for places, _ in rules)
-    count = len(weights)
     first = next(iter(sorted(jet.unknown for jet in calculus.jets(integrand))), layout.unknowns[0])
-    return Block("integral", integrand, axes, np.ones(count, bool), np.full(count, row), first, "integral", weights)
+    for face in faces:
+        fixed, weights = dict(face.fixed), np.ones(1)
+        for axis, (_, weight) in zip(layout.grid, rules, strict=True):
+            if axis.name not in fixed:
+                weights = np.kron(weights, weight / (axis.high - axis.low) if leaf.mean else weight)
+        pairs = zip(layout.grid, rules, strict=True)
+        axes = tuple(np.array([fixed[axis.name]]) if axis.name in fixed else places for axis, (places, _) in pairs)
+        count, tree = len(weights), with_normals(integrand, face)
+        yield Block("integral", tree, axes, np.ones(count, bool), np.full(count, row), first, "integral", weights)
 
 
-def _over_the_box(problem: Problem, leaf: Integral) -> Node:
-    """The integrand in the problem's own coordinates, if the integral runs over the whole space box."""
+def _in_own_coordinates(problem: Problem, leaf: Integral) -> Node:
+    """The integrand in the problem's own coordinates, if the integral runs over the whole space box or whole faces of it."""
     bound = {name: (low, high) for name, low, high in leaf.over}
     meaning = {name: name.partition("'")[0] for name in bound}
     for jet in calculus.jets(leaf.integrand):
@@ -307,6 +311,8 @@ def _over_the_box(problem: Problem, leaf: Integral) -> Node:
     whole = {c.name: (Number(c.low), Number(c.high)) for c in problem.coordinates if c.name in problem.space}
     if ranges != whole or any(isinstance(inner, Integral) for inner in calculus.leaves(leaf.integrand)):
         raise NoReference("an integral over less than the whole space domain is not covered")
+    if leaf.part is not None and not (leaf.part.pieces and all(piece.outward and not piece.is_cut for piece in leaf.part.pieces)):
+        raise NoReference(f"an integral over '{leaf.part.text}', which is neither the whole domain nor whole faces, is not covered")
 
     def own(node: Node) -> Node:
         if isinstance(node, Name):

@@ -84,8 +84,8 @@ def estimate_by(problem: Problem, solution: Solution, neighbours: Callable[[], N
     low, high = problem.box.T
     points = low + (high - low) * generator(0, "second solution").random((POINTS, problem.dim))
     points = points[problem.inside(points)]
-    better = found.better(points)
-    own, worse = solution(points), found.worse(points)
+    lives = np.stack([problem.lives(name, points) for name in problem.unknown_names], axis=1)
+    better, own, worse = (np.where(lives, each(points), 0.0) for each in (found.better, solution, found.worse))
     size = np.where(np.any(better, axis=0), np.linalg.norm(better, axis=0), 1.0)
     after, before = np.linalg.norm(own - better, axis=0) / size, np.linalg.norm(worse - own, axis=0) / size
     ratio = np.where(after > SURELY_ROUNDING, after / np.maximum(before, SURELY_ROUNDING), 0.0)
@@ -126,6 +126,6 @@ def hidden(problem: Problem, solution: Solution, neighbours: Neighbours) -> str:
 
 def _root_mean_square(term: Term, solution: Solution) -> tuple[float, float]:
     """Return the root mean square of a residual, and of the largest derivative in it."""
-    jets = [solution(image.sites.points, image.request) for image in term.images]
+    jets = [solution(*image.seen) for image in term.images]
     largest = max((float(np.sqrt(np.mean(each**2, axis=0)).max()) for each in jets), default=0.0)
     return float(np.sqrt(np.mean(term.evaluate(jets) ** 2))), largest

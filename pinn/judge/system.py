@@ -255,7 +255,7 @@ class System:
             result.append(np.concatenate(parts) if parts else np.zeros((0, len(times))))
             if compiled.block.kind == "integral":
                 leaf = next(leaf for leaf, row in self.integrals.items() if row == compiled.block.rows[0])
-                integrals[leaf] = self.quadrature(len(result) - 1, times, result)
+                integrals[leaf] = integrals.get(leaf, 0.0) + self.quadrature(len(result) - 1, times, result)
         return result
 
 

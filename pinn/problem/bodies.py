@@ -11,6 +11,7 @@ import numpy as np
 
 from pinn.problem.calculus import jets, names, substitute
 from pinn.problem.expand import Expander
+from pinn.problem.facets import Solid
 from pinn.problem.formula import FormulaError, parse, parse_selector
 from pinn.problem.level_sets import level_set
 from pinn.problem.namespace import Namespace, UnusableName, point_at
@@ -238,18 +239,23 @@ def rim(body: Node, namespace: Namespace, is_inner: bool = True) -> tuple[Piece,
 
 def _curved(body: Node, namespace: Namespace) -> Iterator[Piece]:
     """Yield what the rim of a body has of each surface, with the normals out of the body."""
-    whole = body
-    for name in namespace.space:
-        low, high = namespace.box[name]
-        off = FLAT * (high - low)
-        sides = Call(">", (Name(name), Number(low + off))), Call("<", (Name(name), Number(high - off)))
-        whole = Call("and", (whole, Call("and", sides)))
     for surface in dict.fromkeys(each for comparison in comparisons(body) for each in namespace.surfaces.get(comparison, ())):
         free = tuple(name for name in namespace.coordinates if name not in surface.names)
         for sign in (1, -1):
-            piece = Piece(free=free, surface=surface, sign=sign, body=whole)
+            piece = Piece(free=free, surface=surface, sign=sign, body=_off_faces(body, surface, namespace))
             if len(some_points(piece, namespace)):
                 yield piece
+
+
+def _off_faces(body: Node, surface: Surface, namespace: Namespace) -> Node:
+    """Return a body without the faces of the box, on which parts of a polygon or a mesh may lie; other rims only touch them."""
+    flat = FLAT if isinstance(surface, Solid) else 0.0
+    for name in namespace.space:
+        low, high = namespace.box[name]
+        off = flat * (high - low)
+        sides = Call(">", (Name(name), Number(low + off))), Call("<", (Name(name), Number(high - off)))
+        body = Call("and", (body, Call("and", sides)))
+    return body
 
 
 def has_points(piece: Piece, namespace: Namespace) -> bool:

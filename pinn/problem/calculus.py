@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace as replace_fields
 from functools import lru_cache
 
 from pinn.problem.tree import Call, Integral, Jet, Known, Name, Node, Number, Operator, fold
@@ -225,7 +226,7 @@ def substitute(tree: Node, places: Mapping[str, Node]) -> Node:
             bound = {name for name, _, _ in node.over}
             inner = {name: place for name, place in places.items() if name not in bound}
             over = tuple((name, substitute(low, places), substitute(high, places)) for name, low, high in node.over)
-            return Integral(substitute(node.integrand, inner), over, node.mean)
+            return replace_fields(node, integrand=substitute(node.integrand, inner), over=over)
         return node
 
     return replace(tree, leaf)
@@ -362,14 +363,13 @@ def derivative(
         return total(terms)
 
     def _integral_slope(node: Integral) -> Node:
-        if node.mean or len(node.over) > 1:
+        if node.mean or node.part is not None or len(node.over) > 1:
             inner = recurse(node.integrand)
-            return ZERO if inner == ZERO else Integral(inner, node.over, node.mean)
+            return ZERO if inner == ZERO else replace_fields(node, integrand=inner)
         ((name, low, high),) = node.over
         inner = recurse(node.integrand)
         ends = [multiply(substitute(node.integrand, {name: end}), recurse(end)) for end in (low, high)]
-        inside = ZERO if inner == ZERO else Integral(inner, node.over)
-        return add(subtract(ends[1], ends[0]), inside)
+        return add(subtract(ends[1], ends[0]), ZERO if inner == ZERO else replace_fields(node, integrand=inner))
 
     def recurse(inner: Node) -> Node:
         return differentiate(inner, leaf)

@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import jets, leaves
+from pinn.problem.complaints import about as _about
+from pinn.problem.complaints import home as _home
+from pinn.problem.complaints import place as _place
+from pinn.problem.coverage import uncovered
 from pinn.problem.families import check_members
 from pinn.problem.namespace import Namespace
+from pinn.problem.places import check_lookups
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values, site_values
 from pinn.problem.regions import sample, sample_region
@@ -27,8 +31,8 @@ EXACT_DEFECT = 1e-6
 """Largest defect of the exact solution in a residual, relative to the size of the residual's parts."""
 
 
-def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) -> None:
-    """Run all checks.
+def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) -> list[str]:
+    """Run all checks and return what is missing all the same, one line each: the solution may not be the only one.
 
     Raises
     ------
@@ -37,14 +41,13 @@ def check(problem: Problem, namespace: Namespace, mapping: Mapping[str, Any]) ->
     check_members(problem)
     _count(problem)
     _finite(problem)
-    _coverage(problem)
-    _joined(problem)
-    _edged(problem)
+    missing = list(uncovered(problem))
     _level(problem)
     _twice(problem)
     _exact(problem)
     _given(problem)
     _unused(namespace, mapping)
+    return missing
 
 
 def undetermined(problem: Problem) -> str:
@@ -59,35 +62,21 @@ def undetermined(problem: Problem) -> str:
         return f"{forward.free[0][0]} is free on a part of the boundary"
     try:
         _count(forward)
-        _coverage(forward)
-        _edged(forward)
+        missing = list(uncovered(forward))
         _level(forward)
     except BadInput as error:
         return error.message
-    return ""
-
-
-def _about(message: str, *path: str) -> BadInput:
-    """Return a complaint about what stands at a path of keys."""
-    return BadInput(message).about(*path)
-
-
-def _home(residual: Residual) -> tuple[str, str]:
-    return ("equations" if residual.kind == "equation" else "conditions", residual.condition)
-
-
-def _place(problem: Problem, point: np.ndarray) -> str:
-    values = problem.values_of(np.asarray(point)[None])[0]
-    return ", ".join(f"{name}={value:.4g}" for name, value in zip(problem.names, values, strict=True))
+    return missing[0] if missing else ""
 
 
 def _count(problem: Problem) -> None:
-    functions = [unknown.name for unknown in problem.unknowns if len(unknown.depends) == problem.dim]
-    need, names = len(functions), ", ".join(functions)
-    points, have = num_equations(problem)
-    if have.min() < need and not problem.data:
-        where = "" if have.min() == have.max() else f" at {_place(problem, points[int(have.argmin())])}"
-        raise _about(f"{need} unknowns ({names}) need {need} equations, got {have.min()}{where}", "equations")
+    points, have, need = num_equations(problem)
+    worst = int(np.argmin(have - need))
+    if have[worst] < need[worst] and not problem.data:
+        here = [name for name in problem.functions if problem.lives(name, points[worst : worst + 1])[0]]
+        where = "" if np.ptp(have - need) == 0 else f" at {_place(problem, points[worst])}"
+        names = f"{need[worst]} unknowns ({', '.join(here)}) need {need[worst]} equations"
+        raise _about(f"{names}, got {have[worst]}{where}", "equations")
     for unknown in problem.unknowns:
         residuals = problem.equations if len(unknown.depends) == problem.dim else problem.residuals
         if not any(jet.unknown == unknown.name for residual in residuals for jet in jets(residual.tree)):
@@ -97,13 +86,14 @@ def _count(problem: Problem) -> None:
         raise _about(f"{len(problem.numbers)} unknown numbers need at least as many measured values, got {measured}", "data")
 
 
-def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Return points of the volume (points, dim) and how many equations hold at each."""
+def num_equations(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points of the volume (points, dim), how many equations hold at each, and how many unknown functions live there."""
     points = sample(problem, Piece(cut=problem.domain), "equations", NUM_SAMPLES)
     found = np.zeros(len(points), int)
     for equation in problem.equations:
         found += np.any([piece.keeps(points, problem.names) for piece in equation.region], axis=0)
-    return points, found
+    living = sum((problem.lives(name, points) for name in problem.functions), start=np.zeros(len(points), int))
+    return points, found, living
 
 
 # values ----------------------------------------------------------------------------------------------------------------
@@ -117,7 +107,7 @@ def _finite(problem: Problem) -> None:
                 raise _about("the selector chooses no points", *_home(residual))
         sites = sample_region(problem, residual.region, residual.name, NUM_SAMPLES)
         values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
-        if problem.domain is not None:
+        if problem.domain is not None or problem.has_places:
             _looked_up_inside(problem, residual, sites)
         for part in _known_parts(residual.tree):
             _all_finite(problem, residual, part, sites.points, values)
@@ -125,7 +115,7 @@ def _finite(problem: Problem) -> None:
 
 def _looked_up_inside(problem: Problem, residual: Residual, sites: Sites) -> None:
     try:
-        make_term(problem, residual, sites)
+        check_lookups(problem, residual, make_term(problem, residual, sites))
     except BadInput as error:
         raise _about(error.message, *_home(residual)) from None
 
@@ -156,128 +146,6 @@ def _all_finite(problem: Problem, residual: Residual, part: Node, points: np.nda
 
 
 # conditions --------------------------------------------------------------------------------------------------------------
-
-
-def _coverage(problem: Problem) -> None:
-    for unknown in unmeasured(problem):
-        for axis in problem.space:
-            needed = problem.order(unknown, axis) // 2
-            if needed and axis not in problem.periodic:
-                for side, value in zip((-1, 1), problem.box[problem.names.index(axis)], strict=True):
-                    _covered(problem, unknown, axis, side, value, needed)
-        if problem.time is not None:
-            _started(problem, unknown, problem.time, problem.order(unknown, problem.time))
-
-
-def unmeasured(problem: Problem) -> list[str]:
-    """Return the unknowns that conditions must determine, since no values of them were measured."""
-    measured = {jet.unknown for each in problem.data for jet in jets(each.formula)}
-    return [name for name in problem.unknown_names if name not in measured]
-
-
-def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float, needed: int) -> None:
-    """Every point of a face carries enough conditions on an unknown, or is free on purpose."""
-    low, high = problem.box[problem.names.index(axis)].tolist()
-    cut = inside_of(problem.domain, axis, (low, high), side)
-    if cut is False:
-        return
-    face = Piece(((axis, value),), (axis, side), None if cut is True else cut, ())
-    given = [(piece, needed) for name, piece in problem.free if name == unknown and piece.fixed == face.fixed]
-    for condition in problem.conditions:
-        if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
-            given += [(piece, 1) for piece in condition.region if piece.fixed == face.fixed]
-    points = sample(
-        problem, face, f"{axis}{side}", 256 if face.cut is not None or any(piece.cut is not None for piece, _ in given) else 1
-    )
-    if not len(points):
-        return
-    found = np.zeros(len(points), int)
-    for piece, count in given:
-        found += count * piece.keeps(points, problem.names)
-    bad = np.flatnonzero(found < needed)
-    if len(bad):
-        where = f"{axis} = {value:g}" + ("" if len(bad) == len(points) else f" (for instance at {_place(problem, points[bad[0]])})")
-        if found[bad[0]]:
-            order = problem.order(unknown, axis)
-            raise _about(
-                f"order {order} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}", "conditions"
-            )
-        raise _about(f"no condition for {unknown} on {where}; add one, or say free: {unknown}", "conditions")
-
-
-def _joined(problem: Problem) -> None:
-    """Every interface carries as many conditions on an unknown as the order of the equations across it."""
-    for piece in problem.interfaces:
-        ((axis, value),) = piece.fixed
-        points = sample(problem, piece, f"interface/{axis}{value}", 64)
-        for unknown in problem.unknown_names:
-            needed, found = problem.order(unknown, axis), np.zeros(len(points), int)
-            for condition in problem.conditions:
-                if any(jet.unknown == unknown for jet in jets(condition.tree)):
-                    for other in condition.region:
-                        if other.fixed == piece.fixed and other.is_inner:
-                            found += other.keeps(points, problem.names)
-            if len(points) and found.min() < needed:
-                raise _about(
-                    f"order {needed} along {axis} needs {needed} conditions for {unknown} on the interface {axis} = {value:g}, "
-                    f"got {found.min()}; for instance {{at: interfaces, jump({unknown}): 0, jump({unknown}_n): 0}}",
-                    "conditions",
-                )
-
-
-def _edged(problem: Problem) -> None:
-    """Every edge of the domain inside the box carries enough conditions on an unknown, or is free on purpose."""
-    for number, piece in enumerate(problem.edges):
-        points = sample(problem, piece, f"edge/{number}", 512)
-        for unknown in problem.unknown_names:
-            needed = max(problem.order(unknown, axis) for axis in problem.space) // 2
-            given = [(other, needed) for name, other in problem.free if name == unknown]
-            for condition in problem.conditions:
-                if condition.kind == "condition" and any(jet.unknown == unknown and not jet.image for jet in jets(condition.tree)):
-                    given += [(other, 1) for other in condition.region]
-            found = np.zeros(len(points), int)
-            for other, count in given:
-                if (other.fixed, other.surface, other.sign) == (piece.fixed, piece.surface, piece.sign):
-                    found += count * other.keeps(points, problem.names)
-            if len(points) and found.min() < needed:
-                where = _place(problem, points[int(found.argmin())])
-                got = f"no condition for {unknown}" if found.min() == 0 else f"{found.min()} of {needed} conditions for {unknown}"
-                raise _about(f"{got} on the edge of the domain at {where}; add one, or say free: {unknown}", "conditions")
-
-
-def _started(problem: Problem, unknown: str, time: str, needed: int) -> None:
-    _no_later_start(problem, unknown, time, needed)
-    found = sum(
-        any(jet.unknown == unknown for jet in jets(condition.tree))
-        for condition in problem.conditions
-        if any(name == time for piece in condition.region for name, _ in piece.fixed)
-    )
-    found += sum(
-        any(coordinate == time for coordinate, _ in piece.fixed) * needed for name, piece in problem.free if name == unknown
-    )
-    if found < needed:
-        start = problem.box[problem.names.index(time)][0]
-        missing = unknown if found == 0 else f"{unknown}_{time * found}"
-        order = "second" if needed == 2 else "first" if needed == 1 else f"{needed}th"
-        advice = f"initial: {{at: {time} = {start:g}, {missing}: ...}}"
-        text = f"the equations are of {order} order in {time}: a start value of {missing} is needed, e.g. {advice}"
-        raise _about(text, "conditions")
-
-
-def _no_later_start(problem: Problem, unknown: str, time: str, needed: int) -> None:
-    """Nothing is given at the start of a derivative that the equations themselves determine."""
-    place = problem.names.index(time)
-    for condition in problem.conditions:
-        if any(piece.fixed == ((time, problem.box[place][0]),) for piece in condition.region):
-            for jet in jets(condition.tree):
-                order = max(index[place] for index in jet.operator)
-                if jet.unknown == unknown and order >= max(needed, 1):
-                    order_of = "hold no derivative of" if needed == 0 else f"are of order {needed} in {time} for"
-                    raise _about(
-                        f"the equations {order_of} {unknown}, so {unknown}_{time * order} is not given at the start: "
-                        "they determine it",
-                        *_home(condition),
-                    )
 
 
 def _level(problem: Problem) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pinn.problem.calculus import ONE, TWO, ZERO, add, build, call, divide, multiply, negative, power, subtract
 from pinn.problem.formula import FormulaError
@@ -55,6 +56,13 @@ def _multiply(a: Complex, b: Complex) -> Complex:
 
 def _square(a: Complex) -> Node:
     return add(power(a.real, TWO), power(a.imag, TWO))
+
+
+def by_component(function: Callable[[Node], Node], value: Any) -> Any:
+    """Apply a real linear map to a scalar, to both parts of a complex one, to every component of a vector."""
+    if isinstance(value, tuple):
+        return tuple(by_component(function, item) for item in value)
+    return value.map(function) if isinstance(value, Complex) else function(value)
 
 
 def _divide(a: Complex, b: Complex) -> Complex:

@@ -13,6 +13,7 @@ from pinn.problem.fields import read_fields, stand_ins
 from pinn.problem.formula import RESERVED, FormulaError, parse
 from pinn.problem.namespace import BadKey, Namespace, Value, point_at
 from pinn.problem.parameters import KINDS, Parameter, read_parameter
+from pinn.problem.places import with_places
 from pinn.problem.reading import At, components, constant, known_keys, real_number, section
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.tree import Node, Number
@@ -46,7 +47,7 @@ def declare(mapping: Mapping[str, Any], at: At, tables: bool = True) -> Declarat
     _check_names(mapping, namespace, at)
     values, files = read_fields(fields, mapping, namespace, at) if tables else (stand_ins(fields, namespace), {})
     namespace = replace(namespace, fields=values)
-    namespace = with_bodies(mapping, namespace, at)
+    namespace = with_places(mapping, with_bodies(mapping, namespace, at), at)
     for name, tree in namespace.definitions.items():
         with at("define", name):
             try:

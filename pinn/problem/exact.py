@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from pinn.problem import calculus
@@ -91,7 +92,7 @@ def apply_exact(tree: Node, exact: Mapping[str, Node], coordinates: tuple[str, .
             return seen_from(value, node.image[0][0]) if is_side(node.image) else substitute(value, dict(node.image))
         if isinstance(node, Integral):
             inner = calculus.replace(node.integrand, leaf)
-            return ZERO if inner == ZERO else Integral(inner, node.over, node.mean)
+            return ZERO if inner == ZERO else replace(node, integrand=inner)
         return node
 
     return calculus.replace(tree, leaf)

@@ -9,14 +9,15 @@ from functools import partial
 from typing import TypeGuard
 
 from pinn.problem import calculus
-from pinn.problem.calculus import ZERO, build, multiply, substitute, subtract, total
-from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, pair
+from pinn.problem.calculus import ZERO, build, multiply, subtract, total
+from pinn.problem.complex_numbers import Complex, Scalar, build_scalar, by_component, pair
 from pinn.problem.formula import COMPARISONS, OPERATORS, FormulaError
+from pinn.problem.integrals import over_space, over_surface, over_variable
 from pinn.problem.lookups import elsewhere, kept_where
 from pinn.problem.namespace import Namespace, UnusableName, Value, hint
 from pinn.problem.settings import nearest
 from pinn.problem.sides import INSIDE, OUTSIDE, jumps_along, seen_from
-from pinn.problem.tree import At, Call, Imaginary, Integral, Jet, Name, Node, Normal, Number, Vector, fold
+from pinn.problem.tree import At, Call, Imaginary, Jet, Name, Node, Normal, Number, Vector, fold
 
 MAX_ORDER = 4
 _GUARDED = {"sqrt": (0,), "log": (0,), "/": (1,), "**": (0,), "asin": (0,), "acos": (0,)}
@@ -158,7 +159,7 @@ class Expander:
         return value
 
     def _slope(self, value: Value, coordinate: str) -> Value:
-        return _by_component(lambda f: self._derivative(f, coordinate), value)
+        return by_component(lambda f: self._derivative(f, coordinate), value)
 
     def _derivative(self, tree: Node, coordinate: str) -> Node:
         if jumps_along(tree, coordinate, self.namespace):
@@ -181,7 +182,7 @@ class Expander:
         self._needs_surface("n")
 
         def part(coordinate: str) -> Value:
-            return _by_component(lambda f: multiply(Normal(coordinate), self._derivative(f, coordinate)), value)
+            return by_component(lambda f: multiply(Normal(coordinate), self._derivative(f, coordinate)), value)
 
         return _combine("+", *map(part, self.namespace.space))
 
@@ -224,8 +225,8 @@ class Expander:
             raise FormulaError("where(...) needs a comparison first")
         opposite = Call("not", (test,))
         guarded = [
-            _by_component(lambda f: _guard(f, test), self.expand(yes)),
-            _by_component(lambda f: _guard(f, opposite), self.expand(no)),
+            by_component(lambda f: _guard(f, test), self.expand(yes)),
+            by_component(lambda f: _guard(f, opposite), self.expand(no)),
         ]
 
         def choose(a: Node, b: Node) -> Node:
@@ -272,7 +273,7 @@ class Expander:
         return _combine("+", *(self._slope(item, x) for item, x in zip(vector, space, strict=True)))
 
     def _laplacian_operator(self, quantity: Node) -> Value:
-        return _by_component(self._laplacian, self.expand(quantity))
+        return by_component(self._laplacian, self.expand(quantity))
 
     def _sum_operator(self, quantity: Node) -> Value:
         value = self.expand(quantity)
@@ -289,43 +290,18 @@ class Expander:
         return _dot(a, b)
 
     def _mean_operator(self, quantity: Node, body: Node | None = None) -> Value:
-        return self._over_space(quantity, body, mean=True)
+        return over_space(self, quantity, body, mean=True)
 
     def _integral_operator(self, quantity: Node, *rest: Node) -> Value:
-        if len(rest) < 2:
-            return self._over_space(quantity, *rest, mean=False)
-        if len(rest) != 3 or not isinstance(rest[0], Name):
-            raise FormulaError("write integral(f), or integral(f, s, a, b) with the name s of the variable")
-        variable = rest[0].name
-        if variable in self.namespace.parameters:
-            raise FormulaError(f"'{variable}' is a parameter; integrals run over other coordinates")
-        low, high = self.scalar(rest[1]), self.scalar(rest[2])
-        fresh = Name(f"{variable}'{len(self.bound)}")
-        if variable in self.namespace.coordinates:
-            integrand = substitute(self.scalar(quantity), {variable: fresh})
-        else:
-            integrand = replace(self, bound={**self.bound, variable: fresh}).scalar(quantity)
-        return Integral(integrand, ((fresh.name, low, high),))
+        return over_space(self, quantity, *rest) if len(rest) < 2 else over_variable(self, quantity, *rest)
 
-    def _over_space(self, quantity: Node, body: Node | None = None, *, mean: bool) -> Value:
-        if body is not None:
-            if isinstance(body, Name) and body.name in self.namespace.coordinates:
-                raise FormulaError("write integral(f) for the whole space domain, and integral(f, x, a, b) along one coordinate")
-            raise FormulaError("integrals over a part of the domain need shapes, which are not supported yet")
-        space = self.namespace
-        if space.domain is not None:
-            raise FormulaError("integrals over a domain that is not the whole box are not supported yet")
-        fresh = {x: Name(f"{x}'{len(self.bound)}") for x in space.space}
-        over = tuple((fresh[x].name, Number(space.box[x][0]), Number(space.box[x][1])) for x in space.space)
-        return _by_component(lambda f: Integral(substitute(f, fresh), over, mean), self.expand(quantity))
-
-    def _surface_integral_operator(self, *_: Node) -> Value:
-        raise FormulaError("surface_integral is not supported yet")
+    def _surface_integral_operator(self, quantity: Node, part: Node) -> Value:
+        return over_surface(self, quantity, part)
 
     def _jump_operator(self, quantity: Node) -> Value:
         if not self.interface:
             raise FormulaError("jump(...) stands only in conditions at interfaces")
-        return _by_component(lambda f: subtract(seen_from(f, OUTSIDE), seen_from(f, INSIDE)), self.expand(quantity))
+        return by_component(lambda f: subtract(seen_from(f, OUTSIDE), seen_from(f, INSIDE)), self.expand(quantity))
 
     def _elsewhere(self, tree: At) -> Value:
         space = self.namespace
@@ -344,14 +320,7 @@ class Expander:
                     f"{name}={value} lies outside the domain, where {name} is between {low:g} and {high:g}", name=name
                 )
             places[name] = value if parameter is None else parameter.column_tree(value)
-        return _by_component(lambda f: elsewhere(f, places), self.expand(tree.quantity))
-
-
-def _by_component(function: Callable[[Node], Node], value: Value) -> Value:
-    """Apply a real linear map to a scalar, to both parts of a complex one, to every component of a vector."""
-    if isinstance(value, tuple):
-        return tuple(_by_component(function, item) for item in value)
-    return value.map(function) if isinstance(value, Complex) else function(value)
+        return by_component(lambda f: elsewhere(f, places), self.expand(tree.quantity))
 
 
 def _combine(name: str, *values: Value) -> Value:

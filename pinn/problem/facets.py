@@ -7,13 +7,13 @@ they cover of the other coordinates, so that a point asks those of its bin only.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from pinn.problem.surfaces import ON
+from pinn.problem.surfaces import ON, Segment, Surface
 
 Array = np.ndarray
 
@@ -172,6 +172,13 @@ class Solid:
         """Length or area."""
         return float(self.facets.until[-1])
 
+    @property
+    def edges(self) -> tuple[Segment, ...]:
+        """The facets of a body in a plane as edges; none in space."""
+        if len(self.names) != 2:
+            return ()
+        return tuple(Segment(self.names, tuple(start), tuple(end)) for start, end in self.facets.corners.tolist())
+
     def place(self, unit: Array, at: Array | None = None) -> Array:
         """Return points, uniform in area, never on corners."""
         until, wanted = self.facets.until, self.measure * unit[:, 0]
@@ -188,3 +195,15 @@ class Solid:
         """Return the normals of the nearest facets."""
         crosses = self.facets.crosses[self.facets.nearest(points)[0]]
         return np.asarray(crosses / np.linalg.norm(crosses, axis=1, keepdims=True))
+
+
+def straightened(surface: Surface) -> tuple[Surface, ...]:
+    """Return the edges of a polygon, and any other surface as it is."""
+    return (isinstance(surface, Solid) and surface.edges) or (surface,)
+
+
+def edged(piece: Any) -> tuple[Any, ...]:
+    """Return a piece of a polygon's rim as pieces of its edges, and any other piece as it is."""
+    if not isinstance(piece.surface, Solid) or not piece.surface.edges:
+        return (piece,)
+    return tuple(replace(piece, surface=edge) for edge in piece.surface.edges)

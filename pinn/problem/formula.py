@@ -361,10 +361,13 @@ class _Walker:
         if not arity[0] <= len(node.args) <= arity[1]:
             wanted = f"{arity[0]}" if arity[0] == arity[1] else f"{arity[0]} to {arity[1]}"
             raise self.fail(f"'{name}' takes {wanted} argument{'s' * (wanted != '1')}, got {len(node.args)}", node.col_offset)
-        arguments = [self.walk(argument, name == "where" and k == 0, depth) for k, argument in enumerate(node.args)]
+        booleans = {"where": 0, "integral": 1, "mean": 1, "surface_integral": 1}
+        arguments = [self.walk(argument, k == booleans.get(name), depth) for k, argument in enumerate(node.args)]
         return Call(name, tuple(arguments))
 
     def _elsewhere(self, node: ast.Call, name: str, depth: int) -> Node:
+        if name == "surface_integral":
+            raise self.fail("a face has a name in shapes:, as in outlet: x = 4; write surface_integral(f, outlet)", node.col_offset)
         if node.args:
             raise self.fail(f"write every place as coordinate=value in {name}(...)", node.col_offset)
         if name in ELEMENTARY or name in OPERATORS:

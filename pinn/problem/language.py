@@ -11,7 +11,7 @@ from typing import Any
 
 from pinn.problem import checks, selectors
 from pinn.problem.bodies import inside_of
-from pinn.problem.calculus import has_unknowns, jets, subtract
+from pinn.problem.calculus import has_unknowns, subtract
 from pinn.problem.classes import read_class
 from pinn.problem.complex_numbers import Complex, build_scalar
 from pinn.problem.declarations import Declarations, declare
@@ -22,10 +22,10 @@ from pinn.problem.given import read_given
 from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
 from pinn.problem.observations import read_observations, sized
+from pinn.problem.places import from_both_sides
 from pinn.problem.problem import Coordinate, Piece, Problem, Residual
 from pinn.problem.reading import section
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
 from pinn.problem.source import caret
 from pinn.problem.tables import with_absolute_files
 from pinn.problem.text import plain, read_text
@@ -149,7 +149,9 @@ class _Reader:
                 Coordinate(x, *self.namespace.box[x], self.namespace.parameters.get(x)) for x in self.namespace.coordinates
             ),
             time=self.namespace.time,
-            unknowns=tuple(self.declarations.unknowns.values()),
+            unknowns=tuple(
+                replace(unknown, place=self.namespace.places.get(name)) for name, unknown in self.declarations.unknowns.items()
+            ),
             equations=tuple(self._equations()),
             interfaces=self.namespace.interfaces,
             domain=self.namespace.domain,
@@ -170,8 +172,8 @@ class _Reader:
         files = {**problem.files, **{file: digest for each in observed for file, digest in each.files.items()}}
         problem = replace(problem, data=observed, unknowns=sized(problem.unknowns, observed), files=files)
         with self.at():
-            checks.check(problem, self.namespace, self.mapping)
-        return replace(problem, warnings=tuple(notes(problem, self.mapping)))
+            missing = checks.check(problem, self.namespace, self.mapping)
+        return replace(problem, warnings=(*missing, *notes(problem, self.mapping)))
 
     def _check_keys(self) -> None:
         for key in self.mapping:
@@ -349,7 +351,7 @@ class _Reader:
                 raise BadInput("the condition does not contain an unknown")
             text = f"{left_tree} = {right_tree}"
             whole = Residual(f"{row}{ending}", "condition", text, tree, region, name, self._determined(left_tree, ending))
-            found += _from_both_sides(whole)
+            found += from_both_sides(whole, self.namespace)
         return found
 
     def _exact_value(self, value: Node | Complex) -> Node | Complex:
@@ -385,20 +387,6 @@ def _listed(value: Any) -> list[str]:
     if not all(isinstance(name, str) for name in names):
         raise BadInput(f"must be a name or a list of names, got {value!r}")
     return names
-
-
-def _from_both_sides(condition: Residual) -> list[Residual]:
-    """Return a condition as it is; one that does not say from where it looks at an interface holds on both sides of it."""
-    inner = tuple(piece for piece in condition.region if piece.is_inner)
-    if not inner or all(jet.image for jet in jets(condition.tree)):
-        return [condition]
-    outer = tuple(piece for piece in condition.region if not piece.is_inner)
-    found = [replace(condition, region=outer)] if outer else []
-    for side in (INSIDE, OUTSIDE):
-        tree = seen_from(condition.tree, side)
-        text = f"{condition.text} ({side})"
-        found.append(replace(condition, name=f"{condition.name}.{side}", text=text, tree=tree, region=inner, determines=None))
-    return found
 
 
 def _real_rows(value: Node | Complex) -> dict[str, Node]:

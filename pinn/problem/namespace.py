@@ -43,6 +43,7 @@ class Namespace:
     named : selectors of surfaces by name.
     surfaces : what comparisons in them stand for that are no planes.
     domain : boolean tree of the domain; None is the whole box. edges : its rim inside the box.
+    places : boolean trees of where unknowns live that are not everywhere.
     rims : the inner planes on which a body ends, by its name, where unknowns may jump there.
     used : names that were looked up so far (grows while formulas are expanded).
     """
@@ -62,6 +63,7 @@ class Namespace:
     surfaces: Mapping[Node, tuple[Surface, ...]] = field(default_factory=dict)
     domain: Node | None = None
     edges: tuple[Piece, ...] = ()
+    places: Mapping[str, Node] = field(default_factory=dict)
     rims: Mapping[str, tuple[Piece, ...]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set, compare=False)
 

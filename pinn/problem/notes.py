@@ -13,6 +13,7 @@ from pinn.problem.checks import floating, num_equations, prescribed_value, texts
 from pinn.problem.problem import Piece, Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.regions import sample, sample_region
+from pinn.problem.sides import nudged
 from pinn.problem.tree import Node
 
 SMALL, LARGE = 0.02, 20.0
@@ -67,8 +68,9 @@ def _differ(
     problem: Problem, first: Residual, second: Residual, edge: Piece, values: Sequence[Node], pieces: Sequence[Piece]
 ) -> Iterator[str]:
     points = sample(problem, edge, f"{first.name}/{second.name}", 64)
-    points = points[pieces[0].keeps(points, problem.names) & pieces[1].keeps(points, problem.names)]
-    points = points[problem.inside(_moved_inwards(problem, points))]
+    outwards = np.sum([piece.normals(points, problem.names) for piece in pieces], axis=0)
+    inwards = nudged(points, -outwards, problem.box)
+    points = points[pieces[0].keeps(inwards, problem.names) & pieces[1].keeps(inwards, problem.names)]
     with np.errstate(all="ignore"):
         a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
         gap = np.abs(a - b)
@@ -108,12 +110,6 @@ def _values_at(problem: Problem, tree: Node, points: np.ndarray, axis: int, plac
     return np.broadcast_to(np.asarray(values, float), len(points))
 
 
-def _moved_inwards(problem: Problem, points: np.ndarray) -> np.ndarray:
-    """Return points of the box's edges a little towards its middle, where the domain is if they belong to it."""
-    low, high = problem.box.T
-    return points + 1e-6 * ((low + high) / 2 - points)
-
-
 def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> float:
     sites = sample_region(problem, pieces, "typical", 64)
     with np.errstate(all="ignore"):
@@ -122,7 +118,9 @@ def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> flo
 
 
 def _overdetermined(problem: Problem) -> Iterator[str]:
-    have, need = int(num_equations(problem)[1].max()), len(problem.unknowns)
+    _, found, wanted = num_equations(problem)
+    most = int(np.argmax(found - wanted))
+    have, need = found[most], wanted[most]
     if have > need:
         yield (
             f"{have} equations for {need} unknown{'s' if need > 1 else ''}: they are met as well as they can be together, "

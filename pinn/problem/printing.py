@@ -56,7 +56,8 @@ def _print(tree: Node) -> tuple[str, int]:
         letters = "".join(name * order for name, order in zip(tree.names, tree.orders, strict=True))
         return tree.name + (f"_{letters}" if letters else ""), _ATOM
     if isinstance(tree, Integral):
-        over = ", ".join(f"{name} from {low} to {high}" for name, low, high in tree.over)
+        ranges = ", ".join(f"{name} from {low} to {high}" for name, low, high in tree.over)
+        over = ranges if tree.part is None else tree.part.text
         return f"{'mean' if tree.mean else 'integral'}({to_text(tree.integrand)}, {over})", _ATOM
     return _print_call(tree) if isinstance(tree, Call) else (repr(tree), _ATOM)
 

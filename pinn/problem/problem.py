@@ -252,6 +252,29 @@ class Problem:
         """Whether its domain differs between values of its parameters."""
         return self.domain is not None and bool({parameter.name for parameter in self.parameters} & calculus.names(self.domain))
 
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of the unknowns that depend on all coordinates."""
+        return tuple(unknown.name for unknown in self.unknowns if len(unknown.depends) == self.dim)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether some unknown does not live everywhere."""
+        return any(unknown.place is not None for unknown in self.unknowns)
+
+    def lives(self, unknown: str, points: np.ndarray) -> np.ndarray:
+        """Return at which points (points, dim) an unknown lives, (points,) booleans."""
+        (place,) = (each.place for each in self.unknowns if each.name == unknown)
+        return self.inside(points) & _holds(place, points, self.names)
+
+    def lives_at(self, unknown: str, points: np.ndarray) -> np.ndarray:
+        """Return at which points (points, dim) an unknown lives or, but for rounding, at the edge of where it does."""
+        found = self.lives(unknown, points)
+        if self.domain is not None or self.has_places:
+            for step in NUDGE * np.ptp(self.box, axis=1) * np.concatenate([np.eye(self.dim), -np.eye(self.dim)]):
+                found = found | self.lives(unknown, points + step)
+        return found
+
     @cached_property
     def planes(self) -> tuple[tuple[int, float], ...]:
         """The planes on which interfaces lie: axis and value, in order."""

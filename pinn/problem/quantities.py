@@ -12,11 +12,12 @@ from pinn.problem.randomness import generator
 from pinn.problem.selectors import matters
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites, grid_shape, tensor_points
-from pinn.problem.terms import QUADRATURE_NODES, make_term
+from pinn.problem.terms import make_term, num_nodes
 from pinn.problem.tree import Integral
 
-SolutionLike = Callable[[np.ndarray, Request], np.ndarray]
-"""Values (points, len(request)) of derivatives of the unknowns at points (points, dim)."""
+SolutionLike = Callable[..., np.ndarray]
+"""Values (points, len(request)) of derivatives of the unknowns at points (points, dim) for a request; on surfaces a third argument
+says towards where to look from each point, (points, dim)."""
 
 MOST_POINTS = 100_000
 """Points at which a solution is asked for at once."""
@@ -48,14 +49,14 @@ def quantity_at(problem: Problem, name: str, solution: SolutionLike, points: np.
     BadInput : it looks up an unknown outside the domain.
     """
     tree = problem.quantities[name]
-    nodes = max((QUADRATURE_NODES ** len(leaf.over) for leaf in leaves(tree) if isinstance(leaf, Integral)), default=1)
+    nodes = max((num_nodes(leaf) for leaf in leaves(tree) if isinstance(leaf, Integral)), default=1)
     step = max(1, MOST_POINTS // nodes)
     residual = Residual(name, "quantity", "", tree, (Piece(),))
     parts = []
     for begin in range(0, len(points), step):
         term = make_term(problem, residual, Sites(points[begin : begin + step]))
         with np.errstate(all="ignore"):
-            columns = [solution(image.sites.points, image.request) for image in term.images]
+            columns = [solution(*image.seen) for image in term.images]
             parts.append(np.broadcast_to(np.asarray(term.evaluate(columns), float), term.num_rows))
     return np.concatenate(parts)
 
@@ -75,7 +76,7 @@ def check_quantity(problem: Problem, name: str) -> None:
         random = generator(trial, f"quantity {name}")
         sign, size = (-1.0) ** trial, 10.0 ** random.uniform(-3, 3)
 
-        def solution(points: np.ndarray, request: Request, random=random, size=sign * size) -> np.ndarray:
+        def solution(points: np.ndarray, request: Request, *_: np.ndarray, random=random, size=sign * size) -> np.ndarray:
             return size * random.uniform(0.5, 1.5, (len(points), len(request)))
 
         if np.isfinite(evaluate_quantity(problem, name, solution, axes)).any():

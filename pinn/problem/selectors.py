@@ -63,6 +63,27 @@ def select_volume(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     return (kept,)
 
 
+def body_of(tree: Node, namespace: Namespace) -> Node | None:
+    """Return the boolean tree of a body that a selector without surfaces describes; None where it is all of the box.
+
+    Raises
+    ------
+    FormulaError : a surface, nothing.
+    """
+    if any(item.function == "=" for item in comparisons(tree)) or _names_surface(tree, namespace):
+        raise FormulaError(f"'{tree}' is a surface, which has no volume; write surface_integral(f, {tree})")
+    found = _holds(tree, Piece(free=namespace.coordinates), namespace)
+    if found is False:
+        raise FormulaError(f"'{tree}' is no part of the box")
+    return None if found is True else found
+
+
+def _names_surface(tree: Node, namespace: Namespace) -> bool:
+    if isinstance(tree, Name):
+        return tree.name in ("boundary", "interfaces") or tree.name in namespace.named
+    return isinstance(tree, Call) and any(_names_surface(argument, namespace) for argument in tree.arguments)
+
+
 def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     """Return the pieces chosen by the selector of a condition.
 
@@ -70,7 +91,12 @@ def select(text: object, namespace: Namespace) -> tuple[Piece, ...]:
     ------
     FormulaError : a name that is no surface, an inner line, a corner, nothing chosen.
     """
-    tree = with_parts(parse_selector(text), namespace)
+    return select_tree(parse_selector(text), namespace)
+
+
+def select_tree(text: Node, namespace: Namespace) -> tuple[Piece, ...]:
+    """Return the pieces chosen by a selector that is read already; errors as in `select`."""
+    tree = with_parts(text, namespace)
     instants = (Piece((instant,), None, namespace.domain, _at_an_instant(namespace)) for instant in _instants(tree, namespace))
     pieces = (*walls(namespace), *namespace.edges, *namespace.interfaces, *instants)
     chosen = tuple(kept for piece in pieces if (kept := _restrict(piece, tree, namespace)) is not None)

@@ -100,15 +100,19 @@ def jumps_along(tree: Node, coordinate: str, namespace: Namespace) -> bool:
     """Whether a tree jumps along a coordinate elsewhere than on the problem's interfaces."""
     if not isinstance(tree, Call):
         return False
-    if tree.function == "where" and coordinate in calculus.names(tree.arguments[0]) and not _is_rim(tree.arguments[0], namespace):
+    if (
+        tree.function == "where"
+        and coordinate in calculus.names(tree.arguments[0])
+        and not changes_at_interfaces(tree.arguments[0], namespace)
+    ):
         return True
     return any(jumps_along(argument, coordinate, namespace) for argument in tree.arguments)
 
 
-def _is_rim(condition: Node, namespace: Namespace) -> bool:
-    """Whether a condition changes on interfaces only."""
+def changes_at_interfaces(condition: Node, namespace: Namespace) -> bool:
+    """Whether a boolean tree changes at interfaces only."""
     if any(condition == namespace.shapes[name] for name in namespace.rims):
         return True
     if not isinstance(condition, Call) or condition.function not in ("and", "or", "not"):
         return False
-    return all(_is_rim(part, namespace) for part in condition.arguments)
+    return all(changes_at_interfaces(part, namespace) for part in condition.arguments)

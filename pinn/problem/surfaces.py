@@ -65,6 +65,10 @@ class Surface(Protocol):
         """Return which points (points, len(names)) lie on the surface, to rounding."""
 
 
+STILL: Array = np.empty((0, 0))
+"""What moves a surface that does not move."""
+
+
 @dataclass(frozen=True)
 class Sphere:
     """All points of a plane or of space at a distance from a center; in more coordinates likewise.

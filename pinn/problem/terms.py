@@ -12,9 +12,9 @@ from pinn.problem import calculus
 from pinn.problem.problem import Problem, Request, Residual, jet_column
 from pinn.problem.program import NUMPY, Functions, Program, coordinate_values, site_values
 from pinn.problem.settings import BadInput
-from pinn.problem.sides import HERE, conditions_beside, direction, is_side, off_the_point
+from pinn.problem.sides import HERE, conditions_beside, direction, is_side, nudged, off_the_point
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Integral, Jet, Name, Node
+from pinn.problem.tree import Call, Integral, Jet, Name, Node, Normal
 
 QUADRATURE_NODES = 24
 """Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""
@@ -29,6 +29,11 @@ class Image(NamedTuple):
 
     sites: Sites
     request: Request
+
+    @property
+    def seen(self) -> tuple[Any, ...]:
+        """What a solution is asked for: points, request, and towards where to look from the points if that matters."""
+        return (self.sites.points, self.request, *([] if self.sites.side is None else [self.sites.side]))
 
 
 @dataclass(frozen=True)
@@ -260,20 +265,25 @@ def _integral(
 ) -> Call:
     """Register the quadrature sites of an integral and return the call that sums it, (rows,)."""
     values: dict[Node, Any] = {name: np.asarray(value)[:, None] for name, value in known.items() if isinstance(name, Name)}
-    places, weights = _quadrature(node, values, rows, quadrature)
+    if node.part is None:
+        places, weights = _quadrature(node, values, rows, quadrature)
+        side = None
+    else:
+        places, weights, side = _over_part(problem, residual, node, rows, quadrature)
     values.update(places)
     num_nodes = weights.shape[1]
 
     def inner_sites(jet: Jet) -> Sites:
         image = dict(jet.image)
         full = [np.broadcast_to(Program([image.get(name, Name(name))])(values)[0], (rows, num_nodes)) for name in problem.names]
-        return Sites(_inside(problem, residual, np.stack([column.reshape(-1) for column in full], axis=1)))
+        points = _inside(problem, residual, np.stack([column.reshape(-1) for column in full], axis=1))
+        return Sites(points, side=side)
 
     def leaf(inner: Node) -> Node:
         if isinstance(inner, Jet):
             return Column(*images.column((number, inner.image), inner, lambda: inner_sites(inner)), num_nodes)
-        if isinstance(inner, Name):
-            local = Local(inner.name, number)
+        if isinstance(inner, (Name, Normal)):
+            local = Local(str(inner), number)
             known[local] = values[inner]
             return local
         raise BadInput("an integral inside an integral is not supported yet", residual.name)
@@ -282,6 +292,38 @@ def _integral(
     known[weight] = weights
     integrand = calculus.replace(node.integrand, leaf)
     return Call("integrate", (integrand, weight))
+
+
+def _over_part(
+    problem: Problem, residual: Residual, node: Integral, rows: int, quadrature: int
+) -> tuple[dict[Node, np.ndarray], np.ndarray, np.ndarray | None]:
+    """Return what `_quadrature` does for a part of space, and towards where to look from each node, (rows · nodes, dim).
+
+    Surfaces are seen from inside the domain, or of the body whose rim they are; coefficients that jump there a little off them.
+    """
+    assert node.part is not None
+    try:
+        rule = node.part.rule(quadrature)
+    except BadInput as error:
+        raise error.under(residual.name) from None
+    bound, space = [Name(name) for name, _, _ in node.over], [problem.names.index(name) for name in problem.space]
+    weights = rule.weights / (rule.weights.sum() if node.mean else 1.0)
+    points, side = rule.points, None
+    values: dict[Node, np.ndarray] = {}
+    if rule.normals is not None:
+        inwards = np.zeros((len(weights), problem.dim))
+        inwards[:, space] = -rule.normals
+        side = np.tile(inwards, (rows, 1))
+        values.update((Normal(problem.names[axis]), -inwards[:, axis]) for axis in space)
+        if node.part.is_inner:
+            points = nudged(points, -rule.normals, problem.box[space])
+    values.update(zip(bound, points.T, strict=True))
+    return {name: np.tile(value, (rows, 1)) for name, value in values.items()}, np.tile(weights, (rows, 1)), side
+
+
+def num_nodes(node: Integral, quadrature: int = QUADRATURE_NODES) -> int:
+    """Return how many nodes an integral has."""
+    return quadrature ** len(node.over) if node.part is None else len(node.part.rule(quadrature).weights)
 
 
 def _quadrature(

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, dataclass_transform
+
+if TYPE_CHECKING:
+    from pinn.problem.parts import Part
 
 Index = tuple[int, ...]
 """Derivative orders per coordinate, in the problem's order: u_tt in (x, t) is (0, 2)."""
@@ -163,11 +166,15 @@ class Known(Node):
 
 @_node
 class Integral(Node):
-    """Leaf of an expanded tree: the integral of an expanded tree over (name, low, high), or its mean there."""
+    """Leaf of an expanded tree: the integral of an expanded tree over (name, low, high), or its mean there.
+
+    With a ``part`` of space it runs over that, ``over`` names the space coordinates on it, and normals are those of the part.
+    """
 
     integrand: Node
     over: tuple[tuple[str, Node, Node], ...]
     mean: bool = False
+    part: Part | None = None
 
 
 class Position(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 from pinn.problem.namespace import Namespace
 from pinn.problem.reading import At, components, known_keys, real_number
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.tree import Node
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Unknown:
     start : where the search for a number begins.
     bounds : between which a number is sought, or None.
     positive : whether a number is sought in its logarithm.
+    place : boolean tree of the part of the domain that it lives in; None is all of it.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Unknown:
     start: float = 1.0
     bounds: tuple[float, float] | None = None
     positive: bool = False
+    place: Node | None = None
 
     @property
     def is_number(self) -> bool:
@@ -52,7 +55,6 @@ class Unknown:
 
 
 _OF_NUMBERS = ("start", "bounds", "positive")
-_LATER = {"at": "unknowns on a part of the domain"}
 
 
 def read_unknowns(mapping: Mapping, namespace: Namespace, at: At) -> tuple[Namespace, dict[str, Unknown]]:
@@ -104,9 +106,6 @@ def _settings(name: Any, settings: Any) -> Mapping:
     if not isinstance(settings, Mapping):
         raise BadInput(f"settings of an unknown are a mapping, got {settings!r}")
     known_keys(settings, ("of", "complex", "at", "start", "bounds", "positive", "scale", "dimension"))
-    for key, what in _LATER.items():
-        if key in settings and settings[key] is not False:
-            raise BadInput(f"'{key}': {what} are not supported yet")
     return settings
 
 

@@ -45,7 +45,7 @@ class Configuration(Settings):
     accuracy : wanted relative L2 error; when it is missed the exit code is 4.
     weights : factors of mean squares in the loss, by term, by condition, or for all ``equations``, ``conditions`` or
         ``interfaces``; else 1.
-    hard : names of conditions that the field satisfies by construction.
+    hard : names of conditions that the field satisfies by construction; ``all`` are those that prescribe values.
     chosen : why the solver was chosen; empty when a person did.
     folder : where this run is kept; None is a new folder runs/NAME/DATE-TIME.
     version : version of `pinn` that wrote the record; empty for the present one.
@@ -73,6 +73,7 @@ class Configuration(Settings):
     version: str = ""
 
     def __post_init__(self):
+        object.__setattr__(self, "hard", ("all",) if str(self.hard) == "all" else self.hard)
         super().__post_init__()
         _check_version(self.version)
         _check_device(self.device, self.precision)

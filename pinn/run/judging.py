@@ -179,14 +179,15 @@ def exact_error(problem: Problem) -> Callable[[Any], float]:
     points = low + (high - low) * generator(0, "progress").random((PROGRESS_POINTS, problem.dim))
     points = points[problem.inside(points)]
     request = tuple((name, ((0,) * problem.dim,)) for name in problem.unknown_names)
+    lives = np.stack([problem.lives(name, points) for name in problem.unknown_names], axis=1)
     with np.errstate(all="ignore"):
-        exact = problem.exact_values(request, points)
+        exact = np.where(lives, problem.exact_values(request, points), 0.0)
     kept = np.isfinite(exact).all(axis=1)
-    points, exact = points[kept], exact[kept]
+    points, exact, lives = points[kept], exact[kept], lives[kept]
     size = np.linalg.norm(exact, axis=0)
 
     def error(solution: Any) -> float:
-        return float(np.max(np.linalg.norm(solution(points, request) - exact, axis=0) / np.where(size > 0, size, 1.0)))
+        return float(np.max(np.linalg.norm(lives * solution(points, request) - exact, axis=0) / np.where(size > 0, size, 1.0)))
 
     if not len(points):
         raise BadInput("the exact solution is finite nowhere", "problem.exact")

@@ -127,7 +127,7 @@ def check_names(configuration: Configuration, problem: Problem) -> None:
     observed = [row.condition for row in problem.data]
     known = list(dict.fromkeys([*terms, *conditions, *observed, *faces, "equations", "conditions", "interfaces", "data"]))
     _refuse_unknown("weights", "term", configuration.weights, known)
-    _refuse_unknown("hard", "condition", configuration.hard, conditions)
+    _refuse_unknown("hard", "condition", [name for name in configuration.hard if name != "all"], conditions)
 
 
 def remarks(prepared: Prepared) -> list[str]:

@@ -116,7 +116,7 @@ def _quantity(
 def _of_reference(problem: Problem, name: str, truth: Reference) -> tuple[SolutionLike | None, str]:
     """Return the reference as a solution that can be asked for what the quantity needs, or None and why it cannot."""
     if truth.kind == "exact":
-        return lambda points, request: problem.exact_values(request, points), ""
+        return lambda points, request, side=None: problem.exact_values(request, points, side), ""
     if truth.kind == "none":
         return None, "there is no reference"
     if truth.kind == "file":
@@ -125,7 +125,7 @@ def _of_reference(problem: Problem, name: str, truth: Reference) -> tuple[Soluti
         return None, "the reference has values only, no derivatives"
     columns = {unknown: number for number, unknown in enumerate(problem.unknown_names)}
 
-    def values(points: np.ndarray, request: Request) -> np.ndarray:
+    def values(points: np.ndarray, request: Request, _: np.ndarray | None = None) -> np.ndarray:
         return truth(points)[:, [columns[unknown] for unknown, _ in request]]
 
     return values, ""

@@ -169,7 +169,7 @@ class Result:
         arrays = np.broadcast_arrays(*(np.asarray(coordinates[name], float) for name in names))
         points = self._inside(np.stack([array.ravel() for array in arrays], axis=1))
         values = derivative_by_values(self.problem, self.outcome.solution, points, unknown, index)
-        return np.where(self.problem.contains(points), values, np.nan).reshape(arrays[0].shape)
+        return np.where(self.problem.lives_at(unknown, points), values, np.nan).reshape(arrays[0].shape)
 
     def _inside(self, points: np.ndarray) -> np.ndarray:
         """Return points (points, dim), refused outside the box, where a network only guesses; rounding is put right."""

@@ -118,12 +118,6 @@ def test_what_cannot_be_hard_is_refused_with_the_reason(mapping, hard, message):
     assert caught.value.setting == "hard"
 
 
-def test_a_face_cut_short_is_refused():
-    problem = read(PLATE, right={"at": "x = 2 and y > 0", "v": 0}, rest={"at": "x = 2 and y < 0", "v_n": 0})
-    with pytest.raises(BadInput, match="whole faces"):
-        Constraint(problem, ("right",))
-
-
 @pytest.mark.parametrize("u_t, u", [("1", "sin(pi*x) + x"), ("0", "x + 1")])
 def test_conditions_that_differ_where_they_meet_are_refused(u_t, u):
     problem = read(WAVE, initial={"at": "t = 0", "u": u, "u_t": u_t})

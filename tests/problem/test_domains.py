@@ -192,8 +192,3 @@ def test_values_in_a_hole_are_refused():
     with pytest.raises(BadInput, match="looks up an unknown at x=0.1, y=0, which is not in the domain"):
         problem({"hole": ball(0, 0)}, "not hole", conditions={"walls": {"at": "boundary", "u": 0}, "in": "u(x=0.1, y=0) = 3"})
     assert problem({"hole": ball(0, 0)}, "not hole", conditions={"walls": {"at": "boundary", "u": 0}, "on": "u(x=1, y=0) = 0"})
-
-
-def test_integrals_over_the_domain_are_refused():
-    with pytest.raises(BadInput, match="integrals over a domain that is not the whole box are not supported yet"):
-        problem({"hole": ball(0, 0)}, "not hole", quantities={"mass": "integral(u)"})

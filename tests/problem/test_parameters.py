@@ -157,7 +157,7 @@ BAD = [
     ({"a": [0.1, 1]}, {"equations": {"heat": "u_t = a*u_xx + u(a=0.5)"}}, "different values of the parameter 'a'"),
     ({"a": [0.1, 1]}, {"quantities": {"q": "u(a=5)"}}, "a is between 0.1 and 1"),
     ({"a": [0.1, 1]}, {"quantities": {"q": "integral(u, a, 0.1, 1)"}}, "integrals run over other coordinates"),
-    ({"a": [0.1, 1]}, {"domain": "x < a"}, "regions are the same for all its values"),
+    ({"a": [0.1, 1]}, {"conditions": {"start": {"at": "a = 0.1", "u": 0}}}, "regions are the same for all its values"),
     ({"a": [0.1, 1]}, {"time": "a"}, "'a' is not a coordinate"),
     ({"a": [0.1, 1]}, {"exact": "exp(-pi**2*t)*sin(pi*x)"}, "does not satisfy 'heat'"),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
 from pinn.field.cells.cell_field import CellField
-from pinn.problem.calculus import names
+from pinn.problem.calculus import is_linear, names
 from pinn.problem.problem import Piece, Problem, Request, Residual, columns_of
 from pinn.problem.randomness import generator
 from pinn.problem.regions import unit_points
@@ -49,7 +49,8 @@ class Trace:
     ----------
     sides : the cells that have these points: two at a face, one elsewhere. Each must agree with the trace.
     request : which derivatives. weights : of each, (len(request),).
-    modes : matrix (modes, points) from values to what the trace keeps of them; None keeps all.
+    modes : matrix (modes, points) from values to what the trace keeps of them, or one for each column of the request,
+        (len(request), modes, points); None keeps all.
     """
 
     sides: tuple[Side, ...]
@@ -60,7 +61,7 @@ class Trace:
     @property
     def size(self) -> int:
         """How many numbers it is: (len(request), points or modes), these fastest."""
-        return len(self.sides[0].local if self.modes is None else self.modes) * len(self.request)
+        return (len(self.sides[0].local) if self.modes is None else self.modes.shape[-2]) * len(self.request)
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,13 @@ class Patch(NamedTuple):
     Attributes
     ----------
     positions : which points of the image, (patch,). trace : number of the trace that stands for them; None in the row's cell.
+    sums : where the trace keeps of each column what it adds to each row, the sizes of these sums, (columns, rows).
     """
 
     side: Side
     positions: Array
     trace: int | None
+    sums: Array | None = None
 
 
 class Group(NamedTuple):
@@ -203,13 +206,20 @@ class Conditions:
         if not points:
             points, normals = [np.empty((0, self._problem.dim))], [np.empty((0, self._problem.dim))]
         term = make_term(self._problem, residual, Sites(np.concatenate(points), np.concatenate(normals)))
-        return Condition(term, tuple(self._group(term, cell, rows) for cell, rows in owned))
+        sums = integral_slopes(term) if is_linear(residual.tree) else {}
+        return Condition(term, tuple(self._group(term, cell, rows, sums) for cell, rows in owned))
 
-    def _group(self, term: Term, cell: int, rows: slice) -> Group:
-        return Group(cell, rows, tuple(tuple(self._patches(term, image, cell, rows)) for image in term.images))
+    def _group(self, term: Term, cell: int, rows: slice, sums: Mapping[int, Array]) -> Group:
+        images = [self._patches(term, image, cell, rows, sums.get(number)) for number, image in enumerate(term.images)]
+        return Group(cell, rows, tuple(map(tuple, images)))
 
-    def _patches(self, term: Term, image: Image, cell: int, rows: slice) -> list[Patch]:
-        """Return where the rows' points of an image lie; points of other cells become traces."""
+    def _patches(self, term: Term, image: Image, cell: int, rows: slice, slopes: Array | None) -> list[Patch]:
+        """Return where the rows' points of an image lie; points of other cells become traces.
+
+        Parameters
+        ----------
+        slopes : of a linear residual by the points of an integral, (columns, rows, nodes), so that traces keep sums of them.
+        """
         cover, points, side = self._field.cover, image.sites.points, image.sites.side
         if points is term.sites.points and side is None:
             return [Patch(Side(cell, cover.local(cell, points[rows])), np.arange(rows.start, rows.stop), None)]
@@ -222,12 +232,18 @@ class Conditions:
         for owner in np.unique(owners):
             own = positions[owners == owner]
             there = Side(int(owner), cover.local(int(owner), points[own]))
-            found.append(Patch(there, own, None if owner == cell else self._trace(there, image.request)))
+            if owner == cell:
+                found.append(Patch(there, own, None))
+            elif slopes is None:
+                found.append(Patch(there, own, self._trace(there, image.request)))
+            else:
+                modes, sums = _summing(slopes.reshape(len(slopes), -1)[:, own], own // each - rows.start, rows.stop - rows.start)
+                found.append(Patch(there, own, self._trace(there, image.request, modes), sums))
         return found
 
-    def _trace(self, side: Side, request: Request) -> int:
+    def _trace(self, side: Side, request: Request, modes: Array | None = None) -> int:
         scales = [max(self._field.scale(index)[side.cell] for index in operator) for _, operator in request]
-        self.traces.append(Trace((side,), request, self._weight / np.array(scales)))
+        self.traces.append(Trace((side,), request, self._weight / np.array(scales), modes))
         return self._first + len(self.traces) - 1
 
     def _in_cells(self, piece: Piece, cells: set[int] | None, counts: Sequence[int]) -> list[tuple[int, Array]]:
@@ -297,6 +313,26 @@ def _even(surface: Surface, sign: int, at: Array) -> tuple[Array, Array]:
     at = np.broadcast_to(at, (len(unit), len(at)))
     even = surface.place(unit, at)
     return even, even - NUDGE * surface.measure * sign * surface.normals(even, at)
+
+
+def integral_slopes(term: Term) -> dict[int, Array]:
+    """Return the slopes of a linear residual by the jets inside its integrals, by image, (columns, rows, nodes)."""
+    _, slopes = term.linearise([np.zeros((len(image.sites.points), len(image.request))) for image in term.images])
+    found: dict[int, Array] = {}
+    for slope in slopes:
+        image = term.images[slope.image]
+        each = len(image.sites.points) // max(term.num_rows, 1)
+        if each > 1:
+            table = found.setdefault(slope.image, np.zeros((len(image.request), term.num_rows, each)))
+            table[slope.column] = slope.values
+    return found
+
+
+def _summing(slopes: Array, rows: Array, num: int) -> tuple[Array, Array]:
+    """Return modes (columns, rows, points) that sum points (points,) of each row, and the sizes of these sums (columns, rows)."""
+    modes = slopes[:, None] * (rows == np.arange(num)[:, None])
+    sizes = np.abs(modes).sum(axis=2)
+    return modes / np.where(sizes > 0, sizes, 1.0)[:, :, None], sizes
 
 
 class Interior:

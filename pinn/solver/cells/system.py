@@ -11,6 +11,7 @@ import numpy as np
 
 from pinn.field.cells.cell_field import CellField
 from pinn.problem.calculus import jets, leaves
+from pinn.problem.geometry import holds
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.tree import Integral, Operator
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
@@ -95,6 +96,7 @@ class System:
         for number, trace in enumerate(self.traces):
             for side in trace.sides:
                 self._sides[side.cell].append((number, self._matrix(side, trace, trace.modes)))
+        self._absent = absent(problem, field)
         self.sizes = {OWN: field.shape[1] * field.shape[2], **{number: trace.size for number, trace in enumerate(self.traces)}}
         self._weights: list[Array] = []
         self._factors: list[Array] = []
@@ -143,6 +145,7 @@ class System:
         for cell, sides in enumerate(self._sides):
             parts += [traces[number] - matrix @ coefficients[cell].ravel() for number, matrix in sides]
         parts += [right - matrix @ coefficients[cell].ravel() for cell, matrix, right in self._given]
+        parts += [coefficients[cell, unknown] for cell, unknown in self._absent]
         return math.sqrt(sum(float(np.sum(part**2)) for part in parts))
 
     def unsatisfied(self, coefficients: Array) -> Array:
@@ -182,11 +185,12 @@ class System:
     def _matrix(self, side: Side, wanted: Given | Trace, modes: Array | None = None) -> Array:
         """Return weighted derivatives of a cell's features, (columns of the request · points or modes, unknowns · features)."""
         _, unknowns, size = self.field.shape
-        count = len(side.local if modes is None else modes)
+        count = len(side.local) if modes is None else modes.shape[-2]
         matrix = np.zeros((len(wanted.request) * count, unknowns * size))
         for number, ((unknown, operator), weight) in enumerate(zip(wanted.request, wanted.weights, strict=True)):
             block = weight * self.field.features(side.cell, side.local, operator)
-            matrix[number * count : (number + 1) * count, self._columns(unknown)] = block if modes is None else modes @ block
+            kept = modes[number] if modes is not None and modes.ndim == 3 else modes
+            matrix[number * count : (number + 1) * count, self._columns(unknown)] = block if kept is None else kept @ block
         return matrix
 
     def _columns(self, unknown: str) -> slice:
@@ -240,6 +244,9 @@ class System:
             self._factors.append(factors)
         for cell, matrix, right in self._given:
             found[cell].append(Rows((OWN,), matrix, right - matrix @ coefficients[cell].ravel()))
+        for cell, unknown in self._absent:
+            matrix = np.eye(self.sizes[OWN])[self._columns(self.field.unknowns[unknown])]
+            found[cell].append(Rows((OWN,), matrix, -coefficients[cell, unknown]))
         for cell in cells:
             for number, matrix in self._sides[cell]:
                 right = traces[number] - matrix @ coefficients[cell].ravel()
@@ -270,6 +277,8 @@ class System:
                 else:
                     trace = self.traces[patch.trace]
                     coupling = couplings.setdefault(patch.trace, np.zeros((num, trace.size)))
+                    if patch.sums is not None:
+                        rows, factors = np.arange(num), patch.sums[slope.column]
                     columns = slope.column * len(rows) + np.arange(len(rows))
                     np.add.at(coupling, (rows, columns), factors / trace.weights[slope.column])
         return Rows((OWN, *couplings), np.hstack([matrix, *couplings.values()]), -residual[group.rows]), sizes
@@ -291,6 +300,16 @@ class System:
                         features = self._features(patch, operator)
                         values[patch.positions, column] = features @ own[self.field.unknowns.index(unknown)]
         return found
+
+
+def absent(problem: Problem, field: CellField) -> list[tuple[int, int]]:
+    """Return cells and numbers of unknowns that do not live there: their coefficients are zero."""
+    found = []
+    for number, unknown in enumerate(problem.unknowns):
+        if unknown.place is not None:
+            beyond = ~holds(unknown.place, field.cover.centers, problem.names)
+            found += [(int(cell), number) for cell in np.flatnonzero(beyond)]
+    return found
 
 
 def is_local(residual: Residual) -> bool:

@@ -18,7 +18,8 @@ def shipped(name):
 
 
 def read(coordinates, equations, conditions, unknowns=("u",), **more):
-    mapping = {"coordinates": coordinates, "unknowns": list(unknowns), "equations": equations, "conditions": conditions}
+    unknowns = dict(unknowns) if isinstance(unknowns, dict) else list(unknowns)
+    mapping = {"coordinates": coordinates, "unknowns": unknowns, "equations": equations, "conditions": conditions}
     return read_problem({**mapping, **more}, "trial")
 
 

@@ -170,3 +170,33 @@ def test_a_corner_that_points_inwards():
     }  # fmt: skip
     march = make_march(read(SQUARE, LAPLACE, {"walls": {"at": "boundary", "u": "exact"}}, **text), 1e-8, degree=10)
     assert inside_error(march, solve(march)) < 1e-4
+
+
+def test_a_level_given_by_the_mean_over_a_domain_with_a_hole():
+    """Only derivatives stand in the equation and at the walls; rows of other cells' sums fix the level."""
+    exact = "exp(x)*cos(2*y)"
+    conditions = {"walls": {"at": "boundary", "u_n": "exact"}, "gauge": f"mean(u) = mean({exact})"}
+    march = make_march(
+        read(SQUARE, {"poisson": f"laplacian(u) = -3*{exact}"}, conditions, exact=exact, **HOLE), cells={"x": 3, "y": 2}
+    )
+    assert inside_error(march, solve(march)) < 1e-11
+
+
+@pytest.mark.parametrize("function", ["({})", "exp({})"])
+def test_a_level_given_by_an_integral_over_a_rim(function):
+    exact = "2 + x*y + x"
+    gauge = " = ".join(f"surface_integral({function.format(each)}, rim)" for each in ("u", exact))
+    conditions = {"walls": {"at": "boundary", "u_n": "exact"}, "gauge": gauge}
+    text = {"shapes": {**HOLE["shapes"], "rim": "boundary and hole"}, "domain": "not hole", "exact": exact}
+    march = make_march(read(SQUARE, LAPLACE, conditions, **text), cells={"x": 2, "y": 2})
+    assert inside_error(march, solve(march)) < 1e-10
+
+
+@pytest.mark.slow
+def test_heat_that_flows_out_of_a_disk_is_replaced():
+    """A rate for every time: u = exp(t) r²/4 has ∮ u_n = π exp(t) on the unit circle."""
+    text = {"shapes": {"disk": {"ball": {"center": [0, 0], "radius": 1}}}, "domain": "disk", "exact": "exp(t)*(x**2 + y**2)/4"}
+    conditions = {"start": {"at": "t = 0", "u": "exact"}, "rim": {"at": "disk", "u": "surface_integral(u_n, disk)/(4*pi)"}}
+    equations = {"heat": "u_t = laplacian(u) + exp(t)*((x**2 + y**2)/4 - 1)"}
+    march = make_march(read({**SQUARE, "t": [0, 0.1]}, equations, conditions, **text), 1e-4)
+    assert inside_error(march, solve(march)) < 1e-3
