@@ -71,7 +71,6 @@ def _differ(
     outwards = np.sum([piece.normals(points, problem.names) for piece in pieces], axis=0)
     inwards = nudged(points, -outwards, problem.box)
     points = points[pieces[0].keeps(inwards, problem.names) & pieces[1].keeps(inwards, problem.names)]
-    points = points[problem.inside(_moved_inwards(problem, points))]
     with np.errstate(all="ignore"):
         a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
         gap = np.abs(a - b)
@@ -109,12 +108,6 @@ def _values_at(problem: Problem, tree: Node, points: np.ndarray, axis: int, plac
     moved[:, axis] = place
     (values,) = Program([tree])(coordinate_values(moved, problem.names))
     return np.broadcast_to(np.asarray(values, float), len(points))
-
-
-def _moved_inwards(problem: Problem, points: np.ndarray) -> np.ndarray:
-    """Return points of the box's edges a little towards its middle, where the domain is if they belong to it."""
-    low, high = problem.box.T
-    return points + 1e-6 * ((low + high) / 2 - points)
 
 
 def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> float:
