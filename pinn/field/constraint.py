@@ -19,7 +19,8 @@ from pinn.field.request import below, minus
 from pinn.field.shaped import Moment, Shaped
 from pinn.problem import calculus
 from pinn.problem.calculus import ONE, ZERO
-from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.regions import sample
 from pinn.problem.settings import BadInput, nearest

@@ -19,7 +19,8 @@ from pinn.field.taylor import Array, Monomials, Taylor, choose, constant
 from pinn.problem import calculus
 from pinn.problem.bodies import both, comparisons, either, opposite
 from pinn.problem.facets import edged
-from pinn.problem.problem import Piece, Problem
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.randomness import generator
 from pinn.problem.sides import NUDGE

@@ -16,7 +16,8 @@ import numpy as np
 
 from pinn.field.distance import Distance, joined, series
 from pinn.field.taylor import Array, Monomials, Taylor, constant, monomials_up_to
-from pinn.problem.problem import Piece, Problem
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem
 from pinn.problem.regions import sample
 from pinn.problem.tree import Node
 

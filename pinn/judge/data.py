@@ -16,7 +16,8 @@ from pinn.judge.grid import Array, interpolate
 from pinn.judge.rows import with_normals
 from pinn.judge.system import System
 from pinn.problem import calculus
-from pinn.problem.problem import Piece, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Residual
 from pinn.problem.program import Program
 from pinn.problem.randomness import generator
 from pinn.problem.sites import tensor_points

@@ -18,7 +18,8 @@ from pinn.judge.rows import with_normals
 from pinn.judge.solve import Discrete
 from pinn.judge.system import Solution, System, field_jets
 from pinn.problem import calculus
-from pinn.problem.problem import Piece, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Residual
 from pinn.problem.program import Program
 from pinn.problem.randomness import generator
 from pinn.problem.sites import tensor_points

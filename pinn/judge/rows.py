@@ -24,7 +24,8 @@ from pinn.judge.layout import Index, Layout, space_order
 from pinn.judge.refusal import NoReference
 from pinn.judge.stencils import gauss_rule
 from pinn.problem import calculus
-from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.sites import tensor_points
 from pinn.problem.tree import Integral, Jet, Name, Node, Normal, Number
 

@@ -14,7 +14,8 @@ from pinn.judge.rows import Places
 from pinn.judge.stencils import difference_matrix
 from pinn.judge.system import Discretised, Solution, System, field_jets
 from pinn.problem import calculus
-from pinn.problem.problem import Piece, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Residual
 from pinn.problem.program import Program
 from pinn.problem.sites import tensor_points
 from pinn.problem.tree import Integral, Jet, Name, Node

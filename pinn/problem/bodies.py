@@ -15,8 +15,8 @@ from pinn.problem.facets import Solid
 from pinn.problem.formula import FormulaError, parse, parse_selector
 from pinn.problem.level_sets import level_set
 from pinn.problem.namespace import Namespace, UnusableName, point_at
+from pinn.problem.pieces import Piece
 from pinn.problem.primitives import primitive
-from pinn.problem.problem import Piece
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sides import NUDGE
 from pinn.problem.surfaces import Surface

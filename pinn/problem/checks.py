@@ -16,8 +16,9 @@ from pinn.problem.complaints import place as _place
 from pinn.problem.coverage import uncovered
 from pinn.problem.families import check_members
 from pinn.problem.namespace import Namespace
+from pinn.problem.pieces import Piece
 from pinn.problem.places import check_lookups
-from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, coordinate_values, site_values
 from pinn.problem.regions import sample, sample_region
 from pinn.problem.settings import BadInput, nearest

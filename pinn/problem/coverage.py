@@ -9,7 +9,8 @@ import numpy as np
 from pinn.problem.bodies import inside_of
 from pinn.problem.calculus import jets
 from pinn.problem.complaints import about, home, place
-from pinn.problem.problem import Piece, Problem
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem
 from pinn.problem.regions import sample
 from pinn.problem.sides import nudged
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 
 from pinn.problem.calculus import names as names_of
-from pinn.problem.program import Program, coordinate_values
+from pinn.problem.pieces import holds_at
 from pinn.problem.settings import BadInput
 from pinn.problem.surfaces import STILL, Ellipse, Segment, Sphere, Surface
 from pinn.problem.tree import Node
@@ -128,7 +128,7 @@ class Geometry:
         columns = [self.names.index(name) for name in surface.names]
         points[:, columns] = surface.place(random.random((NUM_SAMPLES, surface.num_params)), STILL)
         points = points[((points >= low) & (points <= high)).all(axis=1)]
-        inside = holds(comparison, points, self.names)
+        inside = holds_at(comparison, points, self.names)
         return bool(inside.any() and not inside.all())
 
 
@@ -142,14 +142,6 @@ def quadric(surface: Surface) -> Quadric | None:
         center, radii = (dict(zip(surface.names, values, strict=True)) for values in (surface.center, surface.radii))
         return Quadric(surface, center, radii)
     return None
-
-
-def holds(tree: Node | None, points: Array, names: Sequence[str]) -> Array:
-    """Return where a boolean tree is true, (points,); everywhere without one."""
-    if tree is None:
-        return np.ones(len(points), bool)
-    (value,) = Program([tree])(coordinate_values(points, names))
-    return np.broadcast_to(np.asarray(value, bool), len(points))
 
 
 def _is_above(column: int, value: float, points: Array) -> Array:
@@ -168,7 +160,7 @@ def crossings(geometry: Geometry, surface: Surface) -> Array:
     for tree, several in geometry.rims:
         if surface not in several and names_of(tree) <= set(names):
             edges = [partial(_is_left_of, other) for other in several if isinstance(other, Segment) and other.names == names]
-            tests += edges or [partial(holds, tree, names=names)]
+            tests += edges or [partial(holds_at, tree, coordinates=names)]
     for column, name in enumerate(names):
         tests += [partial(_is_above, column, value) for value in geometry.values(name)]
     unit = (np.arange(NUM_SAMPLES + 1) - 0.5) / NUM_SAMPLES if not isinstance(surface, Segment) else np.linspace(0, 1, NUM_SAMPLES)

@@ -22,8 +22,9 @@ from pinn.problem.given import read_given
 from pinn.problem.namespace import BadKey, Namespace, point_at
 from pinn.problem.notes import notes
 from pinn.problem.observations import read_observations, sized
+from pinn.problem.pieces import Piece
 from pinn.problem.places import from_both_sides
-from pinn.problem.problem import Coordinate, Piece, Problem, Residual
+from pinn.problem.problem import Coordinate, Problem, Residual
 from pinn.problem.reading import section
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.source import caret

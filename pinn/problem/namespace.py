@@ -14,7 +14,7 @@ from pinn.problem.tree import Node
 
 if TYPE_CHECKING:
     from pinn.problem.parameters import Parameter
-    from pinn.problem.problem import Piece
+    from pinn.problem.pieces import Piece
     from pinn.problem.surfaces import Surface
 
 _SYMBOLS = {"e": "exp(1)", "i": "1j", "j": "1j"}

@@ -10,7 +10,8 @@ import numpy as np
 
 from pinn.problem.calculus import derivative
 from pinn.problem.checks import floating, num_equations, prescribed_value, texts
-from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.regions import sample, sample_region
 from pinn.problem.sides import nudged

@@ -16,7 +16,8 @@ from pinn.problem.exact import apply_exact
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse
 from pinn.problem.namespace import Namespace, Value, point_at
-from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.randomness import generator
 from pinn.problem.reading import known_keys, real_number

@@ -13,9 +13,9 @@ from pinn.problem.calculus import names
 from pinn.problem.expand import Expander
 from pinn.problem.facets import edged, straightened
 from pinn.problem.formula import FormulaError
-from pinn.problem.geometry import Geometry, holds
+from pinn.problem.geometry import Geometry
 from pinn.problem.namespace import Namespace
-from pinn.problem.problem import Piece
+from pinn.problem.pieces import Piece, holds_at
 from pinn.problem.quadrature import Rule, volume
 from pinn.problem.selectors import body_of, select_tree
 from pinn.problem.settings import BadInput
@@ -69,7 +69,7 @@ def _rule(part: Part, quadrature: int) -> Rule:
         rules = [surface(geometry, piece, quadrature) for whole in part.pieces for piece in edged(whole)]
         return Rule(*(np.concatenate(columns) for columns in zip(*rules, strict=True)))
     found = volume(geometry, part.body, quadrature)
-    inside = holds(part.domain, found.points, geometry.names)
+    inside = holds_at(part.domain, found.points, geometry.names)
     whole = np.prod(np.ptp(geometry.box, axis=1))
     if found.weights.sum() <= NOTHING * whole:
         raise BadInput(f"'{part.text}' is no part of the domain, so there is no integral over it")

@@ -13,7 +13,8 @@ from pinn.problem.bodies import some_points
 from pinn.problem.calculus import jets
 from pinn.problem.formula import FormulaError, parse_selector
 from pinn.problem.namespace import Namespace, point_at
-from pinn.problem.problem import Piece, Problem, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program, coordinate_values
 from pinn.problem.selectors import body_of
 from pinn.problem.settings import BadInput

@@ -18,7 +18,8 @@ from pinn.problem.sites import Sites
 from pinn.problem.tree import Operator
 
 if TYPE_CHECKING:
-    from pinn.problem.problem import Piece, Problem, Residual
+    from pinn.problem.pieces import Piece
+    from pinn.problem.problem import Problem, Residual
 
 
 @dataclass(frozen=True)

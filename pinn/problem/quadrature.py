@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pinn.problem.geometry import Array, Geometry, Keep, Quadric, holds
+from pinn.problem.geometry import Array, Geometry, Keep, Quadric
+from pinn.problem.pieces import holds_at
 from pinn.problem.settings import BadInput
 from pinn.problem.tree import Node
 
@@ -64,7 +65,7 @@ def volume(geometry: Geometry, tree: Node | None, quadrature: int, pinned: Mappi
     """
     pinned = dict(pinned or {})
     start = Rule(np.array([list(pinned.values())]), np.ones(1))
-    return along(geometry, lambda points: holds(tree, points, geometry.names), quadrature, tuple(pinned), start)
+    return along(geometry, lambda points: holds_at(tree, points, geometry.names), quadrature, tuple(pinned), start)
 
 
 def along(geometry: Geometry, keep: Keep, quadrature: int, known: tuple[str, ...], start: Rule) -> Rule:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from pinn.problem.calculus import leaves
-from pinn.problem.problem import Piece, Problem, Request, Residual
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem, Request, Residual
 from pinn.problem.randomness import generator
 from pinn.problem.selectors import matters
 from pinn.problem.settings import BadInput

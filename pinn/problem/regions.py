@@ -18,7 +18,8 @@ from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites, join
 
 if TYPE_CHECKING:
-    from pinn.problem.problem import Coordinate, Piece, Problem
+    from pinn.problem.pieces import Piece
+    from pinn.problem.problem import Coordinate, Problem
 
 Rule = Literal["sobol", "latin_hypercube", "uniform", "grid", "chebyshev"]
 """How points are placed: a scrambled Sobol sequence, one point per row and column of a fine raster, independently at random,

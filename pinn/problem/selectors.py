@@ -22,7 +22,7 @@ from pinn.problem.calculus import leaves, names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.formula import FormulaError, parse_selector
 from pinn.problem.namespace import Namespace
-from pinn.problem.problem import Piece
+from pinn.problem.pieces import Piece
 from pinn.problem.settings import nearest
 from pinn.problem.tree import Call, Integral, Jet, Name, Node, Number
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pinn.problem.geometry import Array, Geometry, crossings, holds
-from pinn.problem.problem import Piece
+from pinn.problem.geometry import Array, Geometry, crossings
+from pinn.problem.pieces import Piece, holds_at
 from pinn.problem.quadrature import Rule, along, fill, graded, intervals, legendre, places
 from pinn.problem.surfaces import STILL, Segment, Sphere, Surface
 
@@ -39,7 +39,7 @@ def surface(geometry: Geometry, piece: Piece, quadrature: int) -> Rule:
     if piece.surface is None:
         pinned = dict(piece.fixed)
         start = Rule(np.array([list(pinned.values())]), np.ones(1))
-        rule = along(geometry, lambda points: holds(piece.cut, points, names), quadrature, tuple(pinned), start)
+        rule = along(geometry, lambda points: holds_at(piece.cut, points, names), quadrature, tuple(pinned), start)
         return rule._replace(normals=piece.normals(rule.points, names))
     if isinstance(piece.surface, Sphere) and len(piece.surface.names) > 2:
         start = _sphere(geometry, piece.surface, quadrature)

@@ -6,7 +6,7 @@ import pytest
 from pinn.problem.calculus import jets
 from pinn.problem.language import read_problem
 from pinn.problem.namespace import Namespace
-from pinn.problem.problem import Piece
+from pinn.problem.pieces import Piece
 from pinn.problem.program import Program
 from pinn.problem.selectors import select
 from pinn.problem.settings import BadInput

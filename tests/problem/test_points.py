@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from pinn.problem.pieces import Piece
 from pinn.problem.points import Points, choose_by_score, divide
-from pinn.problem.problem import Coordinate, Piece, Problem, Residual
+from pinn.problem.problem import Coordinate, Problem, Residual
 from pinn.problem.randomness import generator
 from pinn.problem.regions import SOBOL_DIMENSIONS, draw, unit_points
 from pinn.problem.settings import BadInput

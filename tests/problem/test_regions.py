@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinn.problem.formula import parse_selector
-from pinn.problem.problem import Coordinate, Piece, Problem
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Coordinate, Problem
 from pinn.problem.randomness import generator
 from pinn.problem.regions import draw, measure, sample, share, unit_points
 from pinn.problem.settings import BadInput

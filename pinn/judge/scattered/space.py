@@ -13,7 +13,8 @@ from scipy.spatial import cKDTree
 
 from pinn.judge.refusal import NoReference
 from pinn.problem import calculus
-from pinn.problem.problem import Piece, Problem
+from pinn.problem.pieces import Piece
+from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
 from pinn.problem.regions import measure, num_params, place, unit_points
 from pinn.problem.sites import Sites, join, tensor_points

@@ -12,7 +12,8 @@ import numpy as np
 from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
 from pinn.field.cells.cell_field import CellField
 from pinn.problem.calculus import is_linear, names
-from pinn.problem.problem import Piece, Problem, Request, Residual, columns_of
+from pinn.problem.pieces import Piece, columns_of
+from pinn.problem.problem import Problem, Request, Residual
 from pinn.problem.randomness import generator
 from pinn.problem.regions import unit_points
 from pinn.problem.sides import NUDGE, nudged

@@ -11,7 +11,7 @@ import numpy as np
 
 from pinn.field.cells.cell_field import CellField
 from pinn.problem.calculus import jets, leaves
-from pinn.problem.geometry import holds
+from pinn.problem.pieces import holds_at
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.tree import Integral, Operator
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
@@ -307,7 +307,7 @@ def absent(problem: Problem, field: CellField) -> list[tuple[int, int]]:
     found = []
     for number, unknown in enumerate(problem.unknowns):
         if unknown.place is not None:
-            beyond = ~holds(unknown.place, field.cover.centers, problem.names)
+            beyond = ~holds_at(unknown.place, field.cover.centers, problem.names)
             found += [(int(cell), number) for cell in np.flatnonzero(beyond)]
     return found
 
