@@ -5,7 +5,7 @@ import pytest
 from cell_problems import error, make_march, random_points, read, shipped, solve
 
 from pinn.solver.cells import rounds
-from pinn.solver.cells.march import Marching
+from pinn.solver.cells.marching import Marching
 
 HEAT = {"heat": "u_t = u_xx"}
 BOX = {"x": [0, 1], "t": [0, 2]}
