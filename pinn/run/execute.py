@@ -304,7 +304,7 @@ def summary(metrics: Mapping[str, Any], folder: RunFolder) -> str:
     error, source, most = largest_error(metrics), metrics["error"]["source"], metrics["error"].get("at_most")
     known = "error unknown" if error is None else f"error {error:.1e} ({JUDGES[source]})"
     if error is None and most is not None:
-        known = f"error at most {most:.1e} ({JUDGES.get(metrics['reference']['kind'], 'finite differences')})"
+        known = f"error at most {most:.1e} ({JUDGES.get((metrics.get('reference') or {}).get('kind', ''), 'finite differences')})"
     reason = f" ({metrics['verdict_reasons'][0]})" if metrics["verdict"] != "verified" and metrics["verdict_reasons"] else ""
     found = [_number(name, item) for name, item in metrics.get("unknowns", {}).items() if "value" in item]
     said = f"; {', '.join(found[:MOST_NUMBERS])}" if found else ""

@@ -29,7 +29,7 @@ def sites(piece, num=100, rule="sobol", keep=None, seed=0):
 @pytest.mark.parametrize("piece", [VOLUME, WALL, START])
 @pytest.mark.parametrize("num", [1, 7, 64, 1000])
 def test_points_lie_in_their_piece(piece, rule, num):
-    points, normals, side, directions = sites(piece, num, rule)
+    points, normals, side, *_ = sites(piece, num, rule)
     assert points.dtype == np.float64 and points.shape[1] == 3 and side is None
     assert len(points) == num if rule in RANDOM else num / 2 <= len(points) <= num
     for axis, coordinate in enumerate(BOX):
