@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pinn.run.setup import Setup
     from pinn.solver.state import State
 
+AT_THESE_NUMBERS = "that is the error of the functions at the numbers that were found; their own are the standard errors"
+"""What is said where the exact numbers are not known."""
+
 PROGRESS_POINTS = 2000
 """Points at which the error is known exactly while the solver works."""
 
@@ -71,6 +74,8 @@ class Judge:
         observed = misfits(self.problem, solution)
         known = self.setup.intervals(state)
         doubts = [*unmatched(self.problem, observed), *([known.undetermined] if known and known.undetermined else [])]
+        if self.judged is not self.problem:
+            judged = replace(judged, reasons=(*judged.reasons, AT_THESE_NUMBERS))
         if doubts:
             judged = replace(judged, verdict="not verified", reasons=(*doubts, *judged.reasons))
         write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})

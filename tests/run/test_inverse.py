@@ -52,7 +52,8 @@ def test_a_number_is_found_with_the_error_of_nonlinear_regression(tmp_path):
     assert result.numbers["k"] == pytest.approx(rate, rel=1e-7)
     assert found["standard_error"] == pytest.approx(error, rel=1e-4)
     assert found["interval"][0] < 1.7 < found["interval"][1]
-    assert result.verdict == "verified"  # the equation at the number that was found
+    assert result.verdict == "verified"
+    assert "at the numbers that were found" in result.metrics["verdict_reasons"][-1]
     assert f"k = {rate:.4g}"[:7] in str(result)
 
 
