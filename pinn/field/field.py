@@ -47,7 +47,38 @@ MOST_COMPILED = 256
 """With more channels code is compiled for a minute and longer, to be one and a half times as fast."""
 
 
-class Field:
+class AsOne:
+    """What counts as one network, whatever it is made of.
+
+    Attributes
+    ----------
+    num_params : length of θ. problem : whose box it sees.
+    """
+
+    num_params: int
+    problem: Problem
+
+    @property
+    def places(self) -> list[slice]:
+        """Where the parameters of each network lie in θ."""
+        return [slice(0, self.num_params)]
+
+    @property
+    def middles(self) -> np.ndarray:
+        """The middle of what each network sees, (networks, dim)."""
+        return self.problem.box.mean(axis=1)[None]
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """Equal numbers for networks with equal settings, (networks,)."""
+        return np.zeros(1, int)
+
+    def seen(self, points: np.ndarray, side: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
+        return np.arange(len(points)), np.zeros(len(points), int)
+
+
+class Field(AsOne):
     """Unknown u_k = g_k + d_k · scale_k · N_k(features of the coordinates; θ), with g = 0 and d = 1 where no condition is hard.
 
     Parameters
@@ -124,25 +155,6 @@ class Field:
     def windows(self, points: np.ndarray) -> np.ndarray | None:
         """Return None: a single network has no windows."""
         return None
-
-    @property
-    def places(self) -> list[slice]:
-        """Where the parameters of each network lie in θ."""
-        return [slice(0, self.num_params)]
-
-    @property
-    def middles(self) -> np.ndarray:
-        """The middle of what each network sees, (networks, dim)."""
-        return self.problem.box.mean(axis=1)[None]
-
-    @property
-    def kinds(self) -> np.ndarray:
-        """Equal numbers for networks with equal settings, (networks,)."""
-        return np.zeros(1, int)
-
-    def seen(self, points: np.ndarray, side: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
-        return np.arange(len(points)), np.zeros(len(points), int)
 
     def values(self, theta: Tensor) -> dict[str, float]:
         """Return the unknown numbers at θ (params,) by name: a network alone has none."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pinn.field.block import Block
 from pinn.field.decomposition.decomposed_field import LevelsJacobian
-from pinn.field.field import Evaluation, Field
+from pinn.field.field import AsOne, Evaluation, Field
 from pinn.field.layout import Layout
 from pinn.field.lines import NO_DIRECTIONS
 from pinn.field.network.module import ModuleNetwork
@@ -65,7 +65,7 @@ class Numbers:
             return torch.autograd.grad(self(leaf).sum(), leaf)[0] if len(leaf) else theta
 
 
-class JointField:
+class JointField(AsOne):
     """The main field with networks of fewer coordinates and numbers beside it; what is not said here is said of the main field.
 
     Parameters
@@ -102,25 +102,6 @@ class JointField:
         if name == "main":
             raise AttributeError(name)
         return getattr(self.main, name)
-
-    @property
-    def places(self) -> list[slice]:
-        """Where the parameters of each network lie in θ; all count as one network here."""
-        return [slice(0, self.num_params)]
-
-    @property
-    def middles(self) -> np.ndarray:
-        """The middle of what that network sees, (1, dim)."""
-        return self.problem.box.mean(axis=1)[None]
-
-    @property
-    def kinds(self) -> np.ndarray:
-        """Equal numbers for networks with equal settings, (1,)."""
-        return np.zeros(1, int)
-
-    def seen(self, points: np.ndarray, side: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return which networks see which points (points, dim): numbers of points, and of networks as in ``places``, (pairs,)."""
-        return np.arange(len(points)), np.zeros(len(points), int)
 
     def initial(self, seed: int) -> Tensor:
         """Return θ (params,) at the start; numbers are where the problem says."""
