@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from pinn.judge.stencils import difference_matrix
 from pinn.judge.system import Discretised, Solution, System, field_jets
 from pinn.problem import calculus
 from pinn.problem.pieces import Piece
-from pinn.problem.problem import Residual
+from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program
 from pinn.problem.sites import tensor_points
 from pinn.problem.tree import Integral, Jet, Name, Node
@@ -138,18 +139,14 @@ def completed_start(system: System, times: Array, values: Array) -> Array:
     return values
 
 
-def starting_values(system: System, solution: Solution | None = None) -> Array:
-    """Return y (size,) at the first time: starting values, less those of a given field.
+def starts(problem: Problem) -> Iterator[tuple[Residual, Piece]]:
+    """Yield the conditions at the start with the pieces on which they stand.
 
     Raises
     ------
-    NoReference : a starting value is missing, given twice, or not of the form (time derivative of one unknown) = formula.
+    NoReference : a condition at another time.
     """
-    problem, layout = system.problem, system.layout
-    low = next(c.low for c in problem.coordinates if c.name == problem.time)
-    high = next(c.high for c in problem.coordinates if c.name == problem.time)
-    y = np.zeros(system.size)
-    given: dict[tuple[int, str], list[tuple[Residual, Jet, Piece]]] = {}
+    low, high = next((c.low, c.high) for c in problem.coordinates if c.name == problem.time)
     for residual in problem.conditions:
         for piece in residual.region:
             place = dict(piece.fixed).get(str(problem.time))
@@ -160,8 +157,23 @@ def starting_values(system: System, solution: Solution | None = None) -> Array:
                     f"'{residual.name}' stands at {problem.time} = {place:g}; only starting values "
                     f"at {problem.time} = {low:g} are covered"
                 )
-            leaf, order = _started(system, residual)
-            given.setdefault((order, leaf.unknown), []).append((residual, leaf, piece))
+            yield residual, piece
+
+
+def starting_values(system: System, solution: Solution | None = None) -> Array:
+    """Return y (size,) at the first time: starting values, less those of a given field.
+
+    Raises
+    ------
+    NoReference : a starting value is missing, given twice, or not of the form (time derivative of one unknown) = formula.
+    """
+    problem, layout = system.problem, system.layout
+    low = next(c.low for c in problem.coordinates if c.name == problem.time)
+    y = np.zeros(system.size)
+    given: dict[tuple[int, str], list[tuple[Residual, Jet, Piece]]] = {}
+    for residual, piece in starts(problem):
+        leaf, order = _started(system, residual)
+        given.setdefault((order, leaf.unknown), []).append((residual, leaf, piece))
     for u, order in layout.time_order.items():
         for k in range(order):
             if (k, u) not in given:

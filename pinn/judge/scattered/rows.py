@@ -20,6 +20,7 @@ from pinn.judge.rows import Rows, constant_place
 from pinn.judge.scattered.cloud import Array, Cloud
 from pinn.judge.scattered.density import Density
 from pinn.judge.scattered.space import Space
+from pinn.judge.solve import starts
 from pinn.judge.system import Discretised
 from pinn.problem import calculus
 from pinn.problem.problem import Problem, Residual
@@ -151,16 +152,9 @@ def discretised(layout: Scatter) -> Discretised:
 def starting(layout: Scatter) -> Discretised | None:
     """Return the system of the starting values alone, None where the problem has none."""
     problem, parts = layout.problem, []
-    low, high = next((c.low, c.high) for c in problem.coordinates if c.name == problem.time)
-    for residual in problem.conditions:
-        for piece in residual.region:
-            place = dict(piece.fixed).get(str(problem.time))
-            if place is None:
-                continue
-            if abs(place - low) > 1e-9 * (high - low):
-                raise NoReference(f"'{residual.name}' stands at {problem.time} = {place:g}; only starting values are covered")
-            sites = _interior(layout)
-            parts.append((residual, sites.take(piece.keeps(sites.points, problem.names))))
+    for residual, piece in starts(problem):
+        sites = _interior(layout)
+        parts.append((residual, sites.take(piece.keeps(sites.points, problem.names))))
     return Discretised(layout, _stacked(layout, parts)) if parts else None
 
 

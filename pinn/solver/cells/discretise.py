@@ -25,8 +25,7 @@ EVEN_POINTS, MOVING_POINTS = 8192, 2048
 """Of a curved surface, and of one that moves at every time, among which those of cells are chosen."""
 
 DENSE, DENSE_IN_THREE = 3, 2
-"""Points of a cell of which a part belongs to the domain, for each one of other cells, along every axis that decides which part: up
-to two such axes, or three."""
+"""Points of a cell that the rim cuts, for each one of other cells, along each of up to two axes that decide the part, or three."""
 
 SURFACE_POINTS = 2
 """Points of a curved surface in a cell, for each point that a face of the cell has."""
