@@ -11,7 +11,7 @@ import numpy as np
 
 from pinn.judge.refusal import NoReference
 from pinn.judge.settings import AutoReference, ExactReference, NoReferenceWanted
-from pinn.problem.given import Given
+from pinn.problem.data.given import Given
 from pinn.problem.problem import Problem
 
 Array = np.ndarray

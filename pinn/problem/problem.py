@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pinn.problem import calculus
-from pinn.problem.facets import Solid
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.sides import HERE, NUDGE, beside, conditions_beside, nudged
+from pinn.problem.formulas.tree import Integral, Jet, Node, Number, Operator
 from pinn.problem.parameters import Parameter
-from pinn.problem.pieces import Piece, holds_at
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.sides import HERE, NUDGE, beside, conditions_beside, nudged
-from pinn.problem.tree import Integral, Jet, Node, Number, Operator
+from pinn.problem.shapes.facets import Solid
+from pinn.problem.shapes.pieces import Piece, holds_at
 from pinn.problem.unknowns import Unknown
 
 if TYPE_CHECKING:
     from pinn.problem.observations import Observation
 
 if TYPE_CHECKING:
-    from pinn.problem.given import Given
+    from pinn.problem.data.given import Given
 
 Request = tuple[tuple[str, Operator], ...]
 """What is wanted of a field at some points: pairs (unknown, operator), one column of values each."""

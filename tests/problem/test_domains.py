@@ -7,9 +7,9 @@ import pytest
 
 from pinn.problem.language import read_problem
 from pinn.problem.points import Points, selector
-from pinn.problem.regions import measure, sample_region
 from pinn.problem.settings import BadInput
-from pinn.problem.surfaces import Ellipse, Segment, Sphere
+from pinn.problem.shapes.regions import measure, sample_region
+from pinn.problem.shapes.surfaces import Ellipse, Segment, Sphere
 
 SQUARE = {"x": [-2, 2], "y": [-2, 2]}
 ELL = {"polygon": {"vertices": [[0, 0], [2, 0], [2, -2], [-2, -2], [-2, 2], [0, 2]]}}
