@@ -152,8 +152,14 @@ class Problem:
         return box
 
     def inside(self, points: np.ndarray) -> np.ndarray:
-        """Return which points (points, dim) belong to the domain, (points,) booleans."""
-        return holds_at(self.domain, points, self.names)
+        """Return which points (points, dim) belong to the domain, (points,) booleans; on faces of the box, those beside which it lies."""
+        return holds_at(self.domain, self._off_faces(points), self.names)
+
+    def _off_faces(self, points: np.ndarray) -> np.ndarray:
+        """Return points (points, dim) moved a little into the box where they lie on a face of it: there a body may end, too."""
+        low, high = self.box.T
+        step = NUDGE * (high - low)
+        return np.where(points <= low, points + step, np.where(points >= high, points - step, points))
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Return which points (points, dim) belong to the domain or, but for rounding, to its edge, (points,) booleans."""
@@ -181,7 +187,7 @@ class Problem:
     def lives(self, unknown: str, points: np.ndarray) -> np.ndarray:
         """Return at which points (points, dim) an unknown lives, (points,) booleans."""
         (place,) = (each.place for each in self.unknowns if each.name == unknown)
-        return self.inside(points) & holds_at(place, points, self.names)
+        return self.inside(points) & holds_at(place, self._off_faces(points), self.names)
 
     def lives_at(self, unknown: str, points: np.ndarray) -> np.ndarray:
         """Return at which points (points, dim) an unknown lives or, but for rounding, at the edge of where it does."""

@@ -107,6 +107,14 @@ def test_edges_bound_the_domain_and_normals_point_out_of_it():
     assert (np.abs(sites.points) <= 2 + 1e-12).all()
 
 
+@pytest.mark.parametrize("low", [0, -1])
+def test_a_body_that_ends_on_a_face_of_the_box_leaves_nothing_of_the_face(low):
+    found = problem({"step": {"box": {"x": [0, 2], "y": [low, 2]}}}, "not step")
+    points = np.array([[2, 1], [1, 2], [2, 2], [-1, 2], [2, -2], [-2, -2]], float)
+    assert found.inside(points).tolist() == [False, False, False, True, True, True]
+    assert found.lives("u", points).tolist() == found.inside(points).tolist()
+
+
 def test_points_are_shared_out_by_length():
     found = problem({"hole": ball(0, 0)}, "not hole")
     rim = np.abs(np.linalg.norm(Points(surface=1000).draw(found, 0)["walls"].points, axis=1) - 1) < 1e-9
