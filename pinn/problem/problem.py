@@ -152,7 +152,7 @@ class Problem:
         return box
 
     def inside(self, points: np.ndarray) -> np.ndarray:
-        """Return which points (points, dim) belong to the domain, (points,) booleans; on faces of the box, those beside which it lies."""
+        """Return which points (points, dim) belong to the domain, (points,) booleans; of a face of the box what lies beside it."""
         return holds_at(self.domain, self._off_faces(points), self.names)
 
     def _off_faces(self, points: np.ndarray) -> np.ndarray:

@@ -64,6 +64,18 @@ class Curve:
         """The length."""
         return float(self._until[-1])
 
+    @property
+    def ends_of_arcs(self) -> Array:
+        """The numbers of the unit interval at which arcs begin and end, (arcs + 1,)."""
+        return self._until / (self.measure or 1.0)
+
+    @property
+    def ends_of_branches(self) -> Array:
+        """The numbers of the unit interval at which branches begin and end, (branches + 1,)."""
+        is_new = np.ones(len(self._until), bool)
+        is_new[1:-1] = (self.starts[1:] != self.ends[:-1]).any(axis=1)
+        return self.ends_of_arcs[is_new]
+
     def place(self, unit: Array) -> Array:
         """Return points (points, 2) for points of the unit interval (points, 1), uniform in arc length."""
         if not self.measure:

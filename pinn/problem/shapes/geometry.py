@@ -1,4 +1,4 @@
-"""What bodies end at: planes, balls, ellipses and polygons, and where these meet."""
+"""What bodies end at: planes, balls, ellipses, polygons and rims of formulas in a plane, and where these meet."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 from pinn.problem.formulas.calculus import names as names_of
 from pinn.problem.formulas.tree import Node
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.level_sets import LevelSet
+from pinn.problem.shapes.outlines import Outline
 from pinn.problem.shapes.pieces import holds_at
 from pinn.problem.shapes.surfaces import STILL, Ellipse, Segment, Sphere, Surface
 
@@ -80,6 +82,11 @@ class Geometry:
         return tuple(found for surface in self.surfaces if (found := quadric(surface)) is not None)
 
     @cached_property
+    def outlines(self) -> tuple[Outline, ...]:
+        """Rims of formulas."""
+        return tuple(Outline(surface) for surface in self.surfaces if isinstance(surface, LevelSet))
+
+    @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """Edges of polygons."""
         return tuple(surface for surface in self.surfaces if isinstance(surface, Segment))
@@ -105,13 +112,14 @@ class Geometry:
                 found.append((surface.names, surface.place(breaks[:, None], STILL)))
             if isinstance(surface, Segment):
                 found.append((surface.names, np.array([surface.start, surface.end])))
+        found += [(outline.names, outline.ends) for outline in self.outlines]
         return tuple(found)
 
     def refuse_strange(self) -> None:
         """Raise `BadInput` where surfaces meet whose common points are not known in closed form."""
         for comparison, several in self.rims:
             for surface in several:
-                if quadric(surface) is None and not isinstance(surface, Segment):
+                if quadric(surface) is None and not isinstance(surface, Segment) and not _is_outline(surface):
                     raise BadInput(f"an integral over a body that ends along '{comparison}' is not supported yet")
         for one, (comparison, several) in itertools.product(self.surfaces, self.rims):
             together = {name for other in several for name in (*one.names, *other.names)}
@@ -130,6 +138,11 @@ class Geometry:
         points = points[((points >= low) & (points <= high)).all(axis=1)]
         inside = holds_at(comparison, points, self.names)
         return bool(inside.any() and not inside.all())
+
+
+def _is_outline(surface: Surface) -> bool:
+    """Whether a surface is the rim of a formula of two coordinates."""
+    return isinstance(surface, LevelSet) and len(surface.names) == 2 and not surface.moves
 
 
 def quadric(surface: Surface) -> Quadric | None:
@@ -163,7 +176,8 @@ def crossings(geometry: Geometry, surface: Surface) -> Array:
             tests += edges or [partial(holds_at, tree, coordinates=names)]
     for column, name in enumerate(names):
         tests += [partial(_is_above, column, value) for value in geometry.values(name)]
-    unit = (np.arange(NUM_SAMPLES + 1) - 0.5) / NUM_SAMPLES if not isinstance(surface, Segment) else np.linspace(0, 1, NUM_SAMPLES)
+    is_open = isinstance(surface, (Segment, LevelSet))
+    unit = np.linspace(0, 1, NUM_SAMPLES) if is_open else (np.arange(NUM_SAMPLES + 1) - 0.5) / NUM_SAMPLES
     found: list[Array] = []
     for test in tests:
         values = test(surface.place(unit[:, None], STILL))

@@ -133,6 +133,11 @@ class LevelSet:
 
         return level
 
+    @property
+    def at_rest(self) -> Traced:
+        """What it is where nothing moves it."""
+        return self._traced(())
+
     def _traced(self, state: tuple[int, ...]) -> Traced:
         """Return the level set at a state."""
         traces = self.__dict__.setdefault("_traces", {})

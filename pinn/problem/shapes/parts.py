@@ -17,6 +17,7 @@ from pinn.problem.settings import BadInput
 from pinn.problem.shapes.bodies import comparisons, plane, with_parts
 from pinn.problem.shapes.facets import edged, straightened
 from pinn.problem.shapes.geometry import Geometry
+from pinn.problem.shapes.level_sets import LevelSet, level_set
 from pinn.problem.shapes.pieces import Piece, holds_at
 from pinn.problem.shapes.quadrature import Rule, volume
 from pinn.problem.shapes.selectors import body_of, select_tree
@@ -133,14 +134,23 @@ def _geometry(text: str, trees: Sequence[Node], namespace: Namespace) -> Geometr
             rims.append((comparison, tuple(each for one in known for each in straightened(one))))
         elif (found := plane(comparison)) is not None:
             planes.append(found)
+        elif (outline := _outline(comparison, namespace)) is not None:
+            rims.append((comparison, (outline,)))
         else:
             raise FormulaError(
                 f"an integral over what ends along '{comparison}' is not supported yet; planes such as x < 0, balls, boxes, "
-                "ellipses and polygons are"
+                "ellipses, polygons and formulas of two coordinates are"
             )
     box = tuple(namespace.box[name] for name in namespace.space)
     inner = {(name, value) for name, value in planes if namespace.box[name][0] < value < namespace.box[name][1]}
     return Geometry(namespace.space, box, tuple(sorted(inner)), tuple(rims))
+
+
+def _outline(comparison: Call, namespace: Namespace) -> LevelSet | None:
+    """Return the rim of a formula of two coordinates, None for another comparison."""
+    known = namespace.surfaces.get(comparison, ())
+    found = known[0] if known else level_set(comparison, namespace)
+    return found if isinstance(found, LevelSet) and len(found.names) == 2 and not found.moves else None
 
 
 def _all_comparisons(trees: Sequence[Node]) -> Iterator[Call]:

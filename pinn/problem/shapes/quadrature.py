@@ -1,4 +1,4 @@
-"""Quadrature over parts of a box that end at planes, balls, ellipses and polygons.
+"""Quadrature over parts of a box that end at planes, balls, ellipses, polygons and rims of formulas in a plane.
 
 A part is cut into slices: along each coordinate in turn the line is divided at every place where the section of the part changes
 its kind, where a rim has an extreme or two rims meet, so that between these places all lengths are smooth. Along the last
@@ -19,6 +19,7 @@ import numpy as np
 from pinn.problem.formulas.tree import Node
 from pinn.problem.settings import BadInput
 from pinn.problem.shapes.geometry import Array, Geometry, Keep, Quadric
+from pinn.problem.shapes.outlines import Outline
 from pinn.problem.shapes.pieces import holds_at
 
 FEWEST = 16
@@ -35,6 +36,10 @@ APART = 1e-13
 
 SEPARATE = 4.0
 """An interval is at most this many times as long as it is far from the next place where lengths are not smooth."""
+
+
+SAMPLES, SMOOTH, MOST_HALVINGS = 24, 1e-13, 40
+"""Nodes at which lengths are looked at, with last Legendre coefficients this small, in parts of the box, where they are smooth."""
 
 
 class Rule(NamedTuple):
@@ -89,6 +94,9 @@ def along(geometry: Geometry, keep: Keep, quadrature: int, known: tuple[str, ...
             rows, low, high = rows[chosen], low[chosen], high[chosen]
         else:
             rows, low, high = graded(rows, low, high, sharp)
+            for outline in geometry.outlines:
+                if order[number] in outline.names and set(outline.names) <= set(order[number:]):
+                    rows, low, high = halved_along(outline, order[number], rows, low, high)
         whole = np.ptp(geometry.range(order[number]))
         rows, values, factors = fill(rows, low, high, whole, quadrature, number < len(order) - 1)
         points, weights, owner = np.column_stack([points[rows], values]), weights[rows] * factors, owner[rows]
@@ -139,6 +147,13 @@ def places(geometry: Geometry, order: tuple[str, ...], number: int, points: Arra
                 several += each.extremes(name, known | pins)
         (several if len(later) != 1 else smooth).extend(_of_meeting_balls(geometry, name, later, known, pins))
     smooth += _of_plane_curves(geometry, name, known)
+    for outline in geometry.outlines:
+        if name in outline.names:
+            other = outline.names[1 - outline.names.index(name)]
+            if other in known:
+                smooth += outline.crossings(name, np.asarray(known[other]))
+            else:
+                sharp += outline.extremes(name).tolist()
     low, high = geometry.range(name)
     table = [_column(each, len(points)) for each in (*smooth, *sharp)]
     found = np.clip(np.stack(table, axis=1), low, high)
@@ -243,3 +258,36 @@ def graded(rows: Array, low: Array, high: Array, singular: Array) -> tuple[Array
             np.concatenate([high[~long], middle[long], high[long]]),
         )
     return rows, low, high
+
+
+def halved_along(outline: Outline, name: str, rows: Array, low: Array, high: Array) -> tuple[Array, Array, Array]:
+    """Return the intervals of a coordinate, those halved over which the other one is not smooth along the curve."""
+    ends, numbers = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
+    numbers, own = numbers.reshape(-1), np.arange(len(ends))
+    settled: list[tuple[Array, Array]] = []
+    for halvings in range(MOST_HALVINGS + 1):
+        is_rough = _is_rough(outline, name, ends) if halvings < MOST_HALVINGS else np.zeros(len(ends), bool)
+        settled.append((own[~is_rough], ends[~is_rough]))
+        middle = ends[is_rough].mean(axis=1, keepdims=True)
+        ends = np.concatenate([np.hstack([ends[is_rough, :1], middle]), np.hstack([middle, ends[is_rough, 1:]])])
+        own = np.tile(own[is_rough], 2)
+        if not len(own):
+            break
+    own, ends = (np.concatenate(each) for each in zip(*settled, strict=True))
+    found = [(row, *pair) for row, number in zip(rows, numbers, strict=True) for pair in ends[own == number]]
+    return np.array([each[0] for each in found], int), *np.array([each[1:] for each in found]).reshape(-1, 2).T
+
+
+def _is_rough(outline: Outline, name: str, ends: Array) -> Array:
+    """Return over which intervals (intervals, 2) the area beside some piece of a curve is not smooth in the angle of the nodes."""
+    other = outline.names[1 - outline.names.index(name)]
+    unit, _ = legendre(SAMPLES)
+    last = np.linalg.inv(np.polynomial.legendre.legvander(2 * unit - 1, SAMPLES - 1))[-3:]
+    width, size = np.diff(ends, axis=1), np.ptp(outline.surface.box, axis=1)
+    places = ends[:, :1] + width * (1 - np.cos(np.pi * unit)) / 2
+    rough = np.zeros(len(ends), bool)
+    for values in outline.crossings(other, places.ravel()):
+        areas = values.reshape(places.shape) * width * np.sin(np.pi * unit)
+        with np.errstate(invalid="ignore"):
+            rough |= np.abs(areas @ last.T).max(axis=1) > SMOOTH * size.prod()
+    return np.asarray(rough)

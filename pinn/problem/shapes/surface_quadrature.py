@@ -1,4 +1,4 @@
-"""Quadrature over surfaces in a box: faces, edges of polygons, circles, ellipses, spheres, and parts of them.
+"""Quadrature over surfaces in a box: faces, edges of polygons, circles, ellipses, rims of formulas, spheres, and parts of them.
 
 Closed curves take the trapezium rule in arc length, which is spectral for smooth rims; arcs take Gauss-Legendre nodes between the
 places where other bodies cut them. Spheres are cut into circles: with x = h a sphere of radius r in m coordinates has the element
@@ -10,9 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from pinn.problem.shapes.geometry import Array, Geometry, crossings
+from pinn.problem.shapes.level_sets import LevelSet
+from pinn.problem.shapes.outlines import Outline
 from pinn.problem.shapes.pieces import Piece, holds_at
 from pinn.problem.shapes.quadrature import Rule, along, fill, graded, intervals, legendre, places
 from pinn.problem.shapes.surfaces import STILL, Segment, Sphere, Surface
+
+PER_ARC = 8
+"""Nodes of an arc of a formula's rim at most: these are short."""
 
 ARCS = 4
 """Arcs that a closed curve is divided into at least, where it is not taken whole."""
@@ -57,6 +62,9 @@ def _curve(geometry: Geometry, curve: Surface, quadrature: int) -> Rule:
         unit, weights = _pieces(ends, 1, quadrature)
         start, end = np.array(curve.start), np.array(curve.end)
         return Rule(start + unit[:, None] * (end - start), curve.measure * weights)
+    if isinstance(curve, LevelSet):
+        unit, weights = _pieces(np.union1d(breaks, Outline(curve).arcs), 1, min(quadrature, PER_ARC))
+        return Rule(curve.place(unit[:, None]), curve.measure * weights)
     cyclic = np.concatenate([breaks, breaks[:1] + 1.0])
     points, weights = np.empty((0, 2)), np.empty(0)
     moments = np.full((2, 2), np.inf)
