@@ -218,7 +218,7 @@ class March:
         if progress.slabs and self.time is not None:
             rows, before = self.marching.always, progress.slabs[-1]
             known = given(self.problem, field, self.time, before.jets, WEIGHT)
-        system = self._system(self.problem, field, rows, known, self.weights, self._factors)
+        system = self._system(self.problem, field, rows, known, self.weights, factors=self._factors)
 
         def missing(coefficients: Array) -> Array:
             scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))

@@ -81,6 +81,7 @@ class System:
         residuals: Sequence[Residual],
         known: Sequence[Given] = (),
         weights: Mapping[str, float] | None = None,
+        *,
         factors: Factors | None = None,
     ):
         self.problem, self.field, count = problem, field, field.basis.per_axis
