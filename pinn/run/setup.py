@@ -11,6 +11,7 @@ import numpy as np
 
 from pinn.field.decomposition.settings import Whole
 from pinn.field.network.module import ModuleNetwork
+from pinn.problem.sizes import typical_size
 from pinn.problem.terms import make_term
 from pinn.run.cell_setup import CellSetup, Judging, cell_setup
 from pinn.run.check import size
@@ -141,9 +142,17 @@ class Drawer:
         return Rows(self._field, terms, chunk=self.chunk)
 
     def _terms(self, sites: Mapping[str, Sites]) -> list[Term]:
-        configuration, problem = self._prepared
+        problem = self._prepared.problem
         kept = [row for row in self._residuals if row.name in sites]
-        return [make_term(problem, row, sites[row.name], weight_of(configuration, row)) for row in kept]
+        return [make_term(problem, row, sites[row.name], self._weights[row.name]) for row in kept]
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        """The weights of all terms by name; equations beside observations are divided by their size, as these are by theirs."""
+        configuration, problem = self._prepared
+        sized = [row.name for row in self._residuals if problem.data and row.kind == "equation"]
+        usual = {row.name: typical_size(problem, row) ** -2 if row.name in sized else 1.0 for row in self._residuals}
+        return {row.name: weight_of(configuration, row, usual[row.name]) for row in self._residuals}
 
 
 @dataclass(frozen=True)
