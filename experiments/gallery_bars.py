@@ -11,6 +11,7 @@ BARS = {
     "cavity_100": 1e-3, "cavity_1000": 1e-1, "corner": 1e-2, "four_holes": 1e-6, "ginzburg_landau": 1e-6,
     "gray_scott": 1e-5, "heat_5d": 1e-3, "hidden_source": 1e-3, "kuramoto_sivashinsky": 1e-6, "l_shape": 1e-4,
     "natural_convection": 1e-5, "obstacle": 1e-3, "plate": 1e-5, "poisson_100d": 1e-2,
+    "darcy_permeability": 2e-2, "heat_conductivity": 5e-2, "plate_conductivity": 5e-2,
     "poisson_10d": 1e-3, "poisson_5d": 2e-5, "poisson_boltzmann": 1e-5, "random_diffusion": 1e-4,
     "reaction_rate": 1e-5, "rod_diffusivity": 1e-2, "stokes_cylinder": 1e-3, "wave_2d": 1e-3,
 }  # fmt: skip
