@@ -8,7 +8,7 @@ import numpy as np
 
 from pinn.problem.problem import Problem, Request, Residual
 from pinn.problem.randomness import generator
-from pinn.problem.regions import sample_region
+from pinn.problem.shapes.regions import sample_region
 from pinn.problem.terms import make_term
 
 NUM_SAMPLES = 1024
