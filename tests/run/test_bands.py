@@ -43,7 +43,7 @@ def test_bands_hold_the_truth_and_are_drawn(tmp_path):
         error, spread = found[f"{name}.error"], found[f"{name}.standard_error"]
         assert typical / 4 < np.sqrt(np.mean(spread**2)) < 4 * typical
         assert np.mean(np.abs(error) < 3 * spread) > 0.8
-    assert found["u.standard_error"][0] < 1e-3 * found["u.standard_error"].max()  # the condition holds it
+    assert found["u.standard_error"][0] < 1e-2 * found["u.standard_error"].max()  # the condition holds it
     assert len(make_figures(result.folder, Report(figures=("solution",), animation=False))) == 2
 
 
