@@ -84,8 +84,8 @@ def _solutions(axes: Axes, bundle: Bundle, dots: bool, reference: str) -> None:
         below = line.reference is not None and not dots
         axes.plot(bundle.along, line.values, color=line.colour, label=line.text, linewidth=WIDE if below else None)
         if line.spread is not None:
-            ends = [line.values + sign * BAND * line.spread for sign in (-1, 1)]
-            axes.fill_between(bundle.along, *ends, color=line.colour, alpha=0.2, linewidth=0, label=None if k else BAND_WORDS)
+            low, high = (line.values + sign * BAND * line.spread for sign in (-1, 1))
+            axes.fill_between(bundle.along, low, high, color=line.colour, alpha=0.2, linewidth=0, label=None if k else BAND_WORDS)
         if line.reference is None:
             continue
         name = reference if k == len(bundle.lines) - 1 else None

@@ -65,5 +65,5 @@ def _images(data: RunData, grid: Grid, name: str, fields: Fields, title: str, co
     elif estimate is not None:
         columns.append(Column("estimated |error|", estimate, *error_scale(estimate), bar, size=True))
     if spread is not None:
-        columns.append(Column("standard error", spread, *error_scale(spread), bar, size=True))
+        columns.append(Column("standard error", spread, *error_scale(spread), label(name, data.units), size=True))
     return mosaic(columns, views(grid, values), grid, data.units, title)
