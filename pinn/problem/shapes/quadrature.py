@@ -18,7 +18,7 @@ import numpy as np
 
 from pinn.problem.formulas.tree import Node
 from pinn.problem.settings import BadInput
-from pinn.problem.shapes.geometry import Array, Geometry, Keep, Quadric
+from pinn.problem.shapes.geometry import Array, Geometry, Keep
 from pinn.problem.shapes.outlines import Outline
 from pinn.problem.shapes.pieces import holds_at
 
@@ -202,11 +202,6 @@ def _of_meeting_balls(
         slope = max(1.0 - float(inverse[axis] @ across[:, axis]), 0.0)
         half = np.sqrt(np.where(rest < 0, np.nan, rest) * slope)
         yield from (centers[0, axis] + offset[..., axis] + sign * half for sign in (-1, 1))
-
-
-def _square_left(ball: Quadric, name: str, fixed: Mapping[str, Array | float]) -> Array | float:
-    """Return the square of the radius of a ball's section where some coordinates are fixed."""
-    return ball.radii[name] ** 2 - sum((fixed[each] - ball.center[each]) ** 2 for each in ball.center if each in fixed)
 
 
 def _cliques(geometry: Geometry, most: int) -> Iterator[tuple[int, tuple[int, ...]]]:
