@@ -16,6 +16,12 @@ from pinn.problem.sites import tensor_points
 Array = np.ndarray
 Index = tuple[int, ...]
 
+TOGETHER = 2**17
+"""Numbers that are held together while a sum of functions is taken at many points."""
+
+BESIDE = 1e-12
+"""Places in a cell that are this near to a point of its grid or to its rim are there: they differ by rounding only."""
+
 NEGLIGIBLE = 1e-12
 """A random feature whose part independent of the others is smaller than this, relative to the largest, is left out."""
 
@@ -39,6 +45,9 @@ class Features(Protocol):
     def at(self, points: Array, index: Index) -> Array:
         """Return a derivative of all functions at points (points, dim) of the cube, (points, size)."""
 
+    def combined(self, coefficients: Array, points: Array, index: Index) -> Array:
+        """Return a derivative of a sum of functions with coefficients (size,), (points,)."""
+
 
 class LegendreFeatures:
     """Products of Legendre polynomials, √(2n+1) P_n along each axis, orthonormal in the mean over the cube.
@@ -59,6 +68,20 @@ class LegendreFeatures:
         result = np.ones((len(points), self.size))
         for axis, order in enumerate(index):
             result *= self._along(points[:, axis], order)[:, self.degrees[:, axis]]
+        return result
+
+    def combined(self, coefficients: Array, points: Array, index: Index) -> Array:
+        """Return a derivative of a sum of functions with coefficients (size,), (points,), summed along one axis after the other."""
+        count, dim = len(self._factors), self.degrees.shape[1]
+        every = np.zeros((count,) * dim)
+        every[tuple(self.degrees.T)] = coefficients
+        result, at_once = np.empty(len(points)), max(1, TOGETHER // count ** (dim - 1))
+        for start in range(0, len(points), at_once):
+            part = points[start : start + at_once]
+            sums = self._along(part[:, 0], index[0]) @ every.reshape(count, -1)
+            for axis in range(1, dim):
+                sums = np.einsum("pk,pkr->pr", self._along(part[:, axis], index[axis]), sums.reshape(len(part), count, -1))
+            result[start : start + at_once] = sums[:, 0]
         return result
 
     def _along(self, places: Array, order: int) -> Array:
@@ -99,6 +122,10 @@ class RandomFeatures:
         """Return a derivative of all functions at points (points, dim) of the cube, (points, size)."""
         return self._raw(points, index) @ self._combine
 
+    def combined(self, coefficients: Array, points: Array, index: Index) -> Array:
+        """Return a derivative of a sum of functions with coefficients (size,), (points,)."""
+        return self._raw(points, index) @ (self._combine @ coefficients)
+
     def _raw(self, points: Array, index: Index) -> Array:
         outer = activation_derivative(self._activation, sum(index), points @ self._weights + self._biases)
         for axis, order in enumerate(index):
@@ -128,7 +155,9 @@ class Basis:
     def __init__(self, features: Features, dim: int, per_axis: int):
         self.features, self.dim, self.per_axis = features, dim, per_axis
         self.points = chebyshev_points([per_axis] * dim)
+        self._nodes = np.concatenate([[-1.0], chebyshev(per_axis), [1.0]])
         self._tables: dict[Index, Array] = {}
+        self._on_nodes: dict[tuple[bytes, Index], Array] = {}
 
     @property
     def size(self) -> int:
@@ -136,13 +165,31 @@ class Basis:
         return self.features.size
 
     def at(self, points: Array, index: Index) -> Array:
-        """Return a derivative of all functions at points (points, dim) of the cube, (points, size)."""
-        return self.table(index) if points is self.points else self.features.at(points, index)
+        """Return a derivative of all functions at points (points, dim) of the cube, (points, size).
+
+        Those at lines and faces of the grid are kept: all cells share them.
+        """
+        if points is self.points:
+            return self.table(index)
+        if len(points) > len(self.points) // self.per_axis or not (self.snapped(points) == points).all():
+            return self.features.at(points, index)
+        key = points.tobytes(), index
+        if key not in self._on_nodes:
+            self._on_nodes[key] = self.features.at(points, index)
+        return self._on_nodes[key]
+
+    def snapped(self, points: Array) -> Array:
+        """Return points of the cube (points, dim) with places beside those of the grid moved there."""
+        after = np.clip(np.searchsorted(self._nodes, points), 1, len(self._nodes) - 1)
+        nearest = np.where(
+            points - self._nodes[after - 1] < self._nodes[after] - points, self._nodes[after - 1], self._nodes[after]
+        )
+        return np.where(np.abs(points - nearest) < BESIDE, nearest, points)
 
     def table(self, index: Index) -> Array:
         """Return a derivative of all functions at the grid, (points, size)."""
         if index not in self._tables:
-            self._tables[index] = self.features.at(self.points, index)
+            self._tables[index] = np.asfortranarray(self.features.at(self.points, index))
         return self._tables[index]
 
     def fit(self, values: Array) -> Array:

@@ -44,6 +44,10 @@ class CellField(NamedTuple):
         """Return the factor from a derivative in a cell's own coordinates to the true one, (cells,)."""
         return np.prod(self.cover.halves ** -np.asarray(index, float), axis=1)
 
+    def local(self, cell: int, points: Array) -> Array:
+        """Return points (points, dim) in a cell's own coordinates, those of its grid without rounding."""
+        return self.basis.snapped(self.cover.local(cell, points))
+
     def features(self, cell: int, local: Array, operator: Operator) -> Array:
         """Return derivatives of a cell's features at points (points, dim) in its own coordinates, (points, features)."""
         inverse = 1 / self.cover.halves[cell]
@@ -78,12 +82,13 @@ class CellField(NamedTuple):
 
     def jets_of(self, own: Array, cell: int, local: Array, request: Request) -> Array:
         """Return the same for points in one cell, in its own coordinates; ``own`` are its coefficients (unknowns, features)."""
-        tables: dict[Operator, Array] = {}
-        for _, operator in request:
-            if operator not in tables:
-                tables[operator] = self.features(cell, local, operator)
-        columns = [tables[operator] @ own[self.unknowns.index(unknown)] for unknown, operator in request]
-        return np.stack(columns, axis=1) if columns else np.empty((len(local), 0))
+        result, inverse = np.zeros((len(local), len(request))), 1 / self.cover.halves[cell]
+        for column, (unknown, operator) in enumerate(request):
+            coefficients = own[self.unknowns.index(unknown)]
+            for index in operator:
+                factor = np.prod(inverse ** np.array(index))
+                result[:, column] += factor * self.basis.features.combined(coefficients, local, index)
+        return result
 
     def project(self, values: Array) -> Array:
         """Return the coefficients for values (cells, unknowns, points) on the basis' grid."""

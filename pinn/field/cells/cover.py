@@ -14,6 +14,10 @@ from pinn.problem.formulas.sides import nudged
 Array = np.ndarray
 
 
+FINEST, ROUNDING = 2.0**30, 1e-12
+"""Widths that are this near to a multiple of the whole by the former's inverse are that multiple."""
+
+
 class Face(NamedTuple):
     """What two cells share.
 
@@ -64,8 +68,10 @@ class Cover:
 
     @cached_property
     def halves(self) -> Array:
-        """Half the widths of each cell, (cells, dim)."""
-        return (self.boxes[:, :, 1] - self.boxes[:, :, 0]) / 2
+        """Half the widths of each cell, (cells, dim); cells that are alike have the same to the last bit."""
+        found, whole = (self.boxes[:, :, 1] - self.boxes[:, :, 0]) / 2, np.ptp(self.domain, axis=1)
+        even = np.round(found / whole * FINEST) / FINEST * whole
+        return np.where(np.abs(even - found) <= ROUNDING * found, even, found)
 
     def local(self, cell: int, points: Array) -> Array:
         """Return points (points, dim) in a cell's own coordinates, −1 to 1 along every axis."""

@@ -133,7 +133,7 @@ def faces(problem: Problem, field: CellField, per_axis: int, weight: float) -> l
         there[:, face.axis] += face.shift
         half = min(field.cover.halves[cell, face.axis] for cell in (face.left, face.right))
         weights = np.array([weight * half ** operator[0][face.axis] for _, operator in request])
-        sides = [Side(cell, field.cover.local(cell, at)) for cell, at in ((face.left, points), (face.right, there))]
+        sides = [Side(cell, field.local(cell, at)) for cell, at in ((face.left, points), (face.right, there))]
         found.append(Trace(tuple(sides), request, weights, modes))
     return found
 
@@ -160,7 +160,7 @@ def given(problem: Problem, field: CellField, axis: int, values: Any, weight: fl
         if problem.is_moving:
             points = points[problem.inside(points)]
         weights = np.array([weight * field.cover.halves[cell, axis] ** operator[0][axis] for _, operator in request])
-        found.append(Given(Side(cell, field.cover.local(cell, points)), request, weights, values(points, request)))
+        found.append(Given(Side(cell, field.local(cell, points)), request, weights, values(points, request)))
     return found
 
 
@@ -222,7 +222,7 @@ class Conditions:
         """
         cover, points, side = self._field.cover, image.sites.points, image.sites.side
         if points is term.sites.points and side is None:
-            return [Patch(Side(cell, cover.local(cell, points[rows])), np.arange(rows.start, rows.stop), None)]
+            return [Patch(Side(cell, self._field.local(cell, points[rows])), np.arange(rows.start, rows.stop), None)]
         each = len(points) // term.num_rows
         positions = np.arange(rows.start * each, rows.stop * each)
         seen = points[positions] if side is None else nudged(points[positions], side[positions], cover.domain)
@@ -231,7 +231,7 @@ class Conditions:
         found = []
         for owner in np.unique(owners):
             own = positions[owners == owner]
-            there = Side(int(owner), cover.local(int(owner), points[own]))
+            there = Side(int(owner), self._field.local(int(owner), points[own]))
             if owner == cell:
                 found.append(Patch(there, own, None))
             elif slopes is None:

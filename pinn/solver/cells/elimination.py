@@ -13,19 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import lstsq, solve_triangular, svd
-from scipy.linalg.lapack import dgeqrf
+from scipy.linalg import lstsq, solve_triangular
+
+from pinn.solver.cells.factor import DEPENDENT, Factor, Factors, is_singular
 
 Array = np.ndarray
 
 Tree = int | tuple[Any, Any]
 """Number of a set of rows, or two trees."""
-
-DEPENDENT = 1e-14
-"""Combinations of unknowns that the rows determine this little, relative to the best determined, get no part of the solution."""
-
-PANEL = 64
-"""Columns of workspace that LAPACK gets for each column."""
 
 
 class Rows(NamedTuple):
@@ -34,11 +29,13 @@ class Rows(NamedTuple):
     Attributes
     ----------
     blocks : numbers of the blocks of unknowns that they touch. matrix : (rows, unknowns of these blocks). right : (rows,).
+    origin : number of the factor that left them; None where they are of nobody's.
     """
 
     blocks: tuple[int, ...]
     matrix: Array
     right: Array
+    origin: int | None = None
 
 
 class Eliminated(NamedTuple):
@@ -78,24 +75,32 @@ def leaves(tree: Tree) -> list[int]:
     return [tree] if isinstance(tree, int) else [number for half in tree for number in leaves(half)]
 
 
-def eliminate(rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree, dependent: float = DEPENDENT) -> list[Eliminated]:
+def eliminate(
+    rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree, dependent: float = DEPENDENT, factors: Factors | None = None
+) -> list[Eliminated]:
     """Eliminate every block that some rows touch, from the leaves of a tree over the rows to its root.
 
     Parameters
     ----------
-    sizes : number of unknowns of every block. dependent : see `DEPENDENT`.
+    sizes : number of unknowns of every block. dependent : see `DEPENDENT`. factors : as in `reduce`.
     """
-    return reduce(rows, sizes, tree, Counter(block for each in rows for block in each.blocks), dependent)[0]
+    return reduce(rows, sizes, tree, Counter(block for each in rows for block in each.blocks), dependent, factors)[0]
 
 
 def reduce(
-    rows: Sequence[Rows], sizes: Mapping[int, int], tree: Tree, touched: Mapping[int, int], dependent: float = DEPENDENT
+    rows: Sequence[Rows],
+    sizes: Mapping[int, int],
+    tree: Tree,
+    touched: Mapping[int, int],
+    dependent: float = DEPENDENT,
+    factors: Factors | None = None,
 ) -> tuple[list[Eliminated], Rows]:
     """Eliminate every block that no rows but these touch, and return what is left to say of the others.
 
     Parameters
     ----------
     touched : by how many sets of rows each block is touched, also of those that are not here.
+    factors : where those of rows with an origin are looked up and kept.
     """
     left, done = dict(touched), []
 
@@ -108,7 +113,7 @@ def reduce(
         if not own and len(parts) == 1:
             return parts[0]
         others = tuple(block for block in touched if left[block] > 1)
-        found, rest = condense(own, sizes, others, parts, dependent)
+        found, rest = condense(own, sizes, others, parts, dependent, factors)
         if own:
             done.append(found)
         return rest
@@ -126,50 +131,56 @@ def substitute(done: Iterable[Eliminated], sizes: Mapping[int, int], known: Mapp
 
 
 def condense(
-    own: tuple[int, ...], sizes: Mapping[int, int], others: tuple[int, ...], rows: Sequence[Rows], dependent: float = DEPENDENT
+    own: tuple[int, ...],
+    sizes: Mapping[int, int],
+    others: tuple[int, ...],
+    rows: Sequence[Rows],
+    dependent: float = DEPENDENT,
+    factors: Factors | None = None,
 ) -> tuple[Eliminated, Rows]:
     """Return blocks in terms of others, and what the rows say about the others."""
+    alone = [each for each in rows if set(each.blocks) <= set(own)]
+    mixed = [each for each in rows if not set(each.blocks) <= set(own)]
+    size = sum(sizes[block] for block in own)
+
+    def made() -> Factor:
+        return Factor(stacked(alone, own, sizes), stacked(mixed, (*own, *others), sizes), size, dependent)
+
+    blocks = {block: number for number, block in enumerate((*own, *others))}
+    key = tuple((each.origin, *(blocks[block] for block in each.blocks)) for each in rows)
+    is_known = factors is not None and all(each.origin is not None for each in rows)
+    factor = factors.of_part((len(own), key), made) if factors is not None and is_known else made()
+    return split(own, others, factor, joined(alone), joined(mixed), dependent)
+
+
+def split(
+    own: tuple[int, ...], others: tuple[int, ...], factor: Factor, alone: Array, mixed: Array, dependent: float = DEPENDENT
+) -> tuple[Eliminated, Rows]:
+    """Return blocks in terms of others, and what is left about the others, for the right sides of a factor's rows."""
+    right, rest = factor.turn(alone, mixed)
+    found = Eliminated(own, others, factor.triangle, factor.rest, right, dependent)
+    return found, Rows(others, factor.left, rest, factor.number)
+
+
+def stacked(rows: Sequence[Rows], blocks: Sequence[int], sizes: Mapping[int, int]) -> Array:
+    """Return the matrix of some rows over some blocks, in Fortran order."""
     places, width = {}, 0
-    for block in (*own, *others):
+    for block in blocks:
         places[block] = slice(width, width + sizes[block])
         width += sizes[block]
-    front = np.zeros((sum(len(each.right) for each in rows), width + 1), order="F")
-    top = 0
+    matrix, top = np.zeros((sum(len(each.right) for each in rows), width), order="F"), 0
     for each in rows:
         bottom, left = top + len(each.right), 0
         for block in each.blocks:
-            front[top:bottom, places[block]] = each.matrix[:, left : left + sizes[block]]
+            matrix[top:bottom, places[block]] = each.matrix[:, left : left + sizes[block]]
             left += sizes[block]
-        front[top:bottom, -1] = each.right
         top = bottom
-    size, triangle = sum(sizes[block] for block in own), triangular(front)
-    found = Eliminated(own, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1], dependent)
-    rest = triangle[size:, size:]
-    if is_singular(found.triangle, dependent):
-        rest = np.vstack([undetermined(found.triangle, dependent).T @ triangle[:size, size:], rest])
-    return found, Rows(others, rest[:, :-1], rest[:, -1])
+    return matrix
 
 
-def triangular(front: Array) -> Array:
-    """Return the square triangular factor of a matrix in Fortran order, which is used up."""
-    rows, columns = front.shape
-    factor = dgeqrf(front, lwork=max(1, PANEL * columns), overwrite_a=True)[0] if front.size else front
-    height = min(rows, columns)
-    result = np.zeros((columns, columns))
-    result[:height] = np.triu(factor[:height])
-    return result
-
-
-def undetermined(triangle: Array, dependent: float) -> Array:
-    """Return combinations of rows that say nothing of a triangular system's own unknowns, (rows, combinations)."""
-    left, sizes, _ = svd(triangle, check_finite=False)
-    return left[:, sizes <= dependent * sizes[0]]
-
-
-def is_singular(triangle: Array, dependent: float) -> bool:
-    """Whether a triangular matrix is singular to rounding; one that is not finite is not."""
-    diagonal = np.abs(np.diag(triangle))
-    return bool(len(diagonal)) and bool(diagonal.min() <= dependent * diagonal.max())
+def joined(rows: Sequence[Rows]) -> Array:
+    """Return the right sides of some rows."""
+    return np.concatenate([np.zeros(0), *(each.right for each in rows)])
 
 
 def solve_triangle(triangle: Array, right: Array, dependent: float = DEPENDENT) -> Array:

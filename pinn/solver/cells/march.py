@@ -16,6 +16,8 @@ from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.kinks import kinks
 from pinn.problem.problem import Problem, Residual
 from pinn.solver.cells.discretise import given
+from pinn.solver.cells.factor import Factors
+from pinn.solver.cells.forecast import forecasts
 from pinn.solver.cells.marching import Marching
 from pinn.solver.cells.newton import Solved, gauss_newton
 from pinn.solver.cells.resolution import MOSTLY, left_out, left_out_in_part, merged, positive, sizes, too_coarse, unsatisfied
@@ -25,6 +27,12 @@ Array = np.ndarray
 
 SHRINK, GROW = 0.3, 2.0
 """By how much the next slab's length may differ from the last one's."""
+
+WORTHWHILE = 1.5
+"""Slabs of linear problems become longer when it is at least by this factor; those of one length have the same rows."""
+
+BINARY_DIGITS = 5
+"""Of the lengths of such slabs, in parts of the range of time."""
 
 AIM = 0.3
 """Slabs are made so long that they miss about this part of the tolerance."""
@@ -74,7 +82,7 @@ class Progress:
     scales : largest size of each unknown so far, (unknowns,). least : the least that was missing in this slab.
     in_vain : refinements since then. shortened : how often the slab was made shorter.
     guess : what to start from, a field with coefficients; None means the end of the slab before.
-    remarks : what could not be had, one line each. num_rows : of all slabs that are done.
+    remarks : what could not be had, one line each. num_rows : of all slabs that are done. rate : of Gauss-Newton's convergence.
     """
 
     cover: Cover
@@ -88,6 +96,7 @@ class Progress:
     guess: Slab | None = None
     remarks: list[str] = field(default_factory=list)
     num_rows: int = 0
+    rate: float | None = None
 
 
 class Attempt(NamedTuple):
@@ -131,6 +140,7 @@ class March:
         self.space = tuple(axis for axis in range(problem.dim) if axis != self.time)
         self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
         self._slabs = 1 if problem.time is None else cells.get(problem.time, 1)
+        self._factors = Factors()
         self._is_linear, self._is_graded = problem.is_linear, problem.has_corners and problem.time is None
 
     @property
@@ -208,7 +218,7 @@ class March:
         if progress.slabs and self.time is not None:
             rows, before = self.marching.always, progress.slabs[-1]
             known = given(self.problem, field, self.time, before.jets, WEIGHT)
-        system = self._system(self.problem, field, rows, known, self.weights)
+        system = self._system(self.problem, field, rows, known, self.weights, factors=self._factors)
 
         def missing(coefficients: Array) -> Array:
             scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))
@@ -222,38 +232,41 @@ class March:
         def enough(coefficients: Array) -> float:
             return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
 
-        solved = gauss_newton(system, self._start(progress, field), self._is_linear, enough, self.limits.steps)
+        solved = gauss_newton(system, self._start(progress, system), self._is_linear, enough, self.limits.steps, progress.rate)
+        progress.rate = solved.rate
         size = float(sizes(field, solved.coefficients, system.interior.inside).max()) or 1.0
         residual = solved.norm / math.sqrt(max(system.num_rows, 1)) / size
         return Attempt(Slab(field, solved.coefficients), system, solved, missing(solved.coefficients), residual)
 
     def _end(self, progress: Progress) -> float:
-        """Return where the slab ends: the rest of the time is cut evenly."""
+        """Return where the slab ends: the rest of the time is cut evenly.
+
+        For linear problems lengths are few of all there are, so that slabs have the same rows as others before.
+        """
         if self.time is None:
             return 1.0
-        high = self.problem.box[self.time, 1]
-        count = max(1, math.ceil((high - progress.begin) / progress.length * (1 - 1e-9)))
-        return float(high) if count == 1 else progress.begin + (high - progress.begin) / count
+        low, high = map(float, self.problem.box[self.time])
+        rest = high - progress.begin
+        count = max(1, math.ceil(rest / progress.length * (1 - 1e-9)))
+        if self._is_linear and count > 1 and abs(rest / progress.length - count) > 1e-9:
+            return progress.begin + rounded_down(progress.length / (high - low)) * (high - low)
+        return high if count == 1 else progress.begin + rest / count
 
-    def _start(self, progress: Progress, field: CellField) -> Array:
-        """Return coefficients to start from: those of another cover, or the end of the slab before, continued along its slope.
+    def _start(self, progress: Progress, system: System) -> Array:
+        """Return coefficients to start from: those of another cover, or the end of the slab before, continued.
 
         Before the first slab that end is what the conditions say of the start.
         """
+        field = system.field
         if progress.guess is None and (self.time is None or self._is_linear):
             return np.zeros(field.shape)
+        if progress.guess is None and progress.slabs and self.time is not None:
+            return min(forecasts(self.problem, progress.slabs[-1], field, self.time), key=system.misfit)
         points = field.grid_points().reshape(-1, self.problem.dim)
         if progress.guess is not None:
             values = progress.guess.jets(points, self.problem.values)
-        elif not progress.slabs:
-            values = self.marching.at_start(self.problem, points)
         else:
-            assert self.time is not None
-            before, at = progress.slabs[-1], points.copy()
-            at[:, self.time] = progress.begin
-            slope = tuple(int(axis == self.time) for axis in range(self.problem.dim))
-            rates = before.jets(at, tuple((name, (slope,)) for name in self.problem.unknown_names))
-            values = before.jets(at, self.problem.values) + (points[:, [self.time]] - progress.begin) * rates
+            values = self.marching.at_start(self.problem, points)
         by_cell = values.reshape(field.cover.num_cells, -1, len(field.unknowns))
         return field.project(by_cell.transpose(0, 2, 1))
 
@@ -342,13 +355,23 @@ class March:
         progress.num_rows += attempt.system.num_rows
         progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients))
         progress.least, progress.in_vain, progress.shortened, progress.guess = math.inf, 0, 0, None
+        if self.is_done(progress):
+            self._factors.clear()
         if self.time is not None:
             begin, end = slab.field.cover.domain[self.time]
             factor = self._factor(float(attempt.missing[:, self.time].max()))
             if attempt.missing.max() > self.limits.tolerance:
                 factor = max(factor, 1.0)
+            if self._is_linear and 1.0 <= factor < WORTHWHILE:
+                factor = 1.0
             progress.begin, progress.length = float(end), float(end - begin) * factor
             progress.cover = slab.field.cover
             if end < self.problem.box[self.time, 1]:
                 scales = positive(progress.scales)
                 progress.cover = merged(slab.field, slab.coefficients, scales, self.limits.tolerance, self.space)
+
+
+def rounded_down(number: float) -> float:
+    """Return the next lower positive number with few binary digits."""
+    mantissa, exponent = math.frexp(number)
+    return math.ldexp(math.floor(math.ldexp(mantissa, BINARY_DIGITS)), exponent - BINARY_DIGITS)

@@ -31,26 +31,30 @@ class Solved(NamedTuple):
     Attributes
     ----------
     steps : linear solves. norm : of the rows at the end. has_converged : whether the last step was small, or could not help.
+    rate : the last step over the square of the one before, both relative to the coefficients; None when nobody knows.
     """
 
     coefficients: Array
     steps: int
     norm: float
     has_converged: bool
+    rate: float | None = None
 
 
-def gauss_newton(system: System, start: Array, is_linear: bool, tolerance: Tolerance, most: int) -> Solved:
+def gauss_newton(
+    system: System, start: Array, is_linear: bool, tolerance: Tolerance, most: int, rate: float | None = None
+) -> Solved:
     """Return the coefficients with the least rows; the norm never rises from one step to the next.
 
-    Where the rows can be made small convergence is quadratic in the end: the next step is foreseen from the last two, and is not
-    done when it would be small.
+    Where the rows can be made small convergence is quadratic in the end: the next step is foreseen from the last two, after the
+    first one from those of a solve before, and is not done when it would be small.
 
     Parameters
     ----------
     start : (cells, unknowns, features).
     is_linear : whether one step is all.
     tolerance : for coefficients, the size of a step relative to them that does not count.
-    most : steps at most.
+    most : steps at most. rate : of a solve of the same equations before.
 
     Raises
     ------
@@ -66,16 +70,17 @@ def gauss_newton(system: System, start: Array, is_linear: bool, tolerance: Toler
             raise FloatingPointError("the rows are not finite")
         part, new, norm = _search(system, coefficients, move, before)
         if not norm < before and number > 1:
-            return Solved(coefficients, number, before, True)
+            return Solved(coefficients, number, before, True, rate)
         coefficients = new
-        size = part * float(np.linalg.norm(move))
-        foreseen = SAFETY * size * (size / last) ** 2 if number > 1 else size
-        is_small = min(size, foreseen) <= tolerance(new) * np.linalg.norm(new)
+        size, enough = part * float(np.linalg.norm(move)) / (float(np.linalg.norm(new)) or 1.0), tolerance(new)
+        if number > 1 and size > 0:
+            rate = size / last**2
+        foreseen = size if rate is None else SAFETY * rate * size**2
         is_stuck = part == 1.0 and norm > LITTLE * before and size > SHORTER * last
         last = size
-        if is_linear or is_small or is_stuck:
-            return Solved(coefficients, number, norm, True)
-    return Solved(coefficients, most, norm, False)
+        if is_linear or min(size, foreseen) <= enough or is_stuck:
+            return Solved(coefficients, number, norm, True, rate)
+    return Solved(coefficients, most, norm, False, rate)
 
 
 def _search(system: System, coefficients: Array, move: Array, before: float) -> tuple[float, Array, float]:

@@ -82,7 +82,7 @@ def record(state: State, progress: Progress) -> None:
         "cover": torch.from_numpy(progress.cover.boxes), "begin": float(progress.begin), "length": float(progress.length),
         "scales": torch.from_numpy(progress.scales), "least": progress.least,
         "in_vain": progress.in_vain, "shortened": progress.shortened,
-        "remarks": list(progress.remarks), "num_rows": progress.num_rows,
+        "remarks": list(progress.remarks), "num_rows": progress.num_rows, "rate": progress.rate,
     }  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def restore(march: March, state: State) -> Progress:
     return Progress(
         cover, kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
         kept["in_vain"], kept["shortened"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
-        kept["num_rows"],
+        kept["num_rows"], kept["rate"],
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from pinn.solver.cells.elimination import Eliminated, Rows, bisection, eliminate, leaves, reduce, substitute
+from pinn.solver.cells.factor import Factors
 from pinn.solver.cells.system import OWN, Condensed, Step, System
 from pinn.solver.division import Load
 from pinn.solver.ranks import DRAW, EVALUATE, REPORT, STOP, order
@@ -32,11 +33,11 @@ class SharedSystem:
 
     Parameters
     ----------
-    arguments : of the system.
+    arguments : of the system. factors : of rows that were met before, in this process; the others have their own.
     """
 
-    def __init__(self, ranks: Ranks, *arguments: Any):
-        self._ranks, self._system = ranks, System(*arguments)
+    def __init__(self, ranks: Ranks, *arguments: Any, factors: Factors | None = None):
+        self._ranks, self._system = ranks, System(*arguments, factors=factors)
         order(ranks, DRAW, WORDS_ALONE)
         ranks.share(arguments)
 
@@ -62,12 +63,13 @@ def serve(ranks: Ranks) -> None:
     ProcessLost : the first process has ended without a word.
     """
     system: System | None = None
+    factors = Factors()
     while True:
         word = int(ranks.broadcast(torch.zeros(1, dtype=torch.float64))[0])
         if word == STOP:
             return
         if word == DRAW:
-            system = System(*ranks.share(None))
+            system = System(*ranks.share(None), factors=factors)
         elif word == REPORT:
             ranks.report()
         else:
@@ -136,7 +138,7 @@ def eliminated(system: System, coefficients: Array, cells: Array) -> Left:
         if not len(cells):
             return Left(condensed, [], nothing)
         tree = bisection(system.field.cover.centers[cells])
-        done, rows = reduce(condensed.left, system.sizes, tree, condensed.touched)
+        done, rows = reduce(condensed.left, system.sizes, tree, condensed.touched, factors=system.factors)
     except (FloatingPointError, np.linalg.LinAlgError) as error:
         return Left(None, [], nothing, str(error) or type(error).__name__)
     return Left(condensed, done, rows)

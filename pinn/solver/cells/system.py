@@ -15,15 +15,16 @@ from pinn.problem.formulas.tree import Integral, Operator
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.shapes.pieces import holds_at
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
-from pinn.solver.cells.elimination import Eliminated, Rows, bisection, condense, eliminate, substitute
+from pinn.solver.cells.elimination import Eliminated, Rows, bisection, eliminate, joined, split, stacked, substitute
+from pinn.solver.cells.factor import Factor, Factors
 
 Array = np.ndarray
 
 WEIGHT = 10.0
 """Of what holds cells together, against equations whose coefficients in a cell's own coordinates add up to one."""
 
-NUMBERS_AT_ONCE = 2**22
-"""Of the equations' rows that are held together."""
+Slopes = dict[tuple[int, tuple[int, ...]], Array]
+"""Of an equation by an unknown's derivative, (cells, points)."""
 
 
 class Step(NamedTuple):
@@ -66,6 +67,7 @@ class System:
     ----------
     field : cover and features. residuals : equations and conditions that hold here, without periodic ones, which the cover knows.
     known : further values to take. weights : of squares, by residual; without it conditions have `WEIGHT`².
+    factors : of rows that were met before, for problems that are linear; others' rows do not come again.
 
     Attributes
     ----------
@@ -79,8 +81,11 @@ class System:
         residuals: Sequence[Residual],
         known: Sequence[Given] = (),
         weights: Mapping[str, float] | None = None,
+        *,
+        factors: Factors | None = None,
     ):
         self.problem, self.field, count = problem, field, field.basis.per_axis
+        self.factors = factors if problem.is_linear else None
         usual = {row.name: 1.0 if row.kind == "equation" else WEIGHT**2 for row in residuals}
         self._given_weights = {name: math.sqrt(weight) for name, weight in (usual | dict(weights or {})).items()}
         inside = [row for row in residuals if row.kind == "equation" and is_local(row)]
@@ -111,30 +116,71 @@ class System:
     def step(self, coefficients: Array) -> Step:
         """Return the step that makes the linearised rows least."""
         found = self.condensed(coefficients, np.arange(self.field.cover.num_cells))
-        done = eliminate(found.left, self.sizes, bisection(self.field.cover.centers))
+        done = eliminate(found.left, self.sizes, bisection(self.field.cover.centers), factors=self.factors)
         return Step(found.move(substitute(done, self.sizes)).reshape(coefficients.shape), math.sqrt(found.total))
 
     def condensed(self, coefficients: Array, cells: Array) -> Condensed:
         """Return some cells' own coefficients in terms of the traces, and what their linearised rows say about these."""
         with np.errstate(all="ignore"):
-            triangles, traces = self._equations(coefficients, cells), self._values(coefficients)
+            equations, traces = self._equations(coefficients), self._values(coefficients)
         lines = self._lines(coefficients, traces, cells)
-        if not np.isfinite(triangles).all():
-            raise FloatingPointError("an equation or its slope is not finite where the solve begins or has come to")
         eliminated, left, total = [], [], 0.0
-        for triangle, cell in zip(triangles, cells, strict=True):
-            own = [Rows((OWN,), triangle[:, :-1], triangle[:, -1]), *lines[cell]]
-            total += sum(float(each.right @ each.right) for each in own)
-            touched = tuple(dict.fromkeys(block for each in own for block in each.blocks if block != OWN))
-            found, rest = condense((OWN,), self.sizes, touched, own)
+        for cell in cells:
+            rights = [residual[cell] for residual, _ in equations]
+            touched = tuple(dict.fromkeys(block for each in lines[cell] for block in each.blocks if block != OWN))
+            alone = [each for each in lines[cell] if each.blocks == (OWN,)]
+            mixed = [each for each in lines[cell] if each.blocks != (OWN,)]
+            right, other = np.concatenate([*rights, joined(alone)]), joined(mixed)
+            total += float(right @ right) + float(other @ other)
+            factor = self._factor(cell, [slopes for _, slopes in equations], alone, mixed, touched)
+            found, rest = split((OWN,), touched, factor, right, other)
             eliminated.append(found)
             left.append(rest)
         touched_by = Counter(block for cell, rows in enumerate(lines) for block in self._touched(cell, rows))
         return Condensed(eliminated, left, total, touched_by)
 
+    def _factor(
+        self, cell: int, equations: Sequence[Slopes], alone: Sequence[Rows], mixed: Sequence[Rows], touched: tuple[int, ...]
+    ) -> Factor:
+        """Return the factor of a cell's rows: those of its equations, others in its own unknowns, and those that touch traces."""
+        points, own = len(self.field.basis.points), self.sizes[OWN]
+
+        def made() -> Factor:
+            height = len(equations) * points
+            matrix = np.zeros((height + sum(len(each.right) for each in alone), own), order="F")
+            for number, slopes in enumerate(equations):
+                self._write(matrix[number * points : (number + 1) * points], slopes, cell)
+            matrix[height:] = stacked(alone, (OWN,), self.sizes)
+            return Factor(matrix, stacked(mixed, (OWN, *touched), self.sizes), own)
+
+        if self.factors is None:
+            return made()
+        blocks = {block: number for number, block in enumerate((OWN, *touched))}
+        kind = (
+            tuple(tuple(slopes) for slopes in equations),
+            tuple((len(each.right), *(blocks[block] for block in each.blocks)) for each in (*alone, *mixed)),
+            tuple(self.sizes[block] for block in touched),
+        )
+        parts = [values[cell] for slopes in equations for values in slopes.values()]
+        return self.factors.of_cell(kind, [*parts, *(each.matrix for each in (*alone, *mixed))], made)
+
+    def _write(self, rows: Array, slopes: Slopes, cell: int) -> None:
+        """Add the rows of an equation at the points of a cell (points, unknowns · features)."""
+        size = self.field.basis.size
+        for (unknown, index), values in slopes.items():
+            rows[:, unknown * size : (unknown + 1) * size] += values[cell, :, None] * self.field.basis.table(index)
+
     def _touched(self, cell: int, rows: Sequence[Rows]) -> set[int]:
         """Return the traces that rows of a cell touch."""
         return {number for number, _ in self._sides[cell]} | {block for each in rows for block in each.blocks if block != OWN}
+
+    def misfit(self, coefficients: Array) -> float:
+        """Return the norm of the equations' rows, infinite where they are not finite."""
+        with np.errstate(all="ignore"):
+            try:
+                return math.sqrt(sum(float(np.sum(residual**2)) for residual, _ in self._equations(coefficients)))
+            except FloatingPointError:
+                return math.inf
 
     def norm(self, coefficients: Array) -> float:
         """Return |r| with the weights of the last step."""
@@ -205,29 +251,21 @@ class System:
                 found[number] += matrix @ coefficients[cell].ravel() / len(self.traces[number].sides)
         return found
 
-    def _equations(self, coefficients: Array, cells: Array) -> Array:
-        """Return triangular factors of the rows of some cells' equations with their right sides, (cells, n + 1, n + 1)."""
-        equations = self.interior.linearise(coefficients)
-        self._weights = [
-            self._given_weights[term.name] * _inverse(sum(np.abs(values) for values in slopes.values()).max(axis=1))
-            for term, (_, slopes) in zip(self.interior.terms, equations, strict=True)
-        ]
-        _, unknowns, size = self.field.shape
-        points, width = len(self.field.basis.points), unknowns * size + 1
-        height = len(equations) * points
-        result = np.zeros((len(cells), min(height, width), width))
-        at_once = max(1, NUMBERS_AT_ONCE // max(height * width, 1))
-        for start in range(0, len(cells) if height else 0, at_once):
-            part = cells[start : start + at_once]
-            rows = np.zeros((len(part), height, width))
-            for number, ((residual, slopes), weight) in enumerate(zip(equations, self._weights, strict=True)):
-                target = rows[:, number * points : (number + 1) * points]
-                for (unknown, index), values in slopes.items():
-                    weighted = (weight[part, None] * values[part])[:, :, None]
-                    target[:, :, unknown * size : (unknown + 1) * size] += weighted * self.field.basis.table(index)
-                target[:, :, -1] = -weight[part, None] * residual[part]
-            result[start : start + at_once] = np.linalg.qr(rows, mode="r")
-        return result
+    def _equations(self, coefficients: Array) -> list[tuple[Array, Slopes]]:
+        """Return the right sides of the equations' rows (cells, points) and their slopes, weighted.
+
+        Raises
+        ------
+        FloatingPointError : one of them is not finite.
+        """
+        found, self._weights = [], []
+        for term, (residual, slopes) in zip(self.interior.terms, self.interior.linearise(coefficients), strict=True):
+            weight = self._given_weights[term.name] * _inverse(sum(np.abs(values) for values in slopes.values()).max(axis=1))
+            self._weights.append(weight)
+            found.append((-weight[:, None] * residual, {key: weight[:, None] * values for key, values in slopes.items()}))
+            if not all(np.isfinite(each).all() for each in (found[-1][0], *found[-1][1].values())):
+                raise FloatingPointError("an equation or its slope is not finite where the solve begins or has come to")
+        return found
 
     def _lines(self, coefficients: Array, traces: Sequence[Array], cells: Array) -> list[list[Rows]]:
         """Return all other rows by cell, those that hold a cell to its traces for some cells only."""

@@ -187,3 +187,35 @@ def test_the_degree_grows_with_the_order(left, degree):
     problem = read_problem(text | {"conditions": {"walls": {"at": "boundary", "u": 0} | ({"u_n": 0} if degree > 16 else {})}})
     assert LocalFeatures().degree_for(problem) == degree
     assert LocalFeatures(degree=5).degree_for(problem) == 5
+
+
+def test_places_beside_those_of_the_grid_are_there():
+    basis = Basis(LegendreFeatures(2, 3), 2, 5)
+    nodes = chebyshev(5)
+    points = np.array([[nodes[1], 1.0], [nodes[4], -1.0], [0.3, nodes[2]]])
+    near = points * (1 + 3e-16) + 1e-15
+    found = basis.snapped(near)
+    np.testing.assert_array_equal(found[:, 1], points[:, 1])
+    np.testing.assert_array_equal(found[:2, 0], points[:2, 0])
+    assert found[2, 0] == near[2, 0]
+
+
+def test_what_is_kept_of_a_face_is_what_is_computed():
+    basis = Basis(LegendreFeatures(2, 3), 2, 5)
+    face = np.stack([np.ones(5), chebyshev(5)], axis=1)
+    for index in ((0, 0), (1, 0), (0, 2)):
+        np.testing.assert_array_equal(basis.at(face, index), basis.features.at(face, index))
+        assert basis.at(face.copy(), index) is basis.at(face, index)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_a_sum_of_functions_is_that_of_their_table(dim, monkeypatch):
+    monkeypatch.setattr("pinn.field.cells.basis.TOGETHER", 200)
+    rng = np.random.default_rng(dim)
+    points, box_points = rng.uniform(-1, 1, (50, dim)), chebyshev_points([6] * dim)
+    for features in (LegendreFeatures(dim, 5), RandomFeatures(box_points, 30, "tanh", 1.0, rng)):
+        coefficients = rng.standard_normal(features.size)
+        for index in itertools.product(range(3), repeat=dim):
+            table = features.at(points, index)
+            bound = 1e-12 * np.abs(table).max() * np.abs(coefficients).max() * features.size + 1e-12
+            np.testing.assert_allclose(features.combined(coefficients, points, index), table @ coefficients, atol=bound)

@@ -158,3 +158,11 @@ def test_on_a_face_the_owner_is_the_cell_towards_which_one_looks():
     middle, low = cover._edges[0][1], cover._edges[1][0]
     points = np.array([[middle, low + 1e-3]] * 3)
     assert cover.owner(points, np.array([[-1.0, 0], [1.0, 0], [0, 1.0]])).tolist() == [0, 3, 3]
+
+
+@pytest.mark.parametrize("high", [1.0, 0.3, 2 * np.pi])
+def test_cells_that_are_alike_have_the_same_width_to_the_last_bit(high):
+    cover = whole(np.array([[-high, high], [0.1, high]]), cells=[16, 8])
+    exact = (cover.boxes[:, :, 1] - cover.boxes[:, :, 0]) / 2
+    assert len(np.unique(cover.halves[:, 0])) == len(np.unique(cover.halves[:, 1])) == 1
+    np.testing.assert_allclose(cover.halves, exact, rtol=1e-13)

@@ -78,6 +78,16 @@ def test_a_loose_tolerance_stops_earlier():
     assert steps[0] < steps[1] < steps[2]
 
 
+def test_a_rate_that_is_known_saves_a_step():
+    """After a step of size s the next is foreseen to be rate · s², so that from near the end one step is enough."""
+    system, field = logistic()
+    first = gauss_newton(system, np.zeros(field.shape), False, always(1e-12), 25)
+    near = first.coefficients * (1 + 1e-7)
+    alone, told = (gauss_newton(system, near, False, always(1e-10), 25, rate) for rate in (None, first.rate))
+    assert first.rate is not None and (alone.steps, told.steps) == (2, 1)
+    assert np.abs(told.coefficients - alone.coefficients).max() < 1e-10
+
+
 def test_one_step_is_all_for_a_linear_problem():
     problem = read({"x": [0, 1]}, {"law": "u_x = u"}, {"start": {"at": "x = 0", "u": 1}})
     field = make_field(problem, [2], 12)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pinn.solver.cells.elimination import Rows, bisection, eliminate, solve_triangle, substitute, triangular
+from pinn.solver.cells.elimination import Rows, bisection, eliminate, solve_triangle, substitute
+from pinn.solver.cells.factor import Reflections
 
 SIZES = (3, 1, 4, 2, 5)
 
@@ -145,7 +146,7 @@ def test_a_bisection_cuts_the_longest_extent_first():
 @pytest.mark.parametrize("shape", [(7, 4), (4, 4), (2, 5), (0, 3), (3, 0)])
 def test_the_triangular_factor_has_the_same_squares(shape):
     matrix = np.random.default_rng(0).standard_normal(shape)
-    factor = triangular(np.asfortranarray(matrix))
+    factor = Reflections(np.asfortranarray(matrix)).triangle()
     assert factor.shape == (shape[1], shape[1]) and not np.tril(factor, -1).any()
     np.testing.assert_allclose(factor.T @ factor, matrix.T @ matrix, atol=1e-13)
 

@@ -10,6 +10,7 @@ from pinn.field.cells.cover import whole
 from pinn.field.network.local_features import LocalFeatures
 from pinn.problem.language import read_problem
 from pinn.solver.cells.elimination import bisection, leaves, substitute
+from pinn.solver.cells.factor import MANY
 from pinn.solver.cells.shared import between, eliminated, owned
 from pinn.solver.cells.system import System
 
@@ -70,4 +71,4 @@ def test_a_process_sends_what_others_touch_and_no_more():
     for left in lefts:
         assert sorted(left.rows.blocks) == common
         num = sum(system.sizes[block] for block in common)
-        assert left.rows.matrix.shape == (num + 1, num)
+        assert left.rows.matrix.shape[1] == num and len(left.rows.matrix) <= MANY * num
