@@ -31,12 +31,25 @@ class Discrete:
     values: Array
 
     def field(self, unknown: str) -> Array:
-        """Return one unknown at its nodes, (times, *shape)."""
-        return self.system.layout.field(self.values, unknown)
+        """Return one unknown at all nodes of the grid, (times, *lengths of the axes).
 
-    def axes(self, unknown: str) -> tuple[Array, ...]:
+        A multiplier, which has no values on the walls, is continued there by polynomials with one node more than the order of
+        the differences: the error of that falls faster than theirs, and wider ones make it grow in the corners.
+        """
+        layout = self.system.layout
+        values = layout.field(self.values, unknown)
+        width = None if layout.accuracy is None else layout.accuracy + 1
+        for place, (nodes, axis) in enumerate(zip(layout.nodes[unknown], self.system.grid, strict=True), start=1):
+            if len(nodes) < len(axis.nodes):
+                moved = np.moveaxis(values, place, 0)
+                flat = difference_matrix(nodes, 0, width, at=axis.nodes) @ moved.reshape(len(nodes), -1)
+                values = np.moveaxis(flat.reshape(-1, *moved.shape[1:]), 0, place)
+        return values
+
+    @property
+    def axes(self) -> tuple[Array, ...]:
         """Return the times and the nodes along every space axis."""
-        return (self.times, *self.system.layout.nodes[unknown])
+        return (self.times, *(axis.nodes for axis in self.system.grid))
 
     @property
     def periods(self) -> tuple[float | None, ...]:
@@ -45,7 +58,7 @@ class Discrete:
 
     def on_grid(self, unknown: str, axes: tuple[Array, ...], width: int) -> Array:
         """Return one unknown on the tensor grid ``axes`` (times first), interpolated by ``width``-point polynomials."""
-        return interpolate(self.field(unknown), self.axes(unknown), axes, width, self.periods)
+        return interpolate(self.field(unknown), self.axes, axes, width, self.periods)
 
 
 class Evolution:
