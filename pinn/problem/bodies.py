@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.calculus import jets, names, substitute
+from pinn.problem.calculus import jets, leaves, names, substitute
 from pinn.problem.expand import Expander
 from pinn.problem.facets import Solid
 from pinn.problem.formula import FormulaError, parse, parse_selector
@@ -20,7 +20,7 @@ from pinn.problem.primitives import primitive
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sides import NUDGE
 from pinn.problem.surfaces import Surface
-from pinn.problem.tree import Call, Name, Node, Number
+from pinn.problem.tree import Call, Integral, Name, Node, Number
 
 At = Callable[..., AbstractContextManager]
 
@@ -171,6 +171,7 @@ class _Shapes:
         found = Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
         if jets(found):
             raise FormulaError(f"'{tree}' contains an unknown; shapes are formulas of coordinates")
+        refuse_integrals((found,))
         rim_of_it = None if plane(found) else level_set(found, self.namespace)
         if rim_of_it is not None:
             self.surfaces.setdefault(found, (rim_of_it,))
@@ -182,7 +183,14 @@ class _Shapes:
         if jets(found) or not names(found) <= known:
             also = f" and {', '.join(sorted(known))}" if known else ""
             raise BadInput(f"'{text}' is not a number; measures of a body are formulas of constants{also}")
+        refuse_integrals((found,))
         return found
+
+
+def refuse_integrals(trees: Iterable[Node]) -> None:
+    """Raise `FormulaError` when a region would follow from an integral."""
+    if any(isinstance(leaf, Integral) for tree in trees for leaf in leaves(tree)):
+        raise FormulaError("a shape or a selector cannot hold an integral; write its value")
 
 
 def refuse_parameters(trees: Iterable[Node], namespace: Namespace) -> None:
