@@ -109,6 +109,29 @@ REFUSED = [
         "problem: conditions.open: must be a name or a list of names, got {'u': 1}",
     ),
     (plane(quantities=0), "problem: quantities: must be a mapping of names to formulas, got 0"),
+    (plane(shapes={"left": "x < mean(y)"}), "problem: shapes.left: a shape or a selector cannot hold an integral; write its value"),
+    (
+        plane(shapes={"hole": {"ball": {"center": [0.5, 1], "radius": "mean(x)/2"}}}),
+        "problem: shapes.hole: a shape or a selector cannot hold an integral",
+    ),
+    (
+        plane(conditions={"walls": {"at": "boundary and y < mean(y)", "u": 0}}),
+        "problem: conditions.walls.at: a shape or a selector cannot hold an integral",
+    ),
+    (plane(conditions={"walls": {"at": "x = 2*mean(x)", "u": 0}}), "problem: conditions.walls.at: a shape or a selector cannot"),
+    (plane(constants={"k": "mean(1)"}), "problem: constants.k: 'mean(1)' is not a finite number made of constants"),
+    (
+        plane(equations={"poisson": "laplacian(u) = integral(u*integral(u))"}),
+        "problem: equations.poisson: an integral inside an integral is not supported yet",
+    ),
+    (
+        plane(
+            shapes={"hole": {"ball": {"center": [0.5, 1], "radius": 0.2}}},
+            domain="not hole",
+            conditions={"walls": {"at": "boundary", "u": 0}, "rim": {"at": "hole", "u": 1}},
+        ),
+        "problem: conditions.rim: u has two value conditions on one surface: 'walls' and 'rim'",
+    ),
     (plane(manufactured=""), "problem: manufactured: must be true or false, got ''"),
     (plane(coordinates={"x": (0, np.nan), "y": [0, 2]}), "problem.coordinates.x.1 must be a finite number, got nan"),
     (plane(time="s"), "problem: time: 's' is not a coordinate"),
