@@ -19,6 +19,7 @@ from pinn.problem.pieces import Piece
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.program import Program
 from pinn.problem.sites import tensor_points
+from pinn.problem.terms import known_values
 from pinn.problem.tree import Integral, Jet, Name, Node
 
 
@@ -227,13 +228,16 @@ def _started(system: System, residual: Residual) -> tuple[Jet, int]:
 def _initial(system: System, y: Array, tree: Node, own: Jet, keep: Array, low: float, solution: Solution | None) -> Array:
     """Solve a starting condition for its own jet: the values (kept points,), less those of the given field."""
     leaves = tuple(leaf for leaf in calculus.leaves(tree) if isinstance(leaf, Jet))
-    if any(isinstance(leaf, Integral) for leaf in calculus.leaves(tree)):
+    integrals = [leaf for leaf in calculus.leaves(tree) if isinstance(leaf, Integral)]
+    if any(map(calculus.has_unknowns, integrals)):
         raise NoReference("a starting value that holds an integral of an unknown is not covered")
     nodes = system.layout.nodes[own.unknown]
     points = tensor_points(nodes)[keep]
     times = np.array([low])
     known: dict[Node, Array] = {Name(axis.name): points[:, [i]] for i, axis in enumerate(system.grid)}
     known[Name(str(system.problem.time))] = times
+    everywhere = np.insert(points, system.problem.names.index(str(system.problem.time)), low, axis=1)
+    known |= {leaf: known_values(system.problem, leaf, everywhere)[:, None] for leaf in integrals}
     base = field_jets(system.problem, solution, leaves, points, times) if solution is not None else {}
     for leaf in leaves:
         value = base.get(leaf, np.zeros((len(points), 1)))

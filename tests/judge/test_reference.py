@@ -177,6 +177,15 @@ def test_bar_contains_what_newtons_method_leaves_where_errors_grow():
     assert (error <= list(found.relative_error.values())).all(), (error, found.relative_error)
 
 
+def test_a_start_may_hold_an_integral_of_what_is_known():
+    conditions = {
+        "initial": {"at": "t = 0", "u": "2*mean(x)*sin(pi*x) + 0*integral(s*x, s, 0, x)"},
+        "walls": {"at": "boundary", "u": 0},
+    }
+    problem = heat(conditions=conditions)
+    assert_bar_contains(problem, reference(problem, QUICK))
+
+
 def test_missing_gauge_has_no_reference():
     problem = from_text(
         coordinates={"x": [0, 1], "y": [0, 1]},
