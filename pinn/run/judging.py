@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pinn.judge.choose import reference, second_reference
 from pinn.judge.classical import Classical, classical
 from pinn.judge.estimate import Estimate, Estimator
 from pinn.judge.metrics import Metrics, metrics
-from pinn.judge.reference import Reference, no_reference, reference, second_reference
+from pinn.judge.reference import Reference, no_reference
 from pinn.judge.second_solution import estimate_by
 from pinn.judge.verdict import Judged, Verdict, verdict
 from pinn.problem.problem import Problem

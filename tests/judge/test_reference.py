@@ -5,10 +5,10 @@ import pytest
 from judged_fields import FOLDER, SHIPPED, exact, from_text, heat, shipped
 from scipy.integrate import solve_ivp
 
+from pinn.judge.choose import reference
 from pinn.judge.error_bar import error_bar
 from pinn.judge.evaluation import cell_weights, evaluation_axes
 from pinn.judge.metrics import relative_l2
-from pinn.judge.reference import reference
 from pinn.judge.settings import AutoReference, ExactReference, FiniteDifferenceReference, NoReferenceWanted
 from pinn.judge.table import tables
 from pinn.judge.window import nested

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from language_texts import HEAT, plane, with_changes
 
-from pinn.problem.calculus import jets
+from pinn.problem.formulas.calculus import jets
+from pinn.problem.formulas.namespace import Namespace
+from pinn.problem.formulas.program import Program
+from pinn.problem.formulas.tree import Jet, Name, Number
 from pinn.problem.language import read_problem
-from pinn.problem.namespace import Namespace
-from pinn.problem.pieces import Piece
-from pinn.problem.program import Program
-from pinn.problem.selectors import select
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Jet, Name, Number
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.selectors import select
 
 
 def test_heat_has_the_terms_a_person_expects():
