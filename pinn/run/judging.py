@@ -79,7 +79,9 @@ class Judge:
             judged = replace(judged, reasons=(*judged.reasons, AT_THESE_NUMBERS))
         if doubts:
             judged = replace(judged, verdict="not verified", reasons=(*doubts, *judged.reasons))
-        write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})
+        standard_errors = getattr(self.setup, "standard_errors", None)
+        spread = None if standard_errors is None else standard_errors(state, found.axes)
+        write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {}, spread)
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
         wanted = quantities(self.judged, solution, self.computed, found.axes)
         write_quantities(folder, arrays(wanted))
