@@ -19,7 +19,7 @@ BARS = {
 
 ITSELF = (  # experiments of the same name
     "american_put", "black_scholes", "burgers_2d", "corner", "ginzburg_landau", "gray_scott", "heat_multiscale",
-    "l_shape", "natural_convection", "obstacle", "poisson_100d", "poisson_5d", "stokes_cylinder", "wave_long",
+    "l_shape", "natural_convection", "obstacle", "poisson_100d", "poisson_5d", "poisson_boltzmann", "stokes_cylinder", "wave_long",
 )  # fmt: skip
 LEAST_SQUARES = (  # experiments with an ending
     "burgers_family", "cavity_100", "cavity_1000", "kuramoto_sivashinsky", "random_diffusion", "wave_2d",

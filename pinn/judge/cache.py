@@ -18,7 +18,7 @@ import pinn
 from pinn.judge.reference import Reference
 from pinn.problem.problem import Problem
 
-FORMAT = 3
+FORMAT = 4
 """Raised when references are computed or stored in another way."""
 
 FACTS = ("state", "why", "relative_error", "observed_order", "order", "grids", "scattered", "adapted", "seconds")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pinn.judge.evaluation import cell_weights
+from pinn.judge.evaluation import norm_weights
 from pinn.judge.metrics import relative_l2
 from pinn.judge.reference import Reference
 from pinn.judge.refusal import NoConvergence, NoReference
@@ -165,7 +165,7 @@ def _error(problem: Problem, reference: Reference, found) -> tuple[float, bool]:
     distances = {}
     for name, table in tables(problem, found).items():
         truth = reference.on_grid(table.axes)[name]
-        distances[name] = relative_l2(table.values, truth, cell_weights(table.axes))
+        distances[name] = relative_l2(table.values, truth, norm_weights(table.axes))
     return _largest(reference, distances)
 
 

@@ -22,6 +22,9 @@ LARGEST_GRID = 6
 NUM_SCATTERED = 10_000
 CHUNK = 200_000
 
+SMALL_ENDS = 20
+"""Points along an axis of which the ends are a small part."""
+
 
 def evaluation_axes(problem: Problem, points: int | None = None) -> tuple[Array, ...]:
     """Return the points along every coordinate, in the problem's order: ends and quarters, and irregular places between.
@@ -69,6 +72,20 @@ def cell_weights(axes: Sequence[Array]) -> Array:
         if len(axis) > 1:
             weights = np.multiply.outer(weights, trapezoid_weights(axis))
     return weights
+
+
+def norm_weights(axes: Sequence[Array]) -> Array:
+    """Return the weights of an L2 norm on a tensor grid: those of the trapezoidal rule, none where two faces of the box meet.
+
+    A solution may be infinite there without being so in its norm (the pressure at the ends of a lid), or have two values (a start
+    and a wall that contradict). On axes of fewer than 20 points such places are no small part of the box, and count.
+    """
+    weights = cell_weights(axes)
+    if min((len(axis) for axis in axes if len(axis) > 1), default=0) < SMALL_ENDS:
+        return weights
+    ends = [np.isin(np.arange(len(axis)), (0, len(axis) - 1)) & (len(axis) > 1) for axis in axes]
+    faces = sum(np.meshgrid(*ends, indexing="ij", sparse=True), np.zeros((), int))
+    return np.where(faces.reshape(weights.shape) > 1, 0.0, weights)
 
 
 def on_tensor(problem: Problem, solution, axes: Sequence[Array], unknowns: Sequence[str] | None = None) -> dict[str, Array]:

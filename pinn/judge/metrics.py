@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pinn.judge.evaluation import CHUNK, LARGEST_GRID, cell_weights, evaluation_axes, on_tensor, scattered_points
+from pinn.judge.evaluation import CHUNK, LARGEST_GRID, cell_weights, evaluation_axes, norm_weights, on_tensor, scattered_points
 from pinn.judge.given import compared_rows, shown_axes, shown_values
 from pinn.judge.reference import Reference
 from pinn.problem.data.given import Given
@@ -69,7 +69,7 @@ def metrics(problem: Problem, solution, reference: Reference, axes: tuple[Array,
     truth = _masked(reference.on_grid(axes), outside)
     error = {name: values[name] - truth[name] for name in values}
     if problem.dim <= LARGEST_GRID:
-        measured, known, weights = values, truth, cell_weights(axes)
+        measured, known, weights = values, truth, norm_weights(axes)
     else:
         points, weights = scattered_points(problem), np.ones(())
         pairs = zip(np.asarray(solution(points, problem.values), dtype=float).T, reference(points).T, strict=True)

@@ -22,15 +22,15 @@ from pinn.problem.terms import Term, make_term
 POINTS, SURFACE = 20_000, 4_000
 """Random points at which the three are compared, and of a condition."""
 
-BETWEEN, AS_LARGE = 3.0, 0.5
-"""Residuals of the better solution at random points are at most so many times as large as where they were made small, or at most
-this part of the other's."""
+BETWEEN = 3.0
+"""Residuals of the better solution that are at most so many times as large at random points as where they were made small are
+resolved."""
 
 ROUNDING = 1e-8
 """Residuals below this part of the derivatives in them may be rounding."""
 
 SLOWEST = 0.6
-"""Largest ratio of two successive differences; beyond, the differences do not tell the error."""
+"""Largest ratio of two successive differences, and of residuals between points; beyond, the differences do not tell the error."""
 
 GROWN_ROUNDING = 1e-11
 """Differences to both that are below this are rounding that the problem has made grow, whatever their ratio."""
@@ -70,8 +70,9 @@ def estimate_by(problem: Problem, solution: Solution, neighbours: Callable[[], N
     """Return the estimated error of a solution from its differences to a better one and to a worse one.
 
     Where the differences fall by a factor ρ from one to the next, the difference d to the better solution is 1 − ρ of the error, so
-    the estimate is d/(1 − ρ). It is believed where ρ is small for every unknown, or the error of the size of rounding. What all
-    three have in common, a wrong text or another branch of solutions, it does not see. Estimates below 1e-12 are given as 1e-12.
+    the estimate is d/(1 − ρ). It is believed where ρ is small for every unknown, or the error of the size of rounding. Where
+    residuals between the points of the cells fall more slowly, theirs is the ρ. What all three have in common, a wrong text or
+    another branch of solutions, it does not see. Estimates below 1e-12 are given as 1e-12.
 
     Parameters
     ----------
@@ -89,16 +90,17 @@ def estimate_by(problem: Problem, solution: Solution, neighbours: Callable[[], N
     size = np.where(np.any(better, axis=0), np.linalg.norm(better, axis=0), 1.0)
     after, before = np.linalg.norm(own - better, axis=0) / size, np.linalg.norm(worse - own, axis=0) / size
     ratio = np.where(after > SURELY_ROUNDING, after / np.maximum(before, SURELY_ROUNDING), 0.0)
-    factors = 1 / (1 - np.minimum(ratio, SLOWEST))
     quiet = np.maximum(after, before) <= GROWN_ROUNDING
-    relative = np.maximum(factors * after, SURELY_ROUNDING)
-    why = ""
-    if not np.isfinite(relative).all():
+    why, slowest = "", 0.0
+    if not np.isfinite(after + before).all():
         why = "a solution with more or fewer features is not finite"
     elif ((ratio > SLOWEST) & ~quiet).any():
         why = f"more features in the cells change the solution by {after.max():.1e}, fewer by {before.max():.1e}"
     else:
-        why = hidden(problem, solution, found)
+        name, slowest = between_points(problem, solution, found)
+        why = f"'{name}' is not resolved between the points of the cells" if slowest > SLOWEST else ""
+    factors = 1 / (1 - np.minimum(np.maximum(ratio, slowest), SLOWEST))
+    relative = np.maximum(factors * after, SURELY_ROUNDING)
     errors = {
         name: Difference(solution, found.better, number, float(factors[number]))
         for number, name in enumerate(problem.unknown_names)
@@ -107,21 +109,23 @@ def estimate_by(problem: Problem, solution: Solution, neighbours: Callable[[], N
     return Estimate(not why, why, each, 0, time.perf_counter() - begin, errors)
 
 
-def hidden(problem: Problem, solution: Solution, neighbours: Neighbours) -> str:
-    """Return which residual solutions hide between the points of their cells, one line; empty when none.
+def between_points(problem: Problem, solution: Solution, neighbours: Neighbours) -> tuple[str, float]:
+    """Return which residual falls most slowly between the points of the cells, and by what factor to the better solution.
 
-    At random points it is much larger than where the better solution made it small, and about as large as the other one's.
+    Only those count that are much larger at random points than where the better solution made them small; without any, the factor
+    is 0.
     """
     drawn = Points("uniform", POINTS, SURFACE).draw(problem, 0)
+    slowest = ("", 0.0)
     for residual in problem.laws:
         if residual.name not in neighbours.losses or any(isinstance(leaf, Integral) for leaf in leaves(residual.tree)):
             continue
         term = make_term(problem, residual, drawn[residual.name])
         found, size = _root_mean_square(term, neighbours.better)
         before, _ = _root_mean_square(term, solution)
-        if found > max(BETWEEN * neighbours.losses[residual.name] ** 0.5, AS_LARGE * before, ROUNDING * size):
-            return f"'{residual.name}' is not resolved between the points of the cells"
-    return ""
+        if found > max(BETWEEN * neighbours.losses[residual.name] ** 0.5, ROUNDING * size):
+            slowest = max(slowest, (residual.name, found / before if before > 0 else np.inf), key=lambda known: known[1])
+    return slowest
 
 
 def _root_mean_square(term: Term, solution: Solution) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from pinn.problem.formulas.tree import Integral, Jet, Name, Node
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.shapes.pieces import Piece
 from pinn.problem.sites import tensor_points
+from pinn.problem.terms import known_values
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,25 @@ class Discrete:
     values: Array
 
     def field(self, unknown: str) -> Array:
-        """Return one unknown at its nodes, (times, *shape)."""
-        return self.system.layout.field(self.values, unknown)
+        """Return one unknown at all nodes of the grid, (times, *lengths of the axes).
 
-    def axes(self, unknown: str) -> tuple[Array, ...]:
+        A multiplier, which has no values on the walls, is continued there by polynomials with one node more than the order of
+        the differences: the error of that falls faster than theirs, and wider ones make it grow in the corners.
+        """
+        layout = self.system.layout
+        values = layout.field(self.values, unknown)
+        width = None if layout.accuracy is None else layout.accuracy + 1
+        for place, (nodes, axis) in enumerate(zip(layout.nodes[unknown], self.system.grid, strict=True), start=1):
+            if len(nodes) < len(axis.nodes):
+                moved = np.moveaxis(values, place, 0)
+                flat = difference_matrix(nodes, 0, width, at=axis.nodes) @ moved.reshape(len(nodes), -1)
+                values = np.moveaxis(flat.reshape(-1, *moved.shape[1:]), 0, place)
+        return values
+
+    @property
+    def axes(self) -> tuple[Array, ...]:
         """Return the times and the nodes along every space axis."""
-        return (self.times, *self.system.layout.nodes[unknown])
+        return (self.times, *(axis.nodes for axis in self.system.grid))
 
     @property
     def periods(self) -> tuple[float | None, ...]:
@@ -45,7 +59,7 @@ class Discrete:
 
     def on_grid(self, unknown: str, axes: tuple[Array, ...], width: int) -> Array:
         """Return one unknown on the tensor grid ``axes`` (times first), interpolated by ``width``-point polynomials."""
-        return interpolate(self.field(unknown), self.axes(unknown), axes, width, self.periods)
+        return interpolate(self.field(unknown), self.axes, axes, width, self.periods)
 
 
 class Evolution:
@@ -214,13 +228,16 @@ def _started(system: System, residual: Residual) -> tuple[Jet, int]:
 def _initial(system: System, y: Array, tree: Node, own: Jet, keep: Array, low: float, solution: Solution | None) -> Array:
     """Solve a starting condition for its own jet: the values (kept points,), less those of the given field."""
     leaves = tuple(leaf for leaf in calculus.leaves(tree) if isinstance(leaf, Jet))
-    if any(isinstance(leaf, Integral) for leaf in calculus.leaves(tree)):
+    integrals = [leaf for leaf in calculus.leaves(tree) if isinstance(leaf, Integral)]
+    if any(map(calculus.has_unknowns, integrals)):
         raise NoReference("a starting value that holds an integral of an unknown is not covered")
     nodes = system.layout.nodes[own.unknown]
     points = tensor_points(nodes)[keep]
     times = np.array([low])
     known: dict[Node, Array] = {Name(axis.name): points[:, [i]] for i, axis in enumerate(system.grid)}
     known[Name(str(system.problem.time))] = times
+    everywhere = np.insert(points, system.problem.names.index(str(system.problem.time)), low, axis=1)
+    known |= {leaf: known_values(system.problem, leaf, everywhere)[:, None] for leaf in integrals}
     base = field_jets(system.problem, solution, leaves, points, times) if solution is not None else {}
     for leaf in leaves:
         value = base.get(leaf, np.zeros((len(points), 1)))

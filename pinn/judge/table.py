@@ -78,7 +78,7 @@ def tables(problem: Problem, solution: Discrete) -> dict[str, Table]:
     """Return every unknown of a discrete solution as a table over the problem's coordinates."""
     found = {}
     for unknown in problem.unknown_names:
-        axes, values, periods = solution.axes(unknown), solution.field(unknown), solution.periods
+        axes, values, periods = solution.axes, solution.field(unknown), solution.periods
         if problem.time is None:
             axes, values, periods = axes[1:], values[0], periods[1:]
         else:

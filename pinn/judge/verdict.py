@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pinn.judge.estimate import Estimate
-from pinn.judge.evaluation import cell_weights
+from pinn.judge.evaluation import norm_weights
 from pinn.judge.metrics import Metrics
 from pinn.judge.reference import Reference
 
@@ -145,7 +145,7 @@ def _bound(metrics: Metrics, reference: Reference) -> float:
 
 
 def _disagreements(metrics: Metrics, reference: Reference, estimate: Estimate) -> list[str]:
-    weights, estimated, reasons = cell_weights(metrics.axes), estimate.on_grid(metrics.axes), []
+    weights, estimated, reasons = norm_weights(metrics.axes), estimate.on_grid(metrics.axes), []
     for name, error in metrics.error.items():
         known = np.isfinite(error)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pinn.judge.error_bar import ErrorBar
-from pinn.judge.evaluation import cell_weights, evaluation_axes
+from pinn.judge.evaluation import evaluation_axes, norm_weights
 from pinn.judge.grid import Array, Map, trapezoid_weights
 from pinn.judge.metrics import relative_l2
 from pinn.judge.solve import Discrete
@@ -114,7 +114,7 @@ def apart(problem: Problem, first: Discrete, second: Discrete, *, at_nodes: bool
     found = {}
     for name, table in known.items():
         places = [axes, table.axes] if at_nodes else [axes]
-        found[name] = max(relative_l2(table.on_grid(at), other[name].on_grid(at), cell_weights(at)) for at in places)
+        found[name] = max(relative_l2(table.on_grid(at), other[name].on_grid(at), norm_weights(at)) for at in places)
     return found
 
 
@@ -122,14 +122,10 @@ def nested(solutions: tuple[Discrete, ...], unknown: str) -> tuple[list[Array], 
     """Return one unknown of nested solutions (coarse to fine) at the nodes of the coarsest, and quadrature weights there."""
     values = []
     for level, solution in enumerate(solutions):
-        field, stride = solution.field(unknown), 2**level
-        inside = unknown in solution.system.layout.multipliers
-        time_slice = slice(None, None, stride if len(solution.times) > 1 else 1)
-        space = [slice(stride - 1 if inside and not axis.wrapped else 0, None, stride) for axis in solution.system.grid]
-        values.append(field[(time_slice, *space)])
-    coarse = solutions[0]
-    values = [value[tuple(slice(0, n) for n in values[0].shape)] for value in values]
-    weights = np.ones(())
-    for nodes, period in zip(coarse.axes(unknown), coarse.periods, strict=True):
+        every = slice(None, None, 2**level)
+        time_slice = every if len(solution.times) > 1 else slice(None)
+        values.append(solution.field(unknown)[(time_slice, *(every for _ in solution.system.grid))])
+    coarse, weights = solutions[0], np.ones(())
+    for nodes, period in zip(coarse.axes, coarse.periods, strict=True):
         weights = np.multiply.outer(weights, trapezoid_weights(nodes, period))
     return values, weights

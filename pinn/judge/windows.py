@@ -236,11 +236,7 @@ def adapted_maps(solution: Discrete) -> dict[str, Map]:
         s = (axis.nodes - axis.low) / (axis.high - axis.low)
         slope, bend = np.zeros(len(s)), np.zeros(len(s))
         for unknown in solution.system.problem.unknown_names:
-            values = np.moveaxis(solution.field(unknown), place + 1, 0).reshape(
-                len(solution.system.layout.nodes[unknown][place]), -1
-            )
-            if len(values) != len(s):
-                continue
+            values = np.moveaxis(solution.field(unknown), place + 1, 0).reshape(len(s), -1)
             size = max(np.abs(values).max(), 1e-300)
             first = np.gradient(values / size, s, axis=0)
             slope = np.maximum(slope, np.abs(first).max(axis=1))
@@ -253,9 +249,7 @@ def _resampled(solution: Discrete, system: System) -> Array:
     """A coarser solution at the nodes of a finer system, as the start of Newton's method."""
     start = np.zeros(system.size)
     for unknown in system.problem.unknown_names:
-        values = interpolate(
-            solution.field(unknown)[0], solution.axes(unknown)[1:], system.layout.nodes[unknown], 4, solution.periods[1:]
-        )
+        values = interpolate(solution.field(unknown)[0], solution.axes[1:], system.layout.nodes[unknown], 4, solution.periods[1:])
         offset = system.layout.offset[unknown, 0]
         start[offset : offset + values.size] = values.ravel()
     return start

@@ -18,7 +18,7 @@ from pinn.problem.formulas.calculus import jets, leaves
 from pinn.problem.formulas.namespace import Namespace
 from pinn.problem.formulas.program import Program, coordinate_values, site_values
 from pinn.problem.formulas.sides import off_the_point
-from pinn.problem.formulas.tree import Call, Integral, Jet, Node, Number
+from pinn.problem.formulas.tree import Call, Integral, Jet, Known, Node, Number
 from pinn.problem.places import check_lookups
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.settings import BadInput, nearest
@@ -28,6 +28,9 @@ from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
 
 NUM_SAMPLES = 512
+FEW_SAMPLES = 32
+"""Where integrals are looked at, which take many points each."""
+
 EXACT_DEFECT = 1e-6
 """Largest defect of the exact solution in a residual, relative to the size of the residual's parts."""
 
@@ -110,6 +113,8 @@ def _finite(problem: Problem) -> None:
         values = {**site_values(sites, problem.names), **off_the_point([residual.tree], sites, problem.names, problem.box)}
         if problem.domain is not None or problem.has_places:
             _looked_up_inside(problem, residual, sites)
+        elif any(isinstance(leaf, Integral) or (isinstance(leaf, Jet) and leaf.image) for leaf in leaves(residual.tree)):
+            _looked_up_inside(problem, residual, sites.take(np.arange(min(FEW_SAMPLES, len(sites.points)))))
         for part in _known_parts(residual.tree):
             _all_finite(problem, residual, part, sites.points, values)
 
@@ -124,7 +129,8 @@ def _looked_up_inside(problem: Problem, residual: Residual, sites: Sites) -> Non
 def _known_parts(tree: Node) -> Iterator[Node]:
     """Yield the largest parts without unknowns; branches of where() whose condition needs unknowns are skipped."""
     if not any(isinstance(leaf, (Jet, Integral)) for leaf in leaves(tree)):
-        yield tree
+        if not isinstance(tree, Known):
+            yield tree
     elif isinstance(tree, Call):
         if tree.function == "/":
             yield from _known_parts(
@@ -202,7 +208,7 @@ def _twice(problem: Problem) -> None:
         for piece in (piece for piece in condition.region if piece.cut is None):
             key = given[0], (piece.fixed, piece.surface)
             if key in seen:
-                place = " and ".join(f"{name} = {value:g}" for name, value in piece.fixed)
+                place = " and ".join(f"{name} = {value:g}" for name, value in piece.fixed) or "one surface"
                 text = f"{given[0]} has two value conditions on {place}: '{seen[key]}' and '{condition.name}'"
                 raise _about(text, *_home(condition))
             seen[key] = condition.name

@@ -10,12 +10,12 @@ import numpy as np
 
 from pinn.problem.checks import floating, num_equations, prescribed_value, texts
 from pinn.problem.formulas.calculus import derivative
-from pinn.problem.formulas.program import Program, coordinate_values
 from pinn.problem.formulas.sides import nudged
 from pinn.problem.formulas.tree import Node
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.shapes.pieces import Piece
 from pinn.problem.shapes.regions import sample, sample_region
+from pinn.problem.terms import known_values
 
 SMALL, LARGE = 0.02, 20.0
 """Sizes of an unknown between which no scale is needed."""
@@ -72,8 +72,8 @@ def _differ(
     outwards = np.sum([piece.normals(points, problem.names) for piece in pieces], axis=0)
     inwards = nudged(points, -outwards, problem.box)
     points = points[pieces[0].keeps(inwards, problem.names) & pieces[1].keeps(inwards, problem.names)]
+    a, b = (known_values(problem, value, points) for value in values)
     with np.errstate(all="ignore"):
-        a, b = (np.broadcast_to(value, len(points)) for value in Program(values)(coordinate_values(points, problem.names)))
         gap = np.abs(a - b)
     size = max(_typical_value(problem, value, (piece,)) for value, piece in zip(values, pieces, strict=True))
     if len(points) and np.nanmax(gap) > 1e-9 * size:
@@ -107,15 +107,12 @@ def _values_at(problem: Problem, tree: Node, points: np.ndarray, axis: int, plac
     """Return a tree's values at points moved to a place along one axis, (points,)."""
     moved = points.copy()
     moved[:, axis] = place
-    (values,) = Program([tree])(coordinate_values(moved, problem.names))
-    return np.broadcast_to(np.asarray(values, float), len(points))
+    return known_values(problem, tree, moved)
 
 
 def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> float:
     sites = sample_region(problem, pieces, "typical", 64)
-    with np.errstate(all="ignore"):
-        (value,) = Program([tree])(coordinate_values(sites.points, problem.names))
-    return float(np.nanmax(np.abs(value), initial=1e-300))
+    return float(np.nanmax(np.abs(known_values(problem, tree, sites.points)), initial=1e-300))
 
 
 def _overdetermined(problem: Problem) -> Iterator[str]:

@@ -18,7 +18,6 @@ from pinn.problem.formulas.complex_numbers import pair
 from pinn.problem.formulas.expand import Expander
 from pinn.problem.formulas.namespace import Namespace, Value, point_at
 from pinn.problem.formulas.parser import FormulaError, parse
-from pinn.problem.formulas.program import Program, coordinate_values
 from pinn.problem.formulas.tree import Jet, Measured, Name, Node, Number
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.randomness import generator
@@ -27,6 +26,7 @@ from pinn.problem.settings import BadInput, nearest
 from pinn.problem.shapes.pieces import Piece
 from pinn.problem.shapes.regions import unit_points
 from pinn.problem.sites import Sites, tensor_points
+from pinn.problem.terms import known_values
 from pinn.problem.unknowns import Unknown
 
 At = Callable[..., AbstractContextManager]
@@ -257,9 +257,7 @@ def _required(right: Node, left: Value, problem: Problem, namespace: Namespace) 
 
 
 def _evaluated(tree: Node, points: np.ndarray, problem: Problem) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        (values,) = Program([tree])(coordinate_values(points, problem.names))
-    values = np.broadcast_to(np.asarray(values, float), len(points)).copy()
+    values = known_values(problem, tree, points).copy()
     if not np.isfinite(values).all():
         place = points[int(np.argmin(np.isfinite(values)))]
         shown = ", ".join(f"{name}={value:.6g}" for name, value in zip(problem.names, place, strict=True))

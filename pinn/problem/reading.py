@@ -40,7 +40,7 @@ def constant(tree: Node, namespace: Namespace, text: Any) -> Value:
     except FormulaError as error:
         raise point_at(str(text), error) from None
     if not _all_numbers(result):
-        raise BadInput(f"'{text}' is not a finite number")
+        raise BadInput(f"'{text}' is not a finite number made of constants")
     return result
 
 

@@ -197,6 +197,13 @@ def make_term(problem: Problem, residual: Residual, sites: Sites, weight: float 
     return Term(residual.name, sites, images.finish(), program, derivatives, columns, weight, rows)
 
 
+def known_values(problem: Problem, tree: Node, points: np.ndarray) -> np.ndarray:
+    """Return the values (points,) of a tree without unknowns, which may hold integrals; not finite where they are not."""
+    term = make_term(problem, Residual("", "known", "", tree, ()), Sites(points))
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(np.asarray(term.evaluate([]), float), len(points))
+
+
 def _differentiate(tree: Node, integrals: Mapping[Node, Call]) -> tuple[tuple[Column, ...], list[Node]]:
     """Return the columns that a residual depends on and its slopes, as `Term.slopes` has them."""
     columns: list[Column] = []

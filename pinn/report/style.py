@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pinn.report.wording import GREEK, NAME_PARTS
+from pinn.report.wording import GREEK, NAME_PARTS, letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,16 +86,18 @@ def _balanced(text: str, most: int) -> list[str]:
 
 
 def label(name: str, units: Mapping[str, str] | None = None) -> str:
-    """Return a coordinate or unknown for an axis: one letter in italics, Greek by its letter, with its unit if it has one."""
+    """Return a name for an axis: one letter in italics, also below the line, Greek by its letter, with its unit if it has one."""
     found = NAME_PARTS.fullmatch(name)
     head, tail = (found[1], found[2] or found[3]) if found else (name, None)
     shown = GREEK.get(head, head)
-    if len(shown) == 1:
-        below = rf"_{{\mathrm{{{tail}}}}}".replace("_", r"\_").replace(r"\_{", "_{", 1) if tail else ""
-        shown = rf"$\mathit{{{shown}}}{below}$"
-    else:
-        shown = name
+    shown = name if len(shown) > 1 else rf"$\mathit{{{shown}}}{_below(tail) if tail else ''}$"
     return shown + unit(name, units)
+
+
+def _below(text: str) -> str:
+    """Return what stands below the line: coordinates and constants of one letter in italics, words and numbers upright."""
+    found = "".join(letters(text))
+    return rf"_{{\mathit{{{found}}}}}" if found else "_{\\mathrm{" + text.replace("_", r"\_") + "}}"
 
 
 def unit(name: str, units: Mapping[str, str] | None) -> str:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from pinn.problem.formulas.parser import parse, parse_equation, parse_selector
 from pinn.problem.formulas.tree import At, Call, Imaginary, Name, Node, Number, Vector
 from pinn.problem.settings import BadInput
 from pinn.report.markup import Html, element, join
-from pinn.report.wording import GREEK, NAME_PARTS, is_number
+from pinn.report.wording import GREEK, NAME_PARTS, is_number, letters
 
 _BINDS = {"or": 1, "and": 2, "not": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "=": 4, "+": 5, "-": 5, "neg": 7, "*": 7, "/": 9, "**": 8}
 _PREFIX, _ATOM = 8, 10
 _SIGNS = {"<=": "≤", ">=": "≥", "-": "−", "and": "and", "or": "or"}
-COORDINATE_LETTERS = set("xyztrsn")
 _INVISIBLE = "\u2062"
 _SHORT = (Name, Number, Imaginary)
-
-_GREEK_LETTER = "|".join([*sorted(GREEK, key=len, reverse=True), "[xyzrstn]"])
-_GREEK_RUN = f"({_GREEK_LETTER})+"
-"""Coordinates of a derivative, some of them Greek: ``thetatheta``, ``rtheta``."""
 
 
 def equation(value: object) -> Html:
@@ -216,10 +210,8 @@ def _below(text: str) -> Html:
     """Return what stands below the line: numbers, coordinates of a derivative each in italics, words upright."""
     if text.isdigit():
         return element("mn", text)
-    if set(text) <= COORDINATE_LETTERS:
-        return _row(*(element("mi", letter) for letter in text))
-    if re.fullmatch(_GREEK_RUN, text):
-        return _row(*(element("mi", GREEK.get(letter, letter)) for letter in re.findall(_GREEK_LETTER, text)))
+    if found := letters(text):
+        return _row(*(element("mi", letter) for letter in found))
     return element("mi", text.replace("_", " "))
 
 

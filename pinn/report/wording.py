@@ -18,6 +18,8 @@ GREEK = {
 NAME_PARTS = re.compile(r"([A-Za-z]+?)(?:_(\w+)|(\d+))?")
 """A name as letters and what is printed below the line: ``u_xx``, ``S_max``, ``y1``."""
 
+_LETTER = "|".join([*sorted(GREEK, key=len, reverse=True), "[xyzrstn]"])
+
 MOST_VALUES = 4
 """Values of parameters in a heading."""
 
@@ -25,6 +27,11 @@ SMALL_BAR = 0.3
 """Largest bar of a reference, relative to the distance from it, with which that distance counts as the error."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def letters(text: str) -> list[str]:
+    """Return the letters of coordinates and constants in what stands below the line, ``rtheta`` as r and θ; none of other words."""
+    return [GREEK.get(each, each) for each in re.findall(_LETTER, text)] if re.fullmatch(f"({_LETTER})+", text) else []
 
 
 def is_number(value: Any) -> TypeGuard[float]:

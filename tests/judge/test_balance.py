@@ -79,5 +79,5 @@ def test_more_inflow_than_outflow_has_no_reference():
         **FLOW, conditions={**inflow, "out": {"at": "x = 1", "u": "20*y**2*(1 - y)**2", "v": 0}, "gauge": "mean(p) = 0"}
     )
     found = reference(same, QUICK)
-    assert found.kind == "finite_difference" and found.bar < 1e-2
+    assert found.kind == "finite_difference" and found.bar < 2e-2
     assert np.allclose(found(np.array([[0.0, 0.5], [1.0, 0.5]]))[:, 0], [1.0, 1.25], atol=1e-3)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from judged_fields import heat
 
-from pinn.judge import cache, windows
+from pinn.judge import cache, choose
 from pinn.judge.choose import reference
 from pinn.judge.settings import FiniteDifferenceReference
 
@@ -12,8 +12,8 @@ SETTINGS = FiniteDifferenceReference(target=1e-2)
 @pytest.fixture
 def counted(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    calls, plain = [], windows.finite_differences
-    monkeypatch.setattr(windows, "finite_differences", lambda *a: calls.append(1) or plain(*a))
+    calls, plain = [], choose.finite_differences
+    monkeypatch.setattr(choose, "finite_differences", lambda *a: calls.append(1) or plain(*a))
     return calls
 
 

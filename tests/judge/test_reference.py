@@ -2,15 +2,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from judged_fields import SHIPPED, exact, from_text, heat, shipped
+from judged_fields import FOLDER, SHIPPED, exact, from_text, heat, shipped
 from scipy.integrate import solve_ivp
 
 from pinn.judge.choose import reference
 from pinn.judge.error_bar import error_bar
+from pinn.judge.evaluation import cell_weights, evaluation_axes
+from pinn.judge.metrics import relative_l2
 from pinn.judge.settings import AutoReference, ExactReference, FiniteDifferenceReference, NoReferenceWanted
+from pinn.judge.table import tables
 from pinn.judge.window import nested
 from pinn.judge.windows import solve_on
-from pinn.problem.language import read_problem
+from pinn.problem.language import load_problem, read_problem
 from pinn.problem.settings import BadInput
 
 QUICK = FiniteDifferenceReference(target=1e-4, cache=False)
@@ -90,6 +93,30 @@ def assert_bar_contains(problem, found):
             assert found.relative_error[unknown] < 6 * error[number] + 2e-10
 
 
+@pytest.mark.parametrize("order", [2, 4])
+def test_a_pressure_is_as_good_on_the_walls_as_inside(order):
+    problem = shipped("kovasznay")
+    found = solve_on(problem, 16, order, {})
+    x, y = np.meshgrid(*found.axes[1:], indexing="ij")
+    truth = problem.exact_values((("p", ((0, 0),)),), np.stack([x.ravel(), y.ravel()], axis=1))
+    error = found.field("p")[0] - truth.reshape(x.shape)
+    wall = np.ones(x.shape, bool)
+    wall[1:-1, 1:-1] = False
+    assert np.sqrt(np.mean(error[wall] ** 2)) < 4 * np.sqrt(np.mean(error[~wall] ** 2))
+
+
+@pytest.mark.slow
+def test_bar_contains_the_error_of_a_pressure_in_the_corners():
+    """Air in a heated square, compared with Chebyshev polynomials of degree 32, which are known to 1e-6."""
+    problem = load_problem(FOLDER / "natural_convection.yaml")
+    found = reference(problem, FiniteDifferenceReference(cache=False))
+    axes = evaluation_axes(problem)
+    truth = tables(problem, solve_on(problem, 32, None, {}, chebyshev=True))
+    for name, bar in found.relative_error.items():
+        distance = relative_l2(found.on_grid(axes)[name], truth[name].on_grid(axes), cell_weights(axes))
+        assert distance <= bar + 1e-6 and bar < 2e-5, name
+
+
 @pytest.mark.slow
 def test_burgers_needs_and_gets_concentrated_nodes():
     found = reference(shipped("burgers"), FiniteDifferenceReference(cache=False))
@@ -148,6 +175,15 @@ def test_bar_contains_what_newtons_method_leaves_where_errors_grow():
     truth = solve_ivp(rate, (0, 3), [-8, 7, 27], method="DOP853", rtol=3e-14, atol=1e-12, t_eval=times).y.T
     error = np.linalg.norm(found(times[:, None]) - truth, axis=0) / np.linalg.norm(truth, axis=0)
     assert (error <= list(found.relative_error.values())).all(), (error, found.relative_error)
+
+
+def test_a_start_may_hold_an_integral_of_what_is_known():
+    conditions = {
+        "initial": {"at": "t = 0", "u": "2*mean(x)*sin(pi*x) + 0*integral(s*x, s, 0, x)"},
+        "walls": {"at": "boundary", "u": 0},
+    }
+    problem = heat(conditions=conditions)
+    assert_bar_contains(problem, reference(problem, QUICK))
 
 
 def test_missing_gauge_has_no_reference():

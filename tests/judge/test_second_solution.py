@@ -192,6 +192,33 @@ def test_differences_must_fall_from_one_to_the_next(worse, accepted):
         assert found.relative_l2["u"] == pytest.approx(0.25 / (1 - ratio))
 
 
+class Waving:
+    """x²/2 − x/2 and a wave of some size, with derivatives."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, points, request=(("u", ((0,),)),)):
+        x, k = points[:, 0], 30 * np.pi
+        wave = {0: np.sin(k * x), 1: k * np.cos(k * x), 2: -(k**2) * np.sin(k * x)}
+        known = {0: (x**2 - x) / 2, 1: x - 0.5, 2: np.ones_like(x)}
+        orders = [operator[0][0] for _, operator in request]
+        return np.stack([known[order] + self.size * wave[order] for order in orders], axis=1)
+
+
+@pytest.mark.parametrize("share, accepted", [(SLOWEST - 0.02, True), (SLOWEST + 0.02, False)])
+def test_residuals_between_the_points_may_say_that_the_differences_fall_more_slowly_than_it_seems(share, accepted):
+    problem = prepare_settings(compose(Source("mine", problem={**STEPPED, "equations": {"e": "u_xx = 1"}}), [])).problem
+    near = Neighbours(Waving(share * 1e-3), {"e": 1e-20}, Waving(1.0))
+    found = estimate_by(problem, Waving(1e-3), lambda: near)
+    assert found.accepted is accepted and (accepted or "'e' is not resolved between the points" in found.why)
+    resolved = estimate_by(problem, Waving(1e-3), lambda: near._replace(losses={"e": 100.0}))
+    points = np.linspace(0, 1, 1001)[:, None]
+    error = 1e-3 / np.sqrt(2) / np.sqrt(np.mean(Waving(0.0)(points) ** 2))
+    assert resolved.relative_l2["u"] == pytest.approx((1 - share) * error, rel=0.02)
+    assert not accepted or found.relative_l2["u"] == pytest.approx(error, rel=0.02)
+
+
 @pytest.mark.parametrize("apart, accepted", [(8e-12, True), (8e-11, False)])
 def test_rounding_that_has_grown_is_believed_whatever_its_ratio(apart, accepted):
     problem = prepare_settings(compose(Source("mine", problem=STEPPED), [])).problem

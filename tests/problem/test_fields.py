@@ -12,6 +12,7 @@ from pinn.problem.formulas.program import Program, coordinate_values
 from pinn.problem.language import load_problem, read_problem
 from pinn.problem.settings import BadInput
 from pinn.problem.shapes.regions import sample_region
+from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
 
 SIDE = np.linspace(0, 1, 6)
@@ -146,6 +147,15 @@ def test_values_on_interfaces_are_those_of_one_side(tmp_path):
     term = make_term(problem, flow, sample_region(problem, flow.region, "trial", 4))
     columns = [np.ones((len(image.sites.points), len(image.request))) for image in term.images]
     np.testing.assert_allclose(np.abs(term.evaluate(columns)), 2)
+
+
+def test_fields_may_be_looked_up_at_an_integral(tmp_path):
+    write_grid(tmp_path / "k.csv")
+    text = {**TEXT, "equations": {"heat": "u_t = laplacian(u) + k(x=mean(x))"}, "conditions": HEATED}
+    problem = read_problem({**text, "fields": {"k": {"file": str(tmp_path / "k.csv")}}})
+    term = make_term(problem, problem.equations[0], Sites(np.array([[0.3, 0.7, 0.1]])))
+    found = term.evaluate([np.zeros((1, len(image.request))) for image in term.images])
+    assert found == pytest.approx(-(1 + 0.25 * 0.7 - 0.7**3 / 2))
 
 
 def test_branches_not_taken_look_nothing_up(tmp_path):

@@ -22,7 +22,9 @@ def test_corners_that_the_domain_does_not_reach_are_not_warned_of():
 @pytest.mark.parametrize("start, warning", [
     ("sin(2*pi*x)", None),
     ("x*(1 - x)*t", None),
+    ("mean(x) + sin(2*pi*x)", None),
     ("x", "the value of 'start' jumps by 1 where x closes; expect an error there"),
+    ("4*x*mean(x)", "the value of 'start' jumps by 2 where x closes; expect an error there"),
     ("x*(1 - x)", "the slope of 'start' jumps by 2 where x closes; expect an error there"),
 ])  # fmt: skip
 def test_a_start_that_does_not_fit_a_ring_is_warned_of(start, warning):
@@ -50,3 +52,16 @@ PIPE = {
 def test_a_coordinate_that_could_be_a_time_is_named(changes, noted):
     found = [warning for warning in read_problem({**PIPE, **changes}).warnings if "time: z" in warning]
     assert found == (["all conditions along z stand at z=0: with 'time: z' it is solved from there on, and faster"] * noted)
+
+
+def test_prescribed_values_may_be_integrals_of_what_is_known():
+    text = {
+        "coordinates": {"x": [0, 1], "t": [0, 1]},
+        "unknowns": ["u"],
+        "equations": {"heat": "u_t = u_xx"},
+        "conditions": {"start": {"at": "t = 0", "u": "mean(x) - 0.5"}, "walls": {"at": "boundary", "u": "integral(s, s, 0, 1)"}},
+    }
+    warnings = read_problem(text).warnings
+    assert [warning.partition(" at ")[0] for warning in warnings] == ["'start' and 'walls' differ by 0.5"] * 2
+    text["conditions"] = {"walls": {"at": "boundary or t = 0", "u": "1000*mean(x)"}}
+    assert "values of u up to 5e+02 are prescribed" in read_problem(text).warnings[0]

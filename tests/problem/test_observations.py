@@ -76,6 +76,11 @@ def test_observations_are_the_formula_minus_the_value_over_its_size():
     assert observation.size == pytest.approx(size)
 
 
+def test_measured_values_may_be_integrals_of_what_is_known():
+    (seen,) = read_problem(sensors(points={"x": [-1, 1, 3], "t": 1}, u="integral(s*t, s, 0, x)")).data
+    np.testing.assert_allclose(seen.values, [0.5, 0, 0.5], atol=1e-15)
+
+
 def test_points_of_observations_do_not_change_with_the_seed_and_are_taken_with_their_values():
     problem = read_problem(DIFFUSION)
     first, second = (Points(interior=8, surface=8).draw(problem, seed, seed)["data.sensors"] for seed in (0, 1))

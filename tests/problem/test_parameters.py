@@ -1,7 +1,9 @@
 """Parameters: their columns, distributions and derivatives; members of families; points; what is refused."""
 
+import heat_family
 import numpy as np
 import pytest
+from heat_family import exact
 from scipy import integrate, stats
 
 from pinn.problem.families import Member, columns_of, derivative_by_values, member, values_by_name
@@ -12,12 +14,7 @@ from pinn.problem.quantities import evaluate_quantity
 from pinn.problem.settings import BadInput
 
 HEAT = {
-    "coordinates": {"x": [0, 1], "t": [0, 0.5]},
-    "parameters": {"a": {"range": [0.1, 1], "scale": "log"}},
-    "unknowns": ["u"],
-    "equations": {"heat": "u_t = a*u_xx"},
-    "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x)"}, "walls": {"at": "boundary", "u": 0}},
-    "exact": "exp(-pi**2*a*t)*sin(pi*x)",
+    **heat_family.HEAT,
     "quantities": {
         "flux": "u_x(x=1, t=0.1)",
         "slope": "u_a(x=0.5, t=0.1)",
@@ -31,10 +28,6 @@ LOG = Parameter("a", 0.1, 1.0, "log")
 
 def family(**changes):
     return read_problem({**HEAT, **changes})
-
-
-def exact(x, t, a):
-    return np.exp(-(np.pi**2) * a * t) * np.sin(np.pi * x)
 
 
 def test_a_parameter_is_a_coordinate_that_is_neither_space_nor_time():

@@ -81,9 +81,21 @@ def test_evaluated_quantities_read_another_image():
     problem = read_problem(ode(equations={"delay": "u_t = -u(t=t/2)"}))
     _, term = residual_of(problem, lambda p, *_: p[:, 0], np.array([[1.0], [2.0]]))
     assert sorted(image.sites.points[:, 0].tolist() for image in term.images) == [[0.5, 1.0], [1.0, 2.0]]
-    outside = read_problem(ode(equations={"delay": "u_t = -u(t=t-1)"}))
-    with pytest.raises(BadInput, match="delay looks up an unknown at t=-0.5, outside its range 0 to 2"):
-        make_term(outside, outside.equations[0], Sites(np.array([[0.5]])))
+    with pytest.raises(BadInput, match="delay looks up an unknown at t=3, outside its range 0 to 2"):
+        make_term(problem, problem.equations[0], Sites(np.array([[6.0]])))
+
+
+@pytest.mark.parametrize("text", ["u(t=t-1)", "integral(u(t=s), s, 0, 3)", "integral(u(t=s), s, 0, t + 1)"])
+def test_a_problem_that_looks_beyond_the_box_is_refused_when_it_is_read(text):
+    with pytest.raises(BadInput, match="looks up an unknown at t=[-0-9.]+, outside its range 0 to 2"):
+        read_problem(ode(equations={"delay": f"u_t = -{text}"}))
+
+
+@pytest.mark.parametrize("text", ["integral(s*u(t=s), s, 0, t)", "integral(t*u, t, 0, t)"])
+def test_an_integral_is_differentiated_by_its_end(text):
+    problem = read_problem(ode(equations={"e": f"u_t = 2*t + diff({text}, t) - t*u"}, exact="1 + t**2"))
+    defect, _ = residual_of(problem, lambda p, u, index: problem.exact_values(((u, index),), p)[:, 0], np.array([[0.5], [1.7]]))
+    assert np.abs(defect).max() < 1e-14
 
 
 def test_where_hides_the_branch_not_taken():

@@ -280,6 +280,8 @@ def test_refined_images_keep_the_values_of_the_grid():
 
 def test_labels_are_typeset_and_harmless():
     assert label("u") == r"$\mathit{u}$" and label("nu") == r"$\mathit{ν}$" and label("prey") == "prey"
+    assert label("u_nu") == r"$\mathit{u}_{\mathit{ν}}$" and label("u_rtheta") == r"$\mathit{u}_{\mathit{rθ}}$"
+    assert label("u_xx") == r"$\mathit{u}_{\mathit{xx}}$" and label("alpha_max") == r"$\mathit{α}_{\mathrm{max}}$"
     assert label("u_S_max") == r"$\mathit{u}_{\mathrm{S\_max}}$" and label("x", {"x": "m$"}) == r"$\mathit{x}$ [m\$]"
 
 

@@ -2,8 +2,10 @@
 
 import json
 
+import heat_family
 import numpy as np
 import pytest
+from heat_family import exact
 
 torch = pytest.importorskip("torch")
 
@@ -12,20 +14,8 @@ from pinn.problem.settings import BadInput  # noqa: E402
 from pinn.run.cli import main  # noqa: E402
 from pinn.run.prepare import prepare  # noqa: E402
 
-HEAT = {
-    "coordinates": {"x": [0, 1], "t": [0, 0.5]},
-    "parameters": {"a": {"range": [0.1, 1], "scale": "log"}},
-    "unknowns": ["u"],
-    "equations": {"heat": "u_t = a*u_xx"},
-    "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x)"}, "walls": {"at": "boundary", "u": 0}},
-    "exact": "exp(-pi**2*a*t)*sin(pi*x)",
-    "quantities": {"flux": "u_x(x=1, t=0.1)", "slope": "u_a(x=0.5, t=0.1)"},
-}
+HEAT = {**heat_family.HEAT, "quantities": {"flux": "u_x(x=1, t=0.1)", "slope": "u_a(x=0.5, t=0.1)"}}
 QUIET = ["threads=1", "report.animation=false"]
-
-
-def exact(x, t, a):
-    return np.exp(-(np.pi**2) * a * t) * np.sin(np.pi * x)
 
 
 @pytest.fixture(scope="module")

@@ -217,9 +217,9 @@ def substitute(tree: Node, places: Mapping[str, Node]) -> Node:
         if isinstance(node, Name):
             return places.get(node.name, node)
         if isinstance(node, Jet):
-            image = {name: substitute(place, places) for name, place in node.image}
-            for name, place in places.items():
-                image.setdefault(name, place)
+            own = {name: substitute(place, places) for name, place in node.image}
+            # variables of integrals, whose names have a prime, are no coordinates
+            image = {name: place for name, place in places.items() if "'" not in name} | own
             kept = tuple(sorted((name, place) for name, place in image.items() if place != Name(name)))
             return Jet(node.unknown, node.operator, tuple(sorted(kept, key=lambda item: item[0])))
         if isinstance(node, Integral):

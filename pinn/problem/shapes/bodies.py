@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.formulas.calculus import jets, names, substitute
+from pinn.problem.formulas.calculus import jets, leaves, names, substitute
 from pinn.problem.formulas.expand import Expander
 from pinn.problem.formulas.namespace import Namespace, UnusableName, point_at
 from pinn.problem.formulas.parser import FormulaError, parse, parse_selector
 from pinn.problem.formulas.sides import NUDGE
-from pinn.problem.formulas.tree import Call, Name, Node, Number
+from pinn.problem.formulas.tree import Call, Integral, Name, Node, Number
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.shapes.facets import Solid
 from pinn.problem.shapes.level_sets import level_set
@@ -171,6 +171,7 @@ class _Shapes:
         found = Call(tree.function, tuple(Expander(self.namespace).scalar(side) for side in tree.arguments))
         if jets(found):
             raise FormulaError(f"'{tree}' contains an unknown; shapes are formulas of coordinates")
+        refuse_integrals((found,))
         rim_of_it = None if plane(found) else level_set(found, self.namespace)
         if rim_of_it is not None:
             self.surfaces.setdefault(found, (rim_of_it,))
@@ -182,7 +183,14 @@ class _Shapes:
         if jets(found) or not names(found) <= known:
             also = f" and {', '.join(sorted(known))}" if known else ""
             raise BadInput(f"'{text}' is not a number; measures of a body are formulas of constants{also}")
+        refuse_integrals((found,))
         return found
+
+
+def refuse_integrals(trees: Iterable[Node]) -> None:
+    """Raise `FormulaError` when a region would follow from an integral."""
+    if any(isinstance(leaf, Integral) for tree in trees for leaf in leaves(tree)):
+        raise FormulaError("a shape or a selector cannot hold an integral; write its value")
 
 
 def refuse_parameters(trees: Iterable[Node], namespace: Namespace) -> None:

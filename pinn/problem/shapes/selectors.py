@@ -21,6 +21,7 @@ from pinn.problem.shapes.bodies import (
     inside_of,
     opposite,
     plane,
+    refuse_integrals,
     refuse_parameters,
     with_parts,
 )
@@ -147,6 +148,7 @@ def _pinned(equality: Call, namespace: Namespace) -> tuple[str, float]:
     """Return (coordinate, value) of ``x = 1`` or ``1 = x``."""
     left, right = (Expander(namespace).scalar(side) for side in equality.arguments)
     refuse_parameters((left, right), namespace)
+    refuse_integrals((left, right))
     if isinstance(right, Name):
         left, right = right, left
     if not (isinstance(left, Name) and isinstance(right, Number)):
@@ -222,6 +224,7 @@ def _compares(tree: Call, piece: Piece, namespace: Namespace) -> bool | Node:
     inside = {name: Number(value) for name, value in piece.fixed}
     expander = Expander(namespace)
     left, right = (substitute(expander.scalar(side), inside) for side in tree.arguments)
+    refuse_integrals((left, right))
     if isinstance(left, Number) and isinstance(right, Number):
         return bool(COMPARED[tree.function](left.value, right.value))
     return _within_range(Call(tree.function, (left, right)), namespace)

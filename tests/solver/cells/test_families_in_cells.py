@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from heat_family import HEAT
 
 torch = pytest.importorskip("torch")
 
@@ -12,14 +13,6 @@ from pinn.run.prepare import prepare_settings  # noqa: E402
 from pinn.run.setup import set_up  # noqa: E402
 from pinn.solver.cells.families import FALL, Known  # noqa: E402
 from pinn.solver.state import State  # noqa: E402
-
-HEAT = {
-    "coordinates": {"x": [0, 1], "t": [0, 0.5]},
-    "parameters": {"a": {"range": [0.1, 1], "scale": "log"}},
-    "unknowns": ["u"],
-    "equations": {"heat": "u_t = a*u_xx"},
-    "conditions": {"initial": {"at": "t = 0", "u": "sin(pi*x)"}, "walls": {"at": "boundary", "u": 0}},
-}
 
 
 def prepared(text, *words):
