@@ -82,7 +82,7 @@ class System:
         weights: Mapping[str, float] | None = None,
     ):
         self.problem, self.field, count = problem, field, field.basis.per_axis
-        usual = {row.name: WEIGHT**2 for row in residuals} | of_equations(problem, field.basis.features.degree)
+        usual = {row.name: 1.0 if row.kind == "equation" else WEIGHT**2 for row in residuals}
         self._given_weights = {name: math.sqrt(weight) for name, weight in (usual | dict(weights or {})).items()}
         inside = [row for row in residuals if row.kind == "equation" and is_local(row)]
         self.interior = Interior(problem, inside, field)
@@ -310,27 +310,6 @@ def absent(problem: Problem, field: CellField) -> list[tuple[int, int]]:
         if unknown.place is not None:
             beyond = ~holds_at(unknown.place, field.cover.centers, problem.names)
             found += [(int(cell), number) for cell in np.flatnonzero(beyond)]
-    return found
-
-
-def of_equations(problem: Problem, degree: int) -> dict[str, float]:
-    """Return the weights of the squares of equations by name: one, or more where an equation is of lower order than its unknowns.
-
-    An equation that lacks as many derivatives of every unknown as continuity does of velocities gains the degree of the features
-    for each: a further derivative of them amounts to about so much more. Without it flows leak where pressures are infinite.
-    The indices of equations are those of Agmon, Douglis & Nirenberg (1964), Comm. Pure Appl. Math. 17, 35.
-    """
-    orders = {equation.name: _orders(equation) for equation in problem.equations}
-    highest = {name: max(found.get(name, 0) for found in orders.values()) for name in problem.unknown_names}
-    lacks = {name: min((highest[each] - order for each, order in found.items()), default=0) for name, found in orders.items()}
-    return {name: float(degree) ** (2 * lack) for name, lack in lacks.items()}
-
-
-def _orders(equation: Residual) -> dict[str, int]:
-    """Return the highest derivative of each unknown that an equation has."""
-    found: dict[str, int] = {}
-    for jet in jets(equation.tree):
-        found[jet.unknown] = max(found.get(jet.unknown, 0), *map(sum, jet.operator))
     return found
 
 

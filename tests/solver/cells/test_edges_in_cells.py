@@ -7,7 +7,6 @@ from cell_problems import make_march, read, solve
 from pinn.field.cells.cover import whole
 from pinn.solver.cells import rounds
 from pinn.solver.cells.edges import corner, empty, graded, joined
-from pinn.solver.cells.system import of_equations
 
 STEP = {
     "coordinates": {"x": [0, 4], "y": [0, 2]},
@@ -60,23 +59,8 @@ def test_cells_are_graded_towards_the_corner_that_points_inwards_only():
     np.testing.assert_array_equal(graded(problem, cover, np.zeros(cover.num_cells, bool)).boxes, cover.boxes)
 
 
-@pytest.mark.parametrize(
-    ("equations", "unknowns", "weights"),
-    [
-        ({"heat": "u_y = u_xx"}, ["u"], {"heat": 1}),
-        ({"mx": "p_x = u_xx", "my": "p_y = v_xx", "mass": "u_x + v_y = 0"}, ["u", "v", "p"], {"mx": 1, "my": 1, "mass": 64}),
-        ({"first": "q = u_x", "second": "q_x = u_y"}, ["u", "q"], {"first": 1, "second": 1}),
-        ({"far": "u_xx + v_xx = 0", "near": "u - v = 0"}, ["u", "v"], {"far": 1, "near": 8**4}),
-    ],
-)
-def test_equations_of_lower_order_than_their_unknowns_weigh_more(equations, unknowns, weights):
-    walls = {"at": "boundary", **dict.fromkeys(unknowns, 0)}
-    problem = read({"x": [0, 1], "y": [0, 1]}, equations, {"walls": walls}, unknowns)
-    assert of_equations(problem, 8) == weights
-
-
 def test_what_flows_in_over_a_step_flows_out():
-    """The pressure is infinite at the corner; on cells that are not graded, or without weight, one per cent and more is lost."""
+    """The pressure is infinite at the corner; on cells that are not graded several per cent are lost."""
     march = make_march(read(**STEP), 1e-4, cells={"x": 8, "y": 4}, degree=7, most=150)
     flow = rounds.solution(march, solve(march))
     nodes, weights = np.polynomial.legendre.leggauss(40)
