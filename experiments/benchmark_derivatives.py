@@ -37,8 +37,8 @@ from pinn.field.nested import ValueAlgebra, differentiate
 from pinn.field.network.mlp import MLP
 from pinn.field.request import channels
 from pinn.field.stack import Stack
-from pinn.problem.calculus import jets
 from pinn.problem.directions import as_sum, draw_directions
+from pinn.problem.formulas.calculus import jets
 from pinn.problem.language import read_problem
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term

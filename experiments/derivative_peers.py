@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pinn.problem.program import NUMPY
+from pinn.problem.formulas.program import NUMPY
 from pinn.solver.functions import TORCH
 
 NAMES = ("jax", "deepxde")

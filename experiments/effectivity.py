@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import pinn
+from pinn.judge.choose import reference
 from pinn.judge.estimate import estimate
 from pinn.judge.evaluation import evaluation_axes
 from pinn.judge.metrics import metrics
-from pinn.judge.reference import reference
 from pinn.problem.language import load_problem
 from pinn.problem.problem import Problem
 

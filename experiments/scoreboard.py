@@ -210,7 +210,7 @@ def measured(name: str, settings: Sequence[str], seed: int) -> tuple[dict[str, A
 
 def make_reference(name: str, settings: Sequence[str]) -> str:
     """Compute the reference of a problem, which is kept on disk, and return its kind."""
-    from pinn.judge.reference import reference
+    from pinn.judge.choose import reference
     from pinn.run.prepare import prepare
 
     prepared = prepare(name, list(settings))

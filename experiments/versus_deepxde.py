@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 import pinn
-from pinn.judge.reference import reference
+from pinn.judge.choose import reference
 from pinn.run.prepare import prepare
 
 OURS = {

@@ -17,14 +17,14 @@ import numpy as np
 from pinn.field.distance import Distance, Untrimmable, derivatives, distances_to
 from pinn.field.request import below, minus
 from pinn.field.shaped import Moment, Shaped
-from pinn.problem import calculus
-from pinn.problem.calculus import ONE, ZERO
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.calculus import ONE, ZERO
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.tree import Index, Jet, Name, Node, Normal, Number
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.regions import sample
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tree import Index, Jet, Name, Node, Normal, Number
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import sample
 
 TOLERANCE = 1e-9
 NUM_TRIALS = 64

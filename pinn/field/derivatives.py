@@ -22,8 +22,8 @@ from torch import Tensor
 
 from pinn.field.nested import differentiate
 from pinn.field.solution import Solution
+from pinn.problem.formulas.tree import Index
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Index
 
 Function = Solution | Callable[[Tensor], Tensor]
 LARGEST_ORDER = 4

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pinn.field.taylor import Array, Monomials, Taylor, choose, constant
-from pinn.problem import calculus
-from pinn.problem.bodies import both, comparisons, either, opposite
-from pinn.problem.facets import edged
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.sides import NUDGE
+from pinn.problem.formulas.tree import Call, Node
 from pinn.problem.problem import Problem
-from pinn.problem.program import Program, coordinate_values
 from pinn.problem.randomness import generator
-from pinn.problem.sides import NUDGE
-from pinn.problem.surfaces import STILL, Segment, Sphere
-from pinn.problem.tree import Call, Node
+from pinn.problem.shapes.bodies import both, comparisons, either, opposite
+from pinn.problem.shapes.facets import edged
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.surfaces import STILL, Segment, Sphere
 
 NUM_TRIALS = 2048
 """Points of a surface at which it is looked whether it goes on inside the domain beyond its piece."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from pinn.field.request import Channel
 from pinn.field.scaling import coordinate_scaling
-from pinn.problem.tree import Index
+from pinn.problem.formulas.tree import Index
 
 
 class Features(NamedTuple):

@@ -29,12 +29,12 @@ from pinn.field.request import Channel, Request, channels
 from pinn.field.scaling import output_scales
 from pinn.field.solution import Solution
 from pinn.problem.directions import Directions
+from pinn.problem.formulas.tree import Operator
 from pinn.problem.points import Points
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Operator
 
 if TYPE_CHECKING:
     from pinn.field.network.module import ModuleNetwork

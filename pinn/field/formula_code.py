@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pinn.problem.program import Instruction, Listing
+from pinn.problem.formulas.program import Instruction, Listing
 
 EXPRESSIONS: Mapping[str, str] = {
     "+": "{0} + {1}",

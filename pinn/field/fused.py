@@ -24,7 +24,7 @@ from pinn.field.native_code import function, head
 from pinn.field.passes import OWN_BASES, Writer
 from pinn.field.recorder import Dense, Operation
 from pinn.field.request import Request
-from pinn.problem.program import Program
+from pinn.problem.formulas.program import Program
 from pinn.problem.sites import Sites
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from pinn.field.request import Channel, below, largest_order, minus
-from pinn.problem.tree import Index
+from pinn.problem.formulas.tree import Index
 
 
 class Jet(NamedTuple):

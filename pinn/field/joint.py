@@ -22,10 +22,10 @@ from pinn.field.network.module import ModuleNetwork
 from pinn.field.request import Request
 from pinn.field.solution import Solution
 from pinn.problem.directions import Directions
+from pinn.problem.formulas.tree import Operator
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Operator
 from pinn.problem.unknowns import Unknown
 
 if TYPE_CHECKING:

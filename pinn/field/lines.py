@@ -9,7 +9,7 @@ import numpy as np
 
 from pinn.field.request import Request
 from pinn.problem.directions import Directions
-from pinn.problem.tree import Operator
+from pinn.problem.formulas.tree import Operator
 
 NO_DIRECTIONS: Mapping[Operator, Directions] = MappingProxyType({})
 

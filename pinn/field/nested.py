@@ -13,7 +13,7 @@ from torch.nn.functional import gelu, silu, softplus
 
 from pinn.field.embedding import Part
 from pinn.field.request import Channel
-from pinn.problem.tree import Index
+from pinn.problem.formulas.tree import Index
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from math import comb, prod
 
-from pinn.problem.tree import Index, Operator
+from pinn.problem.formulas.tree import Index, Operator
 
 Channel = tuple[tuple[Index, float], ...]
 Request = tuple[tuple[str, Operator], ...]

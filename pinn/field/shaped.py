@@ -16,10 +16,10 @@ import numpy as np
 
 from pinn.field.distance import Distance, joined, series
 from pinn.field.taylor import Array, Monomials, Taylor, constant, monomials_up_to
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.tree import Node
 from pinn.problem.problem import Problem
-from pinn.problem.regions import sample
-from pinn.problem.tree import Node
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import sample
 
 NUM_TRIALS = 512
 """Points inside at which it is looked how large a distance is."""

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from pinn.problem.tree import Index
+from pinn.problem.formulas.tree import Index
 
 Array = np.ndarray
 

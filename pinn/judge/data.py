@@ -15,13 +15,13 @@ import numpy as np
 from pinn.judge.grid import Array, interpolate
 from pinn.judge.rows import with_normals
 from pinn.judge.system import System
-from pinn.problem import calculus
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program
+from pinn.problem.formulas.tree import Integral, Jet, Name, Node
 from pinn.problem.problem import Residual
-from pinn.problem.program import Program
 from pinn.problem.randomness import generator
+from pinn.problem.shapes.pieces import Piece
 from pinn.problem.sites import tensor_points
-from pinn.problem.tree import Integral, Jet, Name, Node
 
 DENSE = {0: 1, 1: 16_384, 2: 512, 3: 64}
 BLOCKS = 4

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from pinn.judge.reference import EXACT, Reference, no_reference
-from pinn.problem import calculus
 from pinn.problem.checks import typical_jet
 from pinn.problem.exact import apply_exact
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program, site_values
+from pinn.problem.formulas.sides import off_the_point
+from pinn.problem.formulas.tree import Integral, Jet, Node
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.program import Program, site_values
-from pinn.problem.regions import sample_region
-from pinn.problem.sides import off_the_point
+from pinn.problem.shapes.regions import sample_region
 from pinn.problem.sites import grid_shape, tensor_points
-from pinn.problem.tree import Integral, Jet, Node
 
 Array = np.ndarray
 LARGEST_DEFECT = 1e-6

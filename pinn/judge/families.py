@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from pinn.judge.choose import reference
 from pinn.judge.estimate import Estimate
 from pinn.judge.metrics import Metrics, metrics, relative_l2
-from pinn.judge.reference import Reference, no_reference, reference
+from pinn.judge.reference import Reference, no_reference
 from pinn.judge.verdict import Verdict, verdict
 from pinn.problem.families import Member, member, values_at
 from pinn.problem.problem import Problem

@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from pinn.judge.evaluation import evaluation_axes
-from pinn.problem.given import Given
-from pinn.problem.interpolation import through_grid
+from pinn.problem.data.given import Given
+from pinn.problem.data.interpolation import through_grid
+from pinn.problem.data.scattered import through_points
 from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
-from pinn.problem.scattered import through_points
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import grid_shape, tensor_points
 

@@ -12,9 +12,9 @@ from scipy.optimize import linear_sum_assignment
 from pinn.judge.grid import Array, Grid
 from pinn.judge.refusal import NoReference
 from pinn.judge.stencils import difference_matrix
-from pinn.problem.calculus import jets, leaves
+from pinn.problem.formulas.calculus import jets, leaves
+from pinn.problem.formulas.tree import Jet, Node
 from pinn.problem.problem import Problem
-from pinn.problem.tree import Jet, Node
 
 Index = tuple[int, ...]
 

@@ -10,7 +10,7 @@ import numpy as np
 from pinn.judge.evaluation import CHUNK, LARGEST_GRID, cell_weights, evaluation_axes, on_tensor, scattered_points
 from pinn.judge.given import compared_rows, shown_axes, shown_values
 from pinn.judge.reference import Reference
-from pinn.problem.given import Given
+from pinn.problem.data.given import Given
 from pinn.problem.problem import Problem
 from pinn.problem.sites import grid_shape, tensor_points
 

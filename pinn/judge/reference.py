@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from pinn.judge.refusal import NoReference
-from pinn.judge.settings import AutoReference, ExactReference, NoReferenceWanted
-from pinn.problem.given import Given
-from pinn.problem.problem import Problem
+from pinn.problem.data.given import Given
 
 Array = np.ndarray
 EXACT = 1e-15
@@ -117,39 +115,6 @@ def from_file(given: Given) -> Reference:
     if given.left_out:
         why += f"; it has no {', '.join(given.left_out)}"
     return Reference("file", state, tuple(given.values), why, bars, given=given)
-
-
-def second_reference(problem: Problem, settings: Any = None) -> Reference | None:
-    """Return what to compare with besides a file, whose values may be wrong themselves; None where there is nothing."""
-    if problem.given is None or not isinstance(settings, AutoReference):
-        return None
-    found = reference(replace(problem, given=None), settings)
-    return None if found.kind == "none" else found
-
-
-def reference(problem: Problem, settings: Any = None) -> Reference:
-    """Return what a solution of ``problem`` is compared with.
-
-    Parameters
-    ----------
-    settings : `AutoReference` (default: a file where one is given, exact where known, else finite differences), `ExactReference`,
-        `FiniteDifferenceReference` or `NoReferenceWanted`.
-
-    Never raises for a problem that is not covered: the result then is of kind "none" and says why.
-    """
-    settings = AutoReference() if settings is None else settings
-    if isinstance(settings, NoReferenceWanted):
-        return no_reference("no reference wanted")
-    if isinstance(settings, AutoReference) and problem.given is not None:
-        return from_file(problem.given)
-    if isinstance(settings, ExactReference) or (isinstance(settings, AutoReference) and problem.exact):
-        from pinn.judge.exact import exact_reference
-
-        return exact_reference(problem)
-    from pinn.judge.cache import kept
-    from pinn.judge.windows import finite_differences
-
-    return kept(problem, settings, lambda: finite_differences(problem, settings))
 
 
 def _finite(value: float) -> float | None:

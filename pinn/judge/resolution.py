@@ -17,13 +17,13 @@ from pinn.judge.refusal import NoReference
 from pinn.judge.rows import with_normals
 from pinn.judge.solve import Discrete
 from pinn.judge.system import Solution, System, field_jets
-from pinn.problem import calculus
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program
+from pinn.problem.formulas.tree import Integral, Jet, Name, Node
 from pinn.problem.problem import Residual
-from pinn.problem.program import Program
 from pinn.problem.randomness import generator
+from pinn.problem.shapes.pieces import Piece
 from pinn.problem.sites import tensor_points
-from pinn.problem.tree import Integral, Jet, Name, Node
 
 NUM_RANDOM = 4096
 IRRELEVANT = 1e-2

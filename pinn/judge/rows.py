@@ -23,11 +23,11 @@ from pinn.judge.grid import Array
 from pinn.judge.layout import Index, Layout, space_order
 from pinn.judge.refusal import NoReference
 from pinn.judge.stencils import gauss_rule
-from pinn.problem import calculus
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.tree import Integral, Jet, Name, Node, Normal, Number
 from pinn.problem.problem import Problem, Residual
+from pinn.problem.shapes.pieces import Piece
 from pinn.problem.sites import tensor_points
-from pinn.problem.tree import Integral, Jet, Name, Node, Normal, Number
 
 if TYPE_CHECKING:
     from pinn.judge.system import AnyBlock

@@ -11,13 +11,13 @@ import numpy as np
 from pinn.judge.estimate import SURELY_ROUNDING, Estimate
 from pinn.judge.grid import Array
 from pinn.judge.system import Solution
-from pinn.problem.calculus import leaves
+from pinn.problem.formulas.calculus import leaves
+from pinn.problem.formulas.tree import Integral
 from pinn.problem.points import Points
 from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
 from pinn.problem.sites import tensor_points
 from pinn.problem.terms import Term, make_term
-from pinn.problem.tree import Integral
 
 POINTS, SURFACE = 20_000, 4_000
 """Random points at which the three are compared, and of a condition."""

@@ -14,12 +14,12 @@ from pinn.judge.refusal import NoReference
 from pinn.judge.rows import Places
 from pinn.judge.stencils import difference_matrix
 from pinn.judge.system import Discretised, Solution, System, field_jets
-from pinn.problem import calculus
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program
+from pinn.problem.formulas.tree import Integral, Jet, Name, Node
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.program import Program
+from pinn.problem.shapes.pieces import Piece
 from pinn.problem.sites import tensor_points
-from pinn.problem.tree import Integral, Jet, Name, Node
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from pinn.problem.problem import Problem
 from pinn.problem.quantities import SolutionLike, quantity_at
 from pinn.problem.randomness import generator
-from pinn.problem.regions import unit_points
-from pinn.problem.selectors import matters
+from pinn.problem.shapes.regions import unit_points
+from pinn.problem.shapes.selectors import matters
 from pinn.problem.sites import tensor_points
 
 Array = np.ndarray

@@ -18,10 +18,10 @@ from pinn.judge.grid import Array, Grid
 from pinn.judge.layout import Index, Layout, Numbering
 from pinn.judge.refusal import NoReference
 from pinn.judge.rows import Rows, assemble, constant_place
-from pinn.problem import calculus
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program
+from pinn.problem.formulas.tree import Integral, Jet, Name, Node
 from pinn.problem.problem import Problem, jet_column
-from pinn.problem.program import Program
-from pinn.problem.tree import Integral, Jet, Name, Node
 
 Solution = Callable[..., Array]
 """``solution(points (points, dim), request) -> (points, len(request))`` in float64."""

@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.calculus import jets, leaves
 from pinn.problem.complaints import about as _about
 from pinn.problem.complaints import home as _home
 from pinn.problem.complaints import place as _place
 from pinn.problem.coverage import uncovered
 from pinn.problem.families import check_members
-from pinn.problem.namespace import Namespace
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.calculus import jets, leaves
+from pinn.problem.formulas.namespace import Namespace
+from pinn.problem.formulas.program import Program, coordinate_values, site_values
+from pinn.problem.formulas.sides import off_the_point
+from pinn.problem.formulas.tree import Call, Integral, Jet, Node, Number
 from pinn.problem.places import check_lookups
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.program import Program, coordinate_values, site_values
-from pinn.problem.regions import sample, sample_region
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.sides import off_the_point
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import sample, sample_region
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
-from pinn.problem.tree import Call, Integral, Jet, Node, Number
 
 NUM_SAMPLES = 512
 EXACT_DEFECT = 1e-6

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pinn.problem.bodies import inside_of
-from pinn.problem.calculus import jets
 from pinn.problem.complaints import about, home, place
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.calculus import jets
+from pinn.problem.formulas.sides import nudged
 from pinn.problem.problem import Problem
-from pinn.problem.regions import sample
-from pinn.problem.sides import nudged
+from pinn.problem.shapes.bodies import inside_of
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import sample
 
 
 def uncovered(problem: Problem) -> Iterator[str]:

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pinn.problem.bodies import with_bodies
-from pinn.problem.expand import Expander
-from pinn.problem.fields import read_fields, stand_ins
-from pinn.problem.formula import RESERVED, FormulaError, parse
-from pinn.problem.namespace import BadKey, Namespace, Value, point_at
+from pinn.problem.data.fields import read_fields, stand_ins
+from pinn.problem.formulas.expand import Expander
+from pinn.problem.formulas.namespace import BadKey, Namespace, Value, point_at
+from pinn.problem.formulas.parser import RESERVED, FormulaError, parse
+from pinn.problem.formulas.tree import Node, Number
 from pinn.problem.parameters import KINDS, Parameter, read_parameter
 from pinn.problem.places import with_places
 from pinn.problem.reading import At, components, constant, known_keys, real_number, section
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tree import Node, Number
+from pinn.problem.shapes.bodies import with_bodies
 from pinn.problem.unknowns import Unknown, read_unknowns
 
 

@@ -19,9 +19,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pinn.problem import calculus
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.tree import Index, Jet, Operator
 from pinn.problem.problem import Residual
-from pinn.problem.tree import Index, Jet, Operator
 
 Along = Literal["signs", "coordinates"]
 """Directions with independent random signs as components, or along random coordinates, none of them twice."""

@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from pinn.problem import calculus
-from pinn.problem.calculus import ZERO, has_unknowns, jets, substitute, total
-from pinn.problem.complex_numbers import pair
-from pinn.problem.expand import Expander
-from pinn.problem.formula import FormulaError, parse
-from pinn.problem.namespace import Namespace, point_at
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.calculus import ZERO, has_unknowns, jets, substitute, total
+from pinn.problem.formulas.complex_numbers import pair
+from pinn.problem.formulas.expand import Expander
+from pinn.problem.formulas.namespace import Namespace, point_at
+from pinn.problem.formulas.parser import FormulaError, parse
+from pinn.problem.formulas.sides import is_side, seen_from
+from pinn.problem.formulas.tree import Integral, Jet, Node
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.sides import is_side, seen_from
-from pinn.problem.tree import Integral, Jet, Node
 
 
 def read_exact(mapping: Mapping[str, Any], namespace: Namespace, at: Callable[..., AbstractContextManager]) -> dict[str, Node]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pinn.problem.calculus import jets, leaves
+from pinn.problem.formulas.calculus import jets, leaves
+from pinn.problem.formulas.tree import Integral, Node
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tree import Integral, Node
 
 if TYPE_CHECKING:
     from pinn.problem.problem import Problem, Request

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from pinn.problem import calculus
-from pinn.problem.calculus import ZERO
-from pinn.problem.program import Program
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.calculus import ZERO
+from pinn.problem.formulas.program import Program
+from pinn.problem.formulas.tree import Call, Jet, Name, Node, Normal, Number
 from pinn.problem.randomness import generator
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Call, Jet, Name, Node, Normal, Number
 
 MOST_PARTS, HIGHEST_POWER = 40, 8
 """Integrations by one derivative, and powers of what is integrated over, that are tried."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pinn.problem.calculus import names
+from pinn.problem.formulas.calculus import names
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.tree import Call, Integral, Jet, Node, Normal
 from pinn.problem.problem import Problem
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.tree import Call, Integral, Jet, Node, Normal
 
 SAMPLES, HALVINGS = 1025, 60
 """Places along a coordinate between which a change of sign is looked for, and steps of its search."""

@@ -9,28 +9,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pinn.problem import checks, selectors
-from pinn.problem.bodies import inside_of
-from pinn.problem.calculus import has_unknowns, subtract
+from pinn.problem import checks
 from pinn.problem.classes import read_class
-from pinn.problem.complex_numbers import Complex, build_scalar
+from pinn.problem.data.given import read_given
+from pinn.problem.data.tables import with_absolute_files
 from pinn.problem.declarations import Declarations, declare
 from pinn.problem.exact import apply_exact, read_exact
-from pinn.problem.expand import Expander
-from pinn.problem.formula import FormulaError, parse, parse_equation
-from pinn.problem.given import read_given
-from pinn.problem.namespace import BadKey, Namespace, point_at
+from pinn.problem.formulas.calculus import has_unknowns, subtract
+from pinn.problem.formulas.complex_numbers import Complex, build_scalar
+from pinn.problem.formulas.expand import Expander
+from pinn.problem.formulas.namespace import BadKey, Namespace, point_at
+from pinn.problem.formulas.parser import FormulaError, parse, parse_equation
+from pinn.problem.formulas.source import caret
+from pinn.problem.formulas.tree import Jet, Name, Node, Number, Position
 from pinn.problem.notes import notes
 from pinn.problem.observations import read_observations, sized
-from pinn.problem.pieces import Piece
 from pinn.problem.places import from_both_sides
 from pinn.problem.problem import Coordinate, Problem, Residual
 from pinn.problem.reading import section
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.source import caret
-from pinn.problem.tables import with_absolute_files
+from pinn.problem.shapes import selectors
+from pinn.problem.shapes.bodies import inside_of
+from pinn.problem.shapes.pieces import Piece
 from pinn.problem.text import plain, read_text
-from pinn.problem.tree import Jet, Name, Node, Number, Position
 
 Where = Callable[[tuple, int | None], Position | None]
 """Tells where the value at a path of keys (and an offset in it) stands in a file; the offset None asks for the key."""

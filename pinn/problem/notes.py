@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.calculus import derivative
 from pinn.problem.checks import floating, num_equations, prescribed_value, texts
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.calculus import derivative
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.sides import nudged
+from pinn.problem.formulas.tree import Node
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.regions import sample, sample_region
-from pinn.problem.sides import nudged
-from pinn.problem.tree import Node
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import sample, sample_region
 
 SMALL, LARGE = 0.02, 20.0
 """Sizes of an unknown between which no scale is needed."""

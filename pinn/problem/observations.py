@@ -10,23 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.calculus import ZERO, has_unknowns, multiply, subtract
-from pinn.problem.complex_numbers import pair
+from pinn.problem.data.tables import KEYS as TABLE_KEYS
+from pinn.problem.data.tables import read_table
 from pinn.problem.exact import apply_exact
-from pinn.problem.expand import Expander
-from pinn.problem.formula import FormulaError, parse
-from pinn.problem.namespace import Namespace, Value, point_at
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.calculus import ZERO, has_unknowns, multiply, subtract
+from pinn.problem.formulas.complex_numbers import pair
+from pinn.problem.formulas.expand import Expander
+from pinn.problem.formulas.namespace import Namespace, Value, point_at
+from pinn.problem.formulas.parser import FormulaError, parse
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.tree import Jet, Measured, Name, Node, Number
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.program import Program, coordinate_values
 from pinn.problem.randomness import generator
 from pinn.problem.reading import known_keys, real_number
-from pinn.problem.regions import unit_points
 from pinn.problem.settings import BadInput, nearest
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import unit_points
 from pinn.problem.sites import Sites, tensor_points
-from pinn.problem.tables import KEYS as TABLE_KEYS
-from pinn.problem.tables import read_table
-from pinn.problem.tree import Jet, Measured, Name, Node, Number
 from pinn.problem.unknowns import Unknown
 
 At = Callable[..., AbstractContextManager]

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pinn.problem.calculus import build, multiply
+from pinn.problem.formulas.calculus import build, multiply
+from pinn.problem.formulas.tree import Name, Node
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Name, Node
 
 Array = np.ndarray
 

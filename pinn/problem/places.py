@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from pinn.problem.bodies import some_points
-from pinn.problem.calculus import jets
-from pinn.problem.formula import FormulaError, parse_selector
-from pinn.problem.namespace import Namespace, point_at
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.calculus import jets
+from pinn.problem.formulas.namespace import Namespace, point_at
+from pinn.problem.formulas.parser import FormulaError, parse_selector
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.sides import SIGNS, changes_at_interfaces, nudged, seen_from
+from pinn.problem.formulas.tree import Node
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.selectors import body_of
 from pinn.problem.settings import BadInput
-from pinn.problem.sides import SIGNS, changes_at_interfaces, nudged, seen_from
+from pinn.problem.shapes.bodies import some_points
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.selectors import body_of
 from pinn.problem.terms import Term
-from pinn.problem.tree import Node
 
 
 def with_places(mapping: Mapping[str, Any], namespace: Namespace, at: Callable[..., AbstractContextManager]) -> Namespace:

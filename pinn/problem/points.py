@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pinn.problem.directions import Along, Directions, draw_directions, estimated
+from pinn.problem.formulas.tree import Operator
 from pinn.problem.randomness import generator
-from pinn.problem.regions import GRIDS, Keep, Rule, draw_region, measure, num_params
 from pinn.problem.settings import BadInput, Settings, setting
+from pinn.problem.shapes.regions import GRIDS, Keep, Rule, draw_region, measure, num_params
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Operator
 
 if TYPE_CHECKING:
-    from pinn.problem.pieces import Piece
     from pinn.problem.problem import Problem, Residual
+    from pinn.problem.shapes.pieces import Piece
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pinn.problem import calculus
-from pinn.problem.facets import Solid
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.sides import HERE, NUDGE, beside, conditions_beside, nudged
+from pinn.problem.formulas.tree import Integral, Jet, Node, Number, Operator
 from pinn.problem.parameters import Parameter
-from pinn.problem.pieces import Piece, holds_at
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.sides import HERE, NUDGE, beside, conditions_beside, nudged
-from pinn.problem.tree import Integral, Jet, Node, Number, Operator
+from pinn.problem.shapes.facets import Solid
+from pinn.problem.shapes.pieces import Piece, holds_at
 from pinn.problem.unknowns import Unknown
 
 if TYPE_CHECKING:
     from pinn.problem.observations import Observation
 
 if TYPE_CHECKING:
-    from pinn.problem.given import Given
+    from pinn.problem.data.given import Given
 
 Request = tuple[tuple[str, Operator], ...]
 """What is wanted of a field at some points: pairs (unknown, operator), one column of values each."""
@@ -152,8 +152,14 @@ class Problem:
         return box
 
     def inside(self, points: np.ndarray) -> np.ndarray:
-        """Return which points (points, dim) belong to the domain, (points,) booleans."""
-        return holds_at(self.domain, points, self.names)
+        """Return which points (points, dim) belong to the domain, (points,) booleans; of a face of the box what lies beside it."""
+        return holds_at(self.domain, self._off_faces(points), self.names)
+
+    def _off_faces(self, points: np.ndarray) -> np.ndarray:
+        """Return points (points, dim) moved a little into the box where they lie on a face of it: there a body may end, too."""
+        low, high = self.box.T
+        step = NUDGE * (high - low)
+        return np.where(points <= low, points + step, np.where(points >= high, points - step, points))
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Return which points (points, dim) belong to the domain or, but for rounding, to its edge, (points,) booleans."""
@@ -181,7 +187,7 @@ class Problem:
     def lives(self, unknown: str, points: np.ndarray) -> np.ndarray:
         """Return at which points (points, dim) an unknown lives, (points,) booleans."""
         (place,) = (each.place for each in self.unknowns if each.name == unknown)
-        return self.inside(points) & holds_at(place, points, self.names)
+        return self.inside(points) & holds_at(place, self._off_faces(points), self.names)
 
     def lives_at(self, unknown: str, points: np.ndarray) -> np.ndarray:
         """Return at which points (points, dim) an unknown lives or, but for rounding, at the edge of where it does."""

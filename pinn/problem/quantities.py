@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pinn.problem.calculus import leaves
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.calculus import leaves
+from pinn.problem.formulas.tree import Integral
 from pinn.problem.problem import Problem, Request, Residual
 from pinn.problem.randomness import generator
-from pinn.problem.selectors import matters
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.selectors import matters
 from pinn.problem.sites import Sites, grid_shape, tensor_points
 from pinn.problem.terms import make_term, num_nodes
-from pinn.problem.tree import Integral
 
 SolutionLike = Callable[..., np.ndarray]
 """Values (points, len(request)) of derivatives of the unknowns at points (points, dim) for a request; on surfaces a third argument

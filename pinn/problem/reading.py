@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pinn.problem.complex_numbers import Complex
-from pinn.problem.expand import Expander
-from pinn.problem.formula import FormulaError, parse
-from pinn.problem.namespace import Namespace, Value, point_at
+from pinn.problem.formulas.complex_numbers import Complex
+from pinn.problem.formulas.expand import Expander
+from pinn.problem.formulas.namespace import Namespace, Value, point_at
+from pinn.problem.formulas.parser import FormulaError, parse
+from pinn.problem.formulas.tree import Node, Number
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tree import Node, Number
 
 At = Callable[..., AbstractContextManager]
 """Names the place of what is read inside, for messages."""

@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pinn.problem.directions import Directions
-    from pinn.problem.tree import Operator
+    from pinn.problem.formulas.tree import Operator
 
 
 class Sites(NamedTuple):

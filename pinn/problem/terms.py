@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pinn.problem import calculus
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import NUMPY, Functions, Program, coordinate_values, site_values
+from pinn.problem.formulas.sides import HERE, conditions_beside, direction, is_side, nudged, off_the_point
+from pinn.problem.formulas.tree import Call, Integral, Jet, Name, Node, Normal
 from pinn.problem.problem import Problem, Request, Residual, jet_column
-from pinn.problem.program import NUMPY, Functions, Program, coordinate_values, site_values
 from pinn.problem.settings import BadInput
-from pinn.problem.sides import HERE, conditions_beside, direction, is_side, nudged, off_the_point
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Call, Integral, Jet, Name, Node, Normal
 
 QUADRATURE_NODES = 24
 """Gauss-Legendre nodes per variable of an integral, unless the points settings say otherwise."""

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 
 import yaml
 
+from pinn.problem.formulas.source import Source, caret
+from pinn.problem.formulas.tree import Position
 from pinn.problem.settings import BadInput
-from pinn.problem.source import Source, caret
-from pinn.problem.tree import Position
 from pinn.problem.yaml_errors import ALIASES, TAGS, explain
 
 __all__ = ["DEEPEST", "LARGEST_FILE", "Document", "Place", "caret", "plain", "read_string", "read_text"]

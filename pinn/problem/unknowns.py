@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pinn.problem.namespace import Namespace
+from pinn.problem.formulas.namespace import Namespace
+from pinn.problem.formulas.tree import Node
 from pinn.problem.reading import At, components, known_keys, real_number
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tree import Node
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def _shown(data: RunData, name: str) -> Fields:
 
 
 def _line(data: RunData, grid: Grid, name: str) -> Animated:
-    values, reference, _, _ = _shown(data, name)
+    values, reference, *_ = _shown(data, name)
     space = grid.space[0]
     figure = new_figure(5.6, 3.6, escaped(data.title), shortest=0)
     axes = figure.subplots()
@@ -171,7 +171,7 @@ def _line(data: RunData, grid: Grid, name: str) -> Animated:
 
 
 def _images(data: RunData, grid: Grid, name: str) -> Animated:
-    values, reference, error, _ = _shown(data, name)
+    values, reference, error, *_ = _shown(data, name)
     held = anchor(grid, values)
     planes = Grid({space: grid.axes[space] for space in grid.space}, None)
     view = View(tuple((space, held[space]) for space in grid.space[2:]), grid.space[0], grid.space[1], "")

@@ -57,12 +57,16 @@ class Grid:
 
 
 class Fields(NamedTuple):
-    """An unknown on the grid; ``error`` is solution minus reference, ``estimate`` the error estimated without it."""
+    """An unknown on the grid; ``error`` is solution minus reference, ``estimate`` the error estimated without it.
+
+    ``spread`` is the standard error where observations determine the unknown.
+    """
 
     values: np.ndarray
     reference: np.ndarray | None = None
     error: np.ndarray | None = None
     estimate: np.ndarray | None = None
+    spread: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ class RunData:
         values = self.field(name)
         if values is None:
             raise BadInput(f"{self.folder} has no solution of '{name}'.")
-        return Fields(values, *(self.field(f"{name}.{kind}") for kind in ("reference", "error", "estimate")))
+        return Fields(values, *(self.field(f"{name}.{kind}") for kind in ("reference", "error", "estimate", "standard_error")))
 
     def functions(self) -> dict[str, tuple[Grid, Fields]]:
         """Return the quantities that are functions, by name: where they are known, and their values, reference and error."""

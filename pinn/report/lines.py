@@ -18,6 +18,9 @@ NUM_DOTS = 30
 WIDE = 2.6
 """Width of a line on which the dashes of its reference lie; both are seen where they agree."""
 
+BAND, BAND_WORDS = 1.96, "95 % band"
+"""Standard errors to either side of a line, and what that is called."""
+
 DOTS: Any = {"markersize": 4}
 
 
@@ -31,6 +34,7 @@ class Line:
     reference: np.ndarray | None = None
     error: np.ndarray | None = None
     estimate: np.ndarray | None = None
+    spread: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,9 @@ def _solutions(axes: Axes, bundle: Bundle, dots: bool, reference: str) -> None:
     for k, line in enumerate(bundle.lines):
         below = line.reference is not None and not dots
         axes.plot(bundle.along, line.values, color=line.colour, label=line.text, linewidth=WIDE if below else None)
+        if line.spread is not None:
+            low, high = (line.values + sign * BAND * line.spread for sign in (-1, 1))
+            axes.fill_between(bundle.along, low, high, color=line.colour, alpha=0.2, linewidth=0, label=None if k else BAND_WORDS)
         if line.reference is None:
             continue
         name = reference if k == len(bundle.lines) - 1 else None

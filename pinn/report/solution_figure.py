@@ -53,7 +53,7 @@ def _figure(data: RunData, grid: Grid, name: str, fields: Fields, title: str, re
 
 
 def _images(data: RunData, grid: Grid, name: str, fields: Fields, title: str, compared_with: str) -> Figure:
-    values, reference, error, estimate = fields
+    values, reference, error, estimate, spread = fields
     shown = label(name)
     scale, colours = field_scale(values, reference)
     bar = error_label(name, data.units, estimated=error is None)
@@ -64,4 +64,6 @@ def _images(data: RunData, grid: Grid, name: str, fields: Fields, title: str, co
         columns.append(Column("|error|", error, *error_scale(error), bar, size=True))
     elif estimate is not None:
         columns.append(Column("estimated |error|", estimate, *error_scale(estimate), bar, size=True))
+    if spread is not None:
+        columns.append(Column("standard error", spread, *error_scale(spread), label(name, data.units), size=True))
     return mosaic(columns, views(grid, values), grid, data.units, title)

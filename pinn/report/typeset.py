@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from pinn.problem.formula import parse, parse_equation, parse_selector
+from pinn.problem.formulas.parser import parse, parse_equation, parse_selector
+from pinn.problem.formulas.tree import At, Call, Imaginary, Name, Node, Number, Vector
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import At, Call, Imaginary, Name, Node, Number, Vector
 from pinn.report.markup import Html, element, join
 from pinn.report.wording import GREEK, NAME_PARTS, is_number
 

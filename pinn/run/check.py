@@ -11,9 +11,9 @@ from pinn.field.decomposition.networks import Members, members
 from pinn.field.decomposition.settings import Whole
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
-from pinn.problem.calculus import jets
 from pinn.problem.directions import draw_directions, estimated
 from pinn.problem.families import middle
+from pinn.problem.formulas.calculus import jets
 from pinn.problem.problem import jet_column
 from pinn.problem.quantities import dependence
 from pinn.problem.randomness import generator

@@ -32,8 +32,8 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from pinn.problem.data.tables import with_absolute_files
 from pinn.problem.settings import BadInput
-from pinn.problem.tables import with_absolute_files
 from pinn.run.options import config_folder, groups
 from pinn.run.overrides import paths, prepare, quoted, read, unknown_option, unknown_setting
 

@@ -217,10 +217,10 @@ def _check_device(device: str, precision: str) -> None:
         raise BadInput("is not supported on mps; use precision=float32", "precision=float64")
 
 
-def weight_of(configuration: Configuration, row: Residual) -> float:
-    """Return the weight of a term: by its name, else by its condition, else by its kind, else 1."""
+def weight_of(configuration: Configuration, row: Residual, otherwise: float = 1.0) -> float:
+    """Return the weight of a term: by its name, else by its condition, else by its kind, else ``otherwise``."""
     kind = {"equation": "equations", "interface": "interfaces", "data": "data"}.get(row.kind, "conditions")
     for name in (row.name, row.condition, kind):
         if name in configuration.weights:
             return float(configuration.weights[name])
-    return 1.0
+    return otherwise

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pinn.judge.choose import reference, second_reference
 from pinn.judge.classical import Classical, classical
 from pinn.judge.estimate import Estimate, Estimator
 from pinn.judge.metrics import Metrics, metrics
-from pinn.judge.reference import Reference, no_reference, reference, second_reference
+from pinn.judge.reference import Reference, no_reference
 from pinn.judge.second_solution import estimate_by
 from pinn.judge.verdict import Judged, Verdict, verdict
 from pinn.problem.problem import Problem
@@ -78,7 +79,9 @@ class Judge:
             judged = replace(judged, reasons=(*judged.reasons, AT_THESE_NUMBERS))
         if doubts:
             judged = replace(judged, verdict="not verified", reasons=(*doubts, *judged.reasons))
-        write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {})
+        standard_errors = getattr(self.setup, "standard_errors", None)
+        spread = None if standard_errors is None else standard_errors(state, found.axes)
+        write_solution(folder, self.problem, found, _estimated(estimate, found) if estimate.accepted else {}, spread)
         write_diagnostics(folder, self.setup.prepared, solution, found.axes, self.setup.terms, state.points)
         wanted = quantities(self.judged, solution, self.computed, found.axes)
         write_quantities(folder, arrays(wanted))

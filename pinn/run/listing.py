@@ -10,10 +10,10 @@ from typing import Any
 
 from pinn.problem.classes import CLASSES
 from pinn.problem.language import load_problem
-from pinn.problem.pieces import Piece
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.quantities import dependence
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.pieces import Piece
 from pinn.run.options import config_folder, groups
 from pinn.run.prepare import prepare
 from pinn.run.words import Words

@@ -31,6 +31,9 @@ TOLERANCE = 1e-8
 STEPS = 50
 """Of the search for the numbers at most."""
 
+MEMORY = ("damping", "radius", "first")
+"""What a search remembers beside the numbers."""
+
 PROFILE = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Standard errors by which numbers are moved."""
 
@@ -169,12 +172,12 @@ class NumberSetup:
         except FloatingPointError as error:
             raise diverged(error, state) from None
         if state.memory:
-            here.damping, here.first = state.memory["damping"], state.memory["first"]
+            here.damping, here.radius, here.first = (state.memory[name] for name in MEMORY)
         for _ in fit.search(self.misfit, here, STEPS - state.step):
             state.step += 1
             state.total += 1
             state.theta = torch.from_numpy(here.parameters.copy())
-            state.memory = {"damping": here.damping, "first": here.first}
+            state.memory = {name: getattr(here, name) for name in MEMORY}
             state.evaluations, state.reason, state.is_final = here.solves, here.reason, bool(here.reason)
             state.loss, state.losses = self._losses(here)
             if state.is_final:

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from pinn.field.decomposition.settings import NETWORK, Cuts, Whole, supports
 from pinn.problem.directions import estimated, nonlinear_in
 from pinn.problem.families import middle
+from pinn.problem.formulas.source import caret
+from pinn.problem.formulas.tree import Position
 from pinn.problem.language import Where, read_problem
 from pinn.problem.problem import Problem
 from pinn.problem.quantities import check_quantity
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.source import caret
 from pinn.problem.text import Document
-from pinn.problem.tree import Position
 from pinn.run.compose import compose
 from pinn.run.configuration import Configuration, in_cells, read_configuration
 from pinn.run.decide import ANY_PROBLEM, decided, is_open, with_cells

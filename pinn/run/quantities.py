@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pinn.problem.calculus import jets
 from pinn.problem.families import shown_axes
+from pinn.problem.formulas.calculus import jets
 from pinn.problem.problem import Problem, Request
 from pinn.problem.quantities import SolutionLike, evaluate_quantity
-from pinn.problem.selectors import matters
+from pinn.problem.shapes.selectors import matters
 
 if TYPE_CHECKING:
     from pinn.judge.reference import Reference

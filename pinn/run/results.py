@@ -24,12 +24,27 @@ SHOWN_POINTS = 20_000
 """Of one term in diagnostics.npz."""
 
 
-def write_solution(folder: RunFolder, problem: Problem, found: Metrics, estimate: Mapping[str, np.ndarray]) -> None:
-    """Write solution.npz and solution.nc: solution, reference, error and accepted estimate on the evaluation grid, by unknown."""
+def write_solution(
+    folder: RunFolder,
+    problem: Problem,
+    found: Metrics,
+    estimate: Mapping[str, np.ndarray],
+    spread: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write solution.npz and solution.nc: solution, reference, error and accepted estimate on the evaluation grid, by unknown.
+
+    ``spread`` are the standard errors of functions that only observations determine.
+    """
     every = dict(zip(problem.names, shown_axes(problem, found.axes), strict=True))
     axes = {name: axis for name, axis in every.items() if len(axis) > 1}
     held = {name: float(axis[0]) for name, axis in every.items() if len(axis) == 1}
-    kinds = {"": found.solution, ".reference": found.reference, ".error": found.error, ".estimate": estimate}
+    kinds = {
+        "": found.solution,
+        ".reference": found.reference,
+        ".error": found.error,
+        ".estimate": estimate,
+        ".standard_error": spread or {},
+    }
     functions = [name for name in found.solution if name not in problem.numbers]
     fields = {f"{name}{kind}": values[name] for name in functions for kind, values in kinds.items() if name in values}
     meta = {

@@ -11,7 +11,10 @@ import numpy as np
 
 from pinn.field.decomposition.settings import Whole
 from pinn.field.network.module import ModuleNetwork
+from pinn.problem.checks import undetermined
+from pinn.problem.sizes import typical_size
 from pinn.problem.terms import make_term
+from pinn.run.bands import standard_errors
 from pinn.run.cell_setup import CellSetup, Judging, cell_setup
 from pinn.run.check import size
 from pinn.run.configuration import in_cells, training, weight_of
@@ -141,9 +144,21 @@ class Drawer:
         return Rows(self._field, terms, chunk=self.chunk)
 
     def _terms(self, sites: Mapping[str, Sites]) -> list[Term]:
-        configuration, problem = self._prepared
+        problem = self._prepared.problem
         kept = [row for row in self._residuals if row.name in sites]
-        return [make_term(problem, row, sites[row.name], weight_of(configuration, row)) for row in kept]
+        return [make_term(problem, row, sites[row.name], self._weights[row.name]) for row in kept]
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        """The weights of all terms by name.
+
+        Where numbers are found from observations, equations are divided by their size as observations are by theirs. Where a
+        function is found, observations do not resist equations: it makes up for whatever they ask for.
+        """
+        configuration, problem = self._prepared
+        sized = [row.name for row in self._residuals if problem.data and problem.numbers and row.kind == "equation"]
+        usual = {row.name: typical_size(problem, row) ** -2 if row.name in sized else 1.0 for row in self._residuals}
+        return {row.name: weight_of(configuration, row, usual[row.name]) for row in self._residuals}
 
 
 @dataclass(frozen=True)
@@ -212,12 +227,9 @@ class NetworkSetup:
         if not problem.numbers or not problem.data or self.draw.ranks is not None:
             return None
         from pinn.judge.intervals import intervals
-        from pinn.run.inverse import misfits, noise_of
         from pinn.solver.covariance import sensitivities
 
-        rows, theta = self.draw(**state.points), state.theta
-        observed = misfits(problem, self.solution(state))
-        noise = {each.name: noise_of(each, observed[each.name]["misfit"]) for each in problem.data}
+        rows, theta, noise = self.draw(**state.points), state.theta, self._noise(state)
         place = slice(self.field.num_params - len(problem.numbers), self.field.num_params)
         found = sensitivities(rows, theta, place, noise)
         if found is None:
@@ -226,6 +238,22 @@ class NetworkSetup:
         unknowns = [unknown for unknown in problem.unknowns if unknown.is_number]
         is_stated = all(each.noise for each in problem.data)
         return intervals(unknowns, theta[place].cpu().double().numpy(), np.concatenate(left), found, is_stated)
+
+    def standard_errors(self, state: State, axes: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Return how well functions that only observations determine are known on a grid; none where no noise is stated."""
+        problem = self.prepared.problem
+        is_stated = bool(problem.data) and all(each.noise for each in problem.data)
+        if not is_stated or self.draw.ranks is not None or not undetermined(problem):
+            return {}
+        unknowns = [unknown for unknown in problem.unknowns if not unknown.is_number]
+        return standard_errors(self.field, self.draw(**state.points), state.theta, self._noise(state), unknowns, axes)
+
+    def _noise(self, state: State) -> dict[str, float]:
+        """Return the deviation of the rows of each term of observations: as stated, else what is left of them."""
+        from pinn.run.inverse import misfits, noise_of
+
+        observed = misfits(self.prepared.problem, self.solution(state))
+        return {each.name: noise_of(each, observed[each.name]["misfit"]) for each in self.prepared.problem.data}
 
     def description(self, state: State) -> dict[str, Any]:
         """Return what metrics.json says about the solve beyond what its state does."""

@@ -14,10 +14,10 @@ from pinn.field.network.local_features import LocalFeatures
 from pinn.field.network.module import ModuleNetwork
 from pinn.field.network.network import Network
 from pinn.problem.families import Member, columns_of, derivative_by_values, member, values_by_name
+from pinn.problem.formulas.tree import Index
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput, nearest
 from pinn.problem.text import plain
-from pinn.problem.tree import Index
 from pinn.run.decide import instead
 from pinn.run.execute import DIVERGED, INTERRUPTED, Outcome, largest_error, start
 from pinn.run.overrides import quoted

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pinn.problem.data.tables import with_absolute_files
 from pinn.problem.settings import BadInput, nearest
-from pinn.problem.tables import with_absolute_files
 from pinn.problem.text import Document, read_text
 from pinn.run.compose import Source
 from pinn.run.options import groups

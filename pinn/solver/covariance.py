@@ -1,7 +1,8 @@
-"""What rows know of unknown numbers: the part of their derivatives that no other parameter can make up for."""
+"""What rows know of unknown numbers, the part of their derivatives that no other parameter can make up for, and of functions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,14 +35,7 @@ def sensitivities(rows: Rows, theta: Tensor, numbers: slice, noise: dict[str, fl
     """
     if len(theta) > MOST_PARAMETERS:
         return None
-    plain = rows.unweighted(theta)
-    deviations = {name: noise.get(name) or max(float(each.square().mean().sqrt()), LEAST) for name, each in plain.items()}
-    # J of unweighted rows over deviations: the weights of the loss are taken out of the rows again
-    _, jacobian = rows.linearise(theta)
-    dense = jacobian.dense()
-    for name, place in rows.slices.items():
-        root = _root(rows, name)
-        dense[place] /= torch.as_tensor(root, dtype=dense.dtype) * deviations[name] if root else np.inf
+    dense = _scaled(rows, theta, noise)
     keep = torch.ones(len(theta), dtype=torch.bool)
     keep[numbers] = False
     others = torch.cat([dense[:, keep], torch.eye(int(keep.sum()), dtype=dense.dtype) / FREEDOM])
@@ -50,6 +44,38 @@ def sensitivities(rows: Rows, theta: Tensor, numbers: slice, noise: dict[str, fl
     for _ in range(2):  # once more, since the projection leaves rounding of what it takes away
         own = own - basis @ (basis.T @ own)
     return torch.linalg.qr(own).R.cpu().double().numpy()
+
+
+def standard_errors(rows: Rows, theta: Tensor, jacobians: Iterable[Tensor], noise: dict[str, float]) -> np.ndarray | None:
+    """Return the standard deviations (values,) of what has the given derivatives by θ, by the delta method; None for large fields.
+
+    The covariance of θ is (JᵀJ + 1/`FREEDOM`²)⁻¹ with rows scaled as in `sensitivities`, so that terms of data with the value
+    zero, a prior, count like any other (Tarantola 2005, Inverse Problem Theory, equation 3.37). What no row sees is bounded by
+    `FREEDOM` alone: such deviations are large, not small.
+
+    Parameters
+    ----------
+    jacobians : of the values, (values, params), in parts. noise : standard deviation of each term of observations.
+    """
+    if len(theta) > MOST_PARAMETERS:
+        return None
+    dense = _scaled(rows, theta, noise)
+    free = torch.eye(len(theta), dtype=dense.dtype, device=dense.device) / FREEDOM
+    root = torch.linalg.qr(torch.cat([dense, free]), mode="r").R
+    parts = [torch.linalg.solve_triangular(root.T, each.T, upper=False).norm(dim=0) for each in jacobians]
+    return torch.cat(parts).cpu().double().numpy()
+
+
+def _scaled(rows: Rows, theta: Tensor, noise: dict[str, float]) -> Tensor:
+    """Return J (rows, params) of rows of deviation one: observations over their noise, all others over what is left of them."""
+    plain = rows.unweighted(theta)
+    deviations = {name: noise.get(name) or max(float(each.square().mean().sqrt()), LEAST) for name, each in plain.items()}
+    _, jacobian = rows.linearise(theta)
+    dense = jacobian.dense()
+    for name, place in rows.slices.items():
+        root = _root(rows, name)  # the weights of the loss are taken out of the rows again
+        dense[place] /= torch.as_tensor(root, dtype=dense.dtype) * deviations[name] if root else np.inf
+    return dense
 
 
 def _root(rows: Rows, name: str) -> float:

@@ -1,4 +1,4 @@
-"""What the functions of the language do to tensors: the twin of `pinn.problem.program.NUMPY`."""
+"""What the functions of the language do to tensors: the twin of `pinn.problem.formulas.program.NUMPY`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinn.problem.program import NUMPY, Functions
+from pinn.problem.formulas.program import NUMPY, Functions
 
 
 def _unary(name: str, function: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:

@@ -5,11 +5,11 @@ from field_problems import PLATE, RING, WAVE, inside, read
 
 from pinn.field.constraint import NUM_TRIALS, Constraint
 from pinn.field.network.mlp import MLP
-from pinn.problem import calculus
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.program import Program
 from pinn.problem.problem import Coordinate, Problem
-from pinn.problem.program import Program
-from pinn.problem.regions import sample
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.regions import sample
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
 from pinn.problem.unknowns import Unknown

@@ -7,8 +7,8 @@ import torch
 from pinn.field.constraint import Constraint
 from pinn.field.network.mlp import MLP
 from pinn.problem.language import read_problem
-from pinn.problem.regions import sample, sample_region
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.regions import sample, sample_region
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
 

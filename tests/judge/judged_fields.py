@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from pinn.judge.evaluation import cell_weights, evaluation_axes, on_tensor
-from pinn.problem import calculus
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.tree import Call, Name, Number
 from pinn.problem.language import load_problem, read_problem
-from pinn.problem.tree import Call, Name, Number
 
 FOLDER = Path(__file__).parents[2] / "configs" / "problem"
 SHIPPED = [

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from judged_fields import exact, from_text, perturbed, true_error
 
+from pinn.judge.choose import reference
 from pinn.judge.estimate import estimate
-from pinn.judge.reference import reference
 from pinn.judge.settings import FiniteDifferenceReference
 
 QUICK = FiniteDifferenceReference(target=1e-4, size=0.1, cache=False)

@@ -3,7 +3,7 @@ import pytest
 from judged_fields import heat
 
 from pinn.judge import cache, windows
-from pinn.judge.reference import reference
+from pinn.judge.choose import reference
 from pinn.judge.settings import FiniteDifferenceReference
 
 SETTINGS = FiniteDifferenceReference(target=1e-2)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from judged_fields import heat, shipped
 
+from pinn.judge.choose import reference
 from pinn.judge.classical import METHODS, Point, _compared, classical
-from pinn.judge.reference import no_reference, reference
+from pinn.judge.reference import no_reference
 from pinn.judge.settings import FiniteDifferenceReference
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from judged_fields import exact, from_text, heat, shipped, zero
 
+from pinn.judge.choose import reference
 from pinn.judge.data import data_seen, jets_of, unseen_data
 from pinn.judge.estimate import ErrorEstimate, Estimator
 from pinn.judge.evaluation import cell_weights, evaluation_axes
-from pinn.judge.reference import reference
 from pinn.judge.resolution import jet_sizes
 from pinn.judge.settings import FiniteDifferenceReference
 from pinn.judge.windows import solve_on

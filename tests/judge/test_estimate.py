@@ -5,7 +5,7 @@ import pytest
 from judged_fields import SHIPPED, exact, from_text, heat, perturbed, shipped, true_error, with_bump, zero
 
 from pinn.judge.estimate import ErrorEstimate, Estimator, estimate
-from pinn.problem.formula import parse
+from pinn.problem.formulas.parser import parse
 
 WITH_EXACT = [name for name in SHIPPED if name != "burgers"]
 

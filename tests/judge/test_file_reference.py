@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from judged_fields import perturbed
 
+from pinn.judge.choose import reference, second_reference
 from pinn.judge.classical import classical
 from pinn.judge.metrics import metrics
-from pinn.judge.reference import from_file, reference, second_reference
+from pinn.judge.reference import from_file
 from pinn.judge.settings import AutoReference, FiniteDifferenceReference
 from pinn.judge.verdict import verdict
 from pinn.problem.language import read_problem

@@ -5,8 +5,8 @@ import pytest
 from judged_fields import SHIPPED, exact, from_text, heat, shipped
 from scipy.integrate import solve_ivp
 
+from pinn.judge.choose import reference
 from pinn.judge.error_bar import error_bar
-from pinn.judge.reference import reference
 from pinn.judge.settings import AutoReference, ExactReference, FiniteDifferenceReference, NoReferenceWanted
 from pinn.judge.window import nested
 from pinn.judge.windows import solve_on

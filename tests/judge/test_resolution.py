@@ -6,7 +6,7 @@ from pinn.judge.grid import make_grid
 from pinn.judge.resolution import jet_sizes, look, off_nodes, probes
 from pinn.judge.solve import march, step_times
 from pinn.judge.system import System
-from pinn.problem.formula import parse
+from pinn.problem.formulas.parser import parse
 
 
 def seen_by(problem, cells, solution):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from judged_fields import from_text, shipped
 
+from pinn.judge.choose import reference
 from pinn.judge.classical import classical
-from pinn.judge.reference import reference
 from pinn.judge.refusal import NoReference
 from pinn.judge.scattered.density import Density
 from pinn.judge.scattered.least_squares import WeightedRows

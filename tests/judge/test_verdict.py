@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from judged_fields import heat, perturbed, shipped
 
+from pinn.judge.choose import reference
 from pinn.judge.estimate import Estimate, estimate
 from pinn.judge.metrics import metrics, relative_l2
-from pinn.judge.reference import no_reference, reference
+from pinn.judge.reference import no_reference
 from pinn.judge.settings import FiniteDifferenceReference
 from pinn.judge.verdict import failed, verdict
 

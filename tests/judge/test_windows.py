@@ -5,8 +5,8 @@ import pytest
 from judged_fields import from_text, heat
 
 from pinn.judge import windows
+from pinn.judge.choose import reference
 from pinn.judge.error_bar import ErrorBar
-from pinn.judge.reference import reference
 from pinn.judge.settings import FiniteDifferenceReference
 from pinn.judge.window import Window, agreeing, apart, upheld
 from pinn.judge.windows import solve_on

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pinn.problem import calculus
-from pinn.problem.formula import parse
-from pinn.problem.program import NUMPY, Program
-from pinn.problem.tree import Call, Integral, Jet, Name, Number
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.parser import parse
+from pinn.problem.formulas.program import NUMPY, Program
+from pinn.problem.formulas.tree import Call, Integral, Jet, Name, Number
 
 FORMULAS = [
     "exp(-x**2)*sin(3*x + t)/(1 + x)**2",

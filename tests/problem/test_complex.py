@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pinn.problem.expand import Expander
-from pinn.problem.formula import parse
+from pinn.problem.formulas.expand import Expander
+from pinn.problem.formulas.namespace import Namespace
+from pinn.problem.formulas.parser import parse
 from pinn.problem.language import read_problem
-from pinn.problem.namespace import Namespace
 
 
 def test_complex_unknowns_become_two_real_ones():

@@ -7,9 +7,9 @@ import pytest
 
 from pinn.problem.language import read_problem
 from pinn.problem.points import Points, selector
-from pinn.problem.regions import measure, sample_region
 from pinn.problem.settings import BadInput
-from pinn.problem.surfaces import Ellipse, Segment, Sphere
+from pinn.problem.shapes.regions import measure, sample_region
+from pinn.problem.shapes.surfaces import Ellipse, Segment, Sphere
 
 SQUARE = {"x": [-2, 2], "y": [-2, 2]}
 ELL = {"polygon": {"vertices": [[0, 0], [2, 0], [2, -2], [-2, -2], [-2, 2], [0, 2]]}}
@@ -105,6 +105,14 @@ def test_edges_bound_the_domain_and_normals_point_out_of_it():
     outside = sites.points + 1e-6 * sites.normals
     assert not (found.inside(outside) & (np.abs(outside) < 2).all(axis=1)).any()
     assert (np.abs(sites.points) <= 2 + 1e-12).all()
+
+
+@pytest.mark.parametrize("low", [0, -1])
+def test_a_body_that_ends_on_a_face_of_the_box_leaves_nothing_of_the_face(low):
+    found = problem({"step": {"box": {"x": [0, 2], "y": [low, 2]}}}, "not step")
+    points = np.array([[2, 1], [1, 2], [2, 2], [-1, 2], [2, -2], [-2, -2]], float)
+    assert found.inside(points).tolist() == [False, False, False, True, True, True]
+    assert found.lives("u", points).tolist() == found.inside(points).tolist()
 
 
 def test_points_are_shared_out_by_length():

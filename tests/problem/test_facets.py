@@ -7,10 +7,10 @@ import struct
 import numpy as np
 import pytest
 
-from pinn.problem.facets import Facets, Solid
 from pinn.problem.language import load_problem, read_problem
 from pinn.problem.points import Points
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.facets import Facets, Solid
 
 CUBE = {"x": [-2, 2], "y": [-2, 2], "z": [-2, 2]}
 

@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from pinn.problem.calculus import derivative, jets
 from pinn.problem.flux import flux
+from pinn.problem.formulas.calculus import derivative, jets
+from pinn.problem.formulas.program import Program, coordinate_values
 from pinn.problem.language import load_problem, read_problem
-from pinn.problem.program import Program, coordinate_values
-from pinn.problem.regions import sample_region
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.regions import sample_region
 from pinn.problem.terms import make_term
 
 SIDE = np.linspace(0, 1, 6)

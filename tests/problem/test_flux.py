@@ -2,11 +2,11 @@
 
 import pytest
 
-from pinn.problem import calculus
 from pinn.problem.flux import flux
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.tree import Jet
 from pinn.problem.language import read_problem
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Jet
 
 
 def equation(text, unknowns=("u",)):
@@ -48,8 +48,8 @@ def test_the_flux_of_a_conservation_law(text, coordinate, expected):
 
 
 def evaluated(tree, known):
-    from pinn.problem.program import Program
-    from pinn.problem.tree import Name
+    from pinn.problem.formulas.program import Program
+    from pinn.problem.formulas.tree import Name
 
     (value,) = Program([tree])({Name(key) if isinstance(key, str) else key: value for key, value in known.items()})
     return float(value)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinn.problem.formula import ELEMENTARY, OPERATORS, FormulaError, parse, parse_equation, parse_selector
-from pinn.problem.tree import At, Call, Imaginary, Name, Number, Vector
+from pinn.problem.formulas.parser import ELEMENTARY, OPERATORS, FormulaError, parse, parse_equation, parse_selector
+from pinn.problem.formulas.tree import At, Call, Imaginary, Name, Number, Vector
 
 NAMES = st.sampled_from(["x", "t", "u", "u_xx", "nu", "k_f", "theta", "d", "e", "i"])
 

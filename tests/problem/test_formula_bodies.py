@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from pinn.problem.formula import parse
+from pinn.problem.formulas.namespace import Namespace
+from pinn.problem.formulas.parser import parse
 from pinn.problem.language import read_problem
-from pinn.problem.level_sets import LevelSet, level_set
-from pinn.problem.namespace import Namespace
 from pinn.problem.points import Points
-from pinn.problem.regions import sample_region
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.level_sets import LevelSet, level_set
+from pinn.problem.shapes.regions import sample_region
 
 SQUARE = {"x": [-1.5, 1.5], "y": [-1.5, 1.5]}
 IN_TIME = {**SQUARE, "t": [0, 1]}

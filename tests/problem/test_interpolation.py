@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from pinn.problem.interpolation import through_grid
-from pinn.problem.scattered import through_points
+from pinn.problem.data.interpolation import through_grid
+from pinn.problem.data.scattered import through_points
 from pinn.problem.settings import BadInput
 
 RANDOM = np.random.default_rng(3)

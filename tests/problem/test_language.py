@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from pinn.problem.calculus import jets
+from pinn.problem.formulas.calculus import jets
+from pinn.problem.formulas.namespace import Namespace
+from pinn.problem.formulas.program import Program
+from pinn.problem.formulas.tree import Jet, Name, Number
 from pinn.problem.language import read_problem
-from pinn.problem.namespace import Namespace
-from pinn.problem.pieces import Piece
-from pinn.problem.program import Program
-from pinn.problem.selectors import select
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Jet, Name, Number
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.selectors import select
 
 HEAT = {
     "coordinates": {"x": [0, "L"], "t": [0, 1]},

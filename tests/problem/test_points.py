@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.tree import Call, Name, Number
 from pinn.problem.points import Points, choose_by_score, divide
 from pinn.problem.problem import Coordinate, Problem, Residual
 from pinn.problem.randomness import generator
-from pinn.problem.regions import SOBOL_DIMENSIONS, draw, unit_points
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import SOBOL_DIMENSIONS, draw, unit_points
 from pinn.problem.sites import Sites, join
-from pinn.problem.tree import Call, Name, Number
 from pinn.problem.unknowns import Unknown
 
 ZERO = Number(0.0)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from pinn.problem.formulas.sides import INSIDE, OUTSIDE
 from pinn.problem.language import read_problem
 from pinn.problem.points import Points
-from pinn.problem.regions import sample_region
 from pinn.problem.settings import BadInput
-from pinn.problem.sides import INSIDE, OUTSIDE
+from pinn.problem.shapes.regions import sample_region
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
 

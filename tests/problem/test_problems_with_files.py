@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pinn.problem.calculus import jets
+from pinn.problem.formulas.calculus import jets
+from pinn.problem.formulas.program import Program, site_values
 from pinn.problem.language import load_problem
-from pinn.problem.program import Program, site_values
-from pinn.problem.regions import sample_region
+from pinn.problem.shapes.regions import sample_region
 
 ALLEN_CAHN = """coordinates: {x: [-1, 1], t: [0, 1]}
 unknowns: [u]

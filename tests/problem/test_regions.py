@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinn.problem.formula import parse_selector
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas.parser import parse_selector
 from pinn.problem.problem import Coordinate, Problem
 from pinn.problem.randomness import generator
-from pinn.problem.regions import draw, measure, sample, share, unit_points
 from pinn.problem.settings import BadInput
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import draw, measure, sample, share, unit_points
 from pinn.problem.unknowns import Unknown
 
 BOX = (Coordinate("x", -1.0, 1.0), Coordinate("y", 0.0, 0.41), Coordinate("t", 10.0, 10.5))

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pinn.problem.classes import CLASSES
-from pinn.problem.formula import parse, parse_equation
+from pinn.problem.formulas.parser import parse, parse_equation
 from pinn.problem.language import load_problem, read_problem
 from pinn.problem.points import Points
 from pinn.problem.terms import make_term

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pinn.problem.data.tables import read_table, with_absolute_files
 from pinn.problem.settings import BadInput
-from pinn.problem.tables import read_table, with_absolute_files
 
 BOX = {"x": (0.0, 1.0), "t": (0.0, 2.0)}
 X, T = np.linspace(0, 1, 5), np.linspace(0, 2, 3)

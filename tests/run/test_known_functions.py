@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import pinn  # noqa: E402
-from pinn.judge.reference import reference  # noqa: E402
+from pinn.judge.choose import reference  # noqa: E402
 from pinn.judge.settings import FiniteDifferenceReference  # noqa: E402
 from pinn.problem.language import read_problem  # noqa: E402
 from pinn.problem.settings import BadInput  # noqa: E402

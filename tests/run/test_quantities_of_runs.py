@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from pinn.judge.reference import Reference, no_reference, reference
+from pinn.judge.choose import reference
+from pinn.judge.reference import Reference, no_reference
 from pinn.problem.language import read_problem
 from pinn.problem.settings import BadInput
 from pinn.run.cli import main

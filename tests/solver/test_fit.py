@@ -51,7 +51,7 @@ def test_going_on_from_a_state_gives_the_same_steps():
     straight = [state.parameters.copy() for state in fit.search(misfit, fit.begin(misfit, np.array([0.1, 0.3])), 100)]
     first = next(iter(fit.search(misfit, fit.begin(misfit, np.array([0.1, 0.3])), 100)))
     again = fit.begin(misfit, first.parameters)
-    again.damping, again.first = first.damping, first.first
+    again.damping, again.radius, again.first = first.damping, first.radius, first.first
     np.testing.assert_array_equal(next(iter(fit.search(misfit, again, 99))).parameters, straight[1])
 
 
@@ -60,3 +60,22 @@ def test_slopes_are_those_of_the_formula():
     expected = np.stack([-size * X * np.exp(-rate * X), np.exp(-rate * X)], axis=1)
     np.testing.assert_allclose(fit.slopes(misfit, parameters), expected, rtol=1e-7, atol=1e-8)
     np.testing.assert_allclose(fit.slopes(misfit, parameters, misfit(parameters)), expected, atol=1e-3)
+
+
+def test_numbers_far_from_their_start_are_reached_in_few_steps():
+    def far(parameters):
+        return np.array([parameters[0] - 1000.0, 3 * (parameters[1] + 500.0)])
+
+    *_, found = fit.search(far, fit.begin(far, np.zeros(2)), 100)
+    np.testing.assert_allclose(found.parameters, [1000, -500])
+    assert found.solves < 50  # steps of length one would be a thousand
+
+
+def test_a_long_trial_without_a_solution_shortens_the_radius_and_not_the_damping():
+    def narrow(parameters):
+        if not 0 < parameters[0] < 3:
+            raise FloatingPointError("no solution")
+        return np.log(parameters) - np.log(0.01)
+
+    *_, found = fit.search(narrow, fit.begin(narrow, np.array([2.0])), 100)
+    assert found.parameters[0] == pytest.approx(0.01)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pinn.problem.program import NUMPY
+from pinn.problem.formulas.program import NUMPY
 from pinn.solver.functions import TORCH
 
 OF_PLACES = ("lookup", "encloses")

@@ -5,11 +5,11 @@ import pytest
 import torch
 from stand_in import HEAT, ODD, make_field, make_rows, make_terms
 
+from pinn.problem.formulas.tree import Call, Name
 from pinn.problem.language import read_problem
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
 from pinn.problem.terms import make_term
-from pinn.problem.tree import Call, Name
 from pinn.solver.chunks import pack
 from pinn.solver.functions import TORCH
 from pinn.solver.rows import Rows

@@ -10,8 +10,8 @@ import numpy as np
 
 from pinn.field.cells.basis import Basis
 from pinn.field.cells.cover import Cover
+from pinn.problem.formulas.tree import Operator
 from pinn.problem.problem import Request
-from pinn.problem.tree import Operator
 
 Array = np.ndarray
 

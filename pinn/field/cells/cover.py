@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pinn.problem.sides import nudged
+from pinn.problem.formulas.sides import nudged
 
 Array = np.ndarray
 

@@ -25,11 +25,11 @@ from pinn.field.scaling import output_scales
 from pinn.field.stack import Stack
 from pinn.field.windowed import WindowedSum
 from pinn.problem.directions import Directions
+from pinn.problem.formulas.tree import Operator
 from pinn.problem.points import Points
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.problem.sites import Sites
-from pinn.problem.tree import Operator
 
 if TYPE_CHECKING:
     from pinn.field.decomposition.settings import Decomposition

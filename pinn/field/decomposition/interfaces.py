@@ -8,16 +8,16 @@ from typing import Literal
 import numpy as np
 
 from pinn.field.cells.cover import Cover, Face
-from pinn.problem import calculus
 from pinn.problem.flux import flux
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.sides import INSIDE, OUTSIDE, seen_from
+from pinn.problem.formulas.tree import Jet, Node
 from pinn.problem.points import divide
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.randomness import generator
-from pinn.problem.regions import Rule, unit_points
 from pinn.problem.settings import BadInput
-from pinn.problem.sides import INSIDE, OUTSIDE, seen_from
+from pinn.problem.shapes.regions import Rule, unit_points
 from pinn.problem.sites import Sites, join
-from pinn.problem.tree import Jet, Node
 
 Match = Literal["slopes", "flux", "residual"]
 """What is continuous beyond the values: derivatives along the normal below the equation's order; the equation's own flux in place

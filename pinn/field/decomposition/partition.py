@@ -13,7 +13,7 @@ from numpy.polynomial import Polynomial
 
 from pinn.field.cells.cover import Cover
 from pinn.field.request import below, closure, minus
-from pinn.problem.tree import Index
+from pinn.problem.formulas.tree import Index
 
 Array = np.ndarray
 

@@ -8,7 +8,7 @@ from pinn.judge.scattered.cloud import Array
 from pinn.judge.scattered.rows import Block
 from pinn.judge.scattered.solve import Solved
 from pinn.judge.system import Discretised
-from pinn.problem.tree import Jet, Name, Node
+from pinn.problem.formulas.tree import Jet, Name, Node
 
 PLACES = 500
 """Places in the domain where the sizes of derivatives are taken."""

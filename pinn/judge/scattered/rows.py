@@ -22,13 +22,13 @@ from pinn.judge.scattered.density import Density
 from pinn.judge.scattered.space import Space
 from pinn.judge.solve import starts
 from pinn.judge.system import Discretised
-from pinn.problem import calculus
+from pinn.problem.formulas import calculus
+from pinn.problem.formulas.sides import SIGNS, Beside, is_side, nudged, off_the_point
+from pinn.problem.formulas.tree import Integral, Jet, Name, Node, Normal
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.randomness import generator
-from pinn.problem.regions import unit_points
-from pinn.problem.sides import SIGNS, Beside, is_side, nudged, off_the_point
+from pinn.problem.shapes.regions import unit_points
 from pinn.problem.sites import Sites, join
-from pinn.problem.tree import Integral, Jet, Name, Node, Normal
 
 PER_NODE = 4
 """Points of the equations for a node of the domain."""

@@ -12,11 +12,11 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from pinn.judge.refusal import NoReference
-from pinn.problem import calculus
-from pinn.problem.pieces import Piece
+from pinn.problem.formulas import calculus
 from pinn.problem.problem import Problem
 from pinn.problem.randomness import generator
-from pinn.problem.regions import measure, num_params, place, unit_points
+from pinn.problem.shapes.pieces import Piece
+from pinn.problem.shapes.regions import measure, num_params, place, unit_points
 from pinn.problem.sites import Sites, join, tensor_points
 
 Array = np.ndarray

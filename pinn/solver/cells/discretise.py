@@ -11,14 +11,14 @@ import numpy as np
 
 from pinn.field.cells.basis import LegendreFeatures, chebyshev_points
 from pinn.field.cells.cell_field import CellField
-from pinn.problem.calculus import is_linear, names
-from pinn.problem.pieces import Piece, columns_of
+from pinn.problem.formulas.calculus import is_linear, names
+from pinn.problem.formulas.sides import NUDGE, nudged
 from pinn.problem.problem import Problem, Request, Residual
 from pinn.problem.randomness import generator
-from pinn.problem.regions import unit_points
-from pinn.problem.sides import NUDGE, nudged
+from pinn.problem.shapes.pieces import Piece, columns_of
+from pinn.problem.shapes.regions import unit_points
+from pinn.problem.shapes.surfaces import Surface
 from pinn.problem.sites import Sites
-from pinn.problem.surfaces import Surface
 from pinn.problem.terms import Image, Slope, Term, make_term
 from pinn.solver.cells.edges import joined
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pinn.field.constraint import prescribed
-from pinn.problem.calculus import jets, leaves
+from pinn.problem.formulas.calculus import jets, leaves
+from pinn.problem.formulas.program import Program, coordinate_values
+from pinn.problem.formulas.tree import Integral
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.program import Program, coordinate_values
 from pinn.problem.settings import BadInput
-from pinn.problem.tree import Integral
 
 Array = np.ndarray
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pinn.field.cells.cell_field import CellField
-from pinn.problem.calculus import jets, leaves
-from pinn.problem.pieces import holds_at
+from pinn.problem.formulas.calculus import jets, leaves
+from pinn.problem.formulas.tree import Integral, Operator
 from pinn.problem.problem import Problem, Residual
-from pinn.problem.tree import Integral, Operator
+from pinn.problem.shapes.pieces import holds_at
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
 from pinn.solver.cells.edges import empty
 from pinn.solver.cells.elimination import Eliminated, Rows, bisection, condense, eliminate, substitute

@@ -1,0 +1,1 @@
+"""Numbers from files, and the functions that they are made into."""

@@ -1,0 +1,1 @@
+"""Formulas: read, expanded, differentiated and computed."""

@@ -1,0 +1,1 @@
+"""Shapes: bodies, their rims, the points on them, and integrals over them."""
