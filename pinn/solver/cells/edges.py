@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 
 from pinn.field.cells.cover import Cover, Face
+from pinn.problem.formulas.sides import NUDGE
 from pinn.problem.problem import Problem
-from pinn.problem.sides import NUDGE
 
 Array = np.ndarray
 
