@@ -20,9 +20,10 @@ from pinn.problem.shapes.regions import unit_points
 from pinn.problem.shapes.surfaces import Surface
 from pinn.problem.sites import Sites
 from pinn.problem.terms import Image, Slope, Term, make_term
+from pinn.solver.cells.edges import joined
 
 EVEN_POINTS, MOVING_POINTS = 8192, 2048
-"""Of a curved surface, and of one that moves at every time, among which those of cells are chosen."""
+"""Of a curved surface, and of one that moves at every time; those of cells are among them."""
 
 DENSE, DENSE_IN_THREE = 3, 2
 """Points of a cell that the rim cuts, for each one of other cells, along each of up to two axes that decide the part, or three."""
@@ -49,8 +50,7 @@ class Trace:
     ----------
     sides : the cells that have these points: two at a face, one elsewhere. Each must agree with the trace.
     request : which derivatives. weights : of each, (len(request),).
-    modes : matrix (modes, points) from values to what the trace keeps of them, or one for each column of the request,
-        (len(request), modes, points); None keeps all.
+    modes : from values to what the trace keeps, (modes, points), or for each column (len(request), modes, points); None keeps all.
     """
 
     sides: tuple[Side, ...]
@@ -124,9 +124,9 @@ def faces(problem: Problem, field: CellField, per_axis: int, weight: float) -> l
     A derivative counts by the smaller cell's size to the power of its order.
     """
     found, modes = [], _modes(problem.dim - 1, per_axis, field.basis.features.degree)
-    for face in field.cover.faces():
+    for face in joined(problem, field.cover):
         request = continuous(problem, face.axis)
-        if not request or problem.on_interface(face.box.mean(axis=1)[None], face.axis).any():
+        if not request:
             continue
         points = place(face.box, per_axis)
         there = points.copy()

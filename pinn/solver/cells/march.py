@@ -16,6 +16,7 @@ from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.kinks import kinks
 from pinn.problem.problem import Problem, Residual
 from pinn.solver.cells.discretise import given
+from pinn.solver.cells.edges import graded
 from pinn.solver.cells.factor import Factors
 from pinn.solver.cells.forecast import forecasts
 from pinn.solver.cells.marching import Marching
@@ -229,14 +230,23 @@ class March:
             in_part = left_out_in_part(cover, shares, residuals, self.space)
             return np.where(shares[:, None] >= MOSTLY, np.maximum(found, in_part), in_part)
 
+        def residual(coefficients: Array, norm: float) -> float:
+            size = float(sizes(field, coefficients, system.interior.inside).max()) or 1.0
+            return norm / math.sqrt(max(system.num_rows, 1)) / size
+
         def enough(coefficients: Array) -> float:
-            return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()))
+            left = residual(coefficients, system.norm(coefficients)) if self._is_graded else 0.0
+            return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()), left)
 
         solved = gauss_newton(system, self._start(progress, system), self._is_linear, enough, self.limits.steps, progress.rate)
         progress.rate = solved.rate
-        size = float(sizes(field, solved.coefficients, system.interior.inside).max()) or 1.0
-        residual = solved.norm / math.sqrt(max(system.num_rows, 1)) / size
-        return Attempt(Slab(field, solved.coefficients), system, solved, missing(solved.coefficients), residual)
+        return Attempt(
+            Slab(field, solved.coefficients),
+            system,
+            solved,
+            missing(solved.coefficients),
+            residual(solved.coefficients, solved.norm),
+        )
 
     def _end(self, progress: Progress) -> float:
         """Return where the slab ends: the rest of the time is cut evenly.
@@ -317,7 +327,9 @@ class March:
         elif is_resolved and cells.num_cells << len(self.space) <= self.limits.cells:
             axes = dict.fromkeys(range(cells.num_cells), self.space)
         if axes:
-            progress.cover, _ = cells.split(axes)
+            progress.cover, parents = cells.split(axes)
+            if self._is_graded:
+                progress.cover = graded(self.problem, progress.cover, np.isin(parents, list(axes)))
         else:
             progress.remarks.append(f"at most {self.limits.cells} cells: {self._unresolved(attempt)}")
             self._accept(progress, attempt)

@@ -15,6 +15,7 @@ from pinn.problem.formulas.tree import Integral, Operator
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.shapes.pieces import holds_at
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
+from pinn.solver.cells.edges import empty
 from pinn.solver.cells.elimination import Eliminated, Rows, bisection, eliminate, joined, split, stacked, substitute
 from pinn.solver.cells.factor import Factor, Factors
 
@@ -342,7 +343,7 @@ class System:
 
 def absent(problem: Problem, field: CellField) -> list[tuple[int, int]]:
     """Return cells and numbers of unknowns that do not live there: their coefficients are zero."""
-    found = []
+    found = [(int(cell), number) for cell in np.flatnonzero(empty(problem, field.cover)) for number in range(len(problem.unknowns))]
     for number, unknown in enumerate(problem.unknowns):
         if unknown.place is not None:
             beyond = ~holds_at(unknown.place, field.cover.centers, problem.names)
