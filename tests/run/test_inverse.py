@@ -161,5 +161,5 @@ def test_figures_and_page_show_numbers_and_observations(tmp_path):
     metrics = json.loads((result.folder / "metrics.json").read_text())
     profile = metrics["profiles"]["k"]
     assert profile["increase"][3] == pytest.approx(0.0, abs=1e-9)
-    np.testing.assert_allclose(profile["increase"], [9, 4, 1, 0, 1, 4, 9], rtol=0.3)
+    np.testing.assert_allclose(profile["increase"], [9, 4, 1, 0, 1, 4, 9], rtol=0.3, atol=1e-9)
     assert "k" not in np.load(result.folder / "solution.npz")
