@@ -20,7 +20,8 @@ BARS = {
 """Larger errors that are allowed."""
 
 ITSELF = (  # experiments of the same name
-    "american_put", "back_step", "beltrami", "black_scholes", "burgers_2d", "cavity_regularised", "corner", "ginzburg_landau", "gray_scott",
+    "american_put", "back_step", "beltrami", "black_scholes", "burgers_2d", "cavity_regularised", "corner",
+    "ginzburg_landau", "gray_scott",
     "heat_multiscale", "l_shape", "natural_convection", "obstacle", "poisson_100d", "poisson_5d", "poisson_boltzmann",
     "stokes_cylinder", "taylor_green", "wave_long",
 )  # fmt: skip
