@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -69,9 +70,10 @@ class CellField(NamedTuple):
 
         Parameters
         ----------
-        owners : the cell from which to look at each point, (points,); None means the one that owns it.
+        owners : the cell from which to look at each point, (points,); None means the one that owns it, or on the edge of a
+            domain one beside it that is in the domain.
         """
-        owners = self.cover.owner(points) if owners is None else owners
+        owners = self._seen_from(coefficients, points) if owners is None else owners
         result = np.empty((len(points), len(request)))
         order = np.argsort(owners, kind="stable")
         for group in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1):
@@ -79,6 +81,14 @@ class CellField(NamedTuple):
                 cell = int(owners[group[0]])
                 result[group] = self.jets_of(coefficients[cell], cell, self.cover.local(cell, points[group]), request)
         return result
+
+    def _seen_from(self, coefficients: Array, points: Array) -> Array:
+        """Return the cells that own points, (points,), beside those outside the domain, where all is zero, their neighbours."""
+        owners, is_blank = self.cover.owner(points), np.all(coefficients == 0, axis=(1, 2))
+        for side in itertools.product((0, -1), repeat=points.shape[1]) if is_blank.any() else ():
+            blank = np.flatnonzero(is_blank[owners])
+            owners[blank] = self.cover.owner(points[blank], np.tile(side, (len(blank), 1)))
+        return owners
 
     def jets_of(self, own: Array, cell: int, local: Array, request: Request) -> Array:
         """Return the same for points in one cell, in its own coordinates; ``own`` are its coefficients (unknowns, features)."""

@@ -67,3 +67,13 @@ def test_what_flows_in_over_a_step_flows_out():
     for x, top in ((1.0, 1.0), (2.5, 2.0), (4.0, 2.0)):
         places = np.column_stack([np.full(40, x), (nodes + 1) * top / 2])
         assert weights @ flow(places)[:, 0] * top / 2 == pytest.approx(2 / 3, abs=2e-3)
+
+
+def test_points_on_edges_are_seen_from_within_the_domain():
+    box = {"x": [0, 1], "y": [0, 1]}
+    problem = read(box, {"laplace": "laplacian(u) = 0"}, {"walls": {"at": "boundary", "u": "exp(x)*cos(y)"}},
+                   shapes={"step": {"box": {"x": [0.5, 1], "y": [0.5, 1]}}}, domain="not step")  # fmt: skip
+    march = make_march(problem, 1e-8)
+    found = rounds.solution(march, solve(march))
+    points = np.array([[0.5, 0.75], [0.5, 1.0], [0.75, 0.5], [1.0, 0.5], [0.5, 0.5], [0.25, 0.25]])
+    np.testing.assert_allclose(found(points)[:, 0], np.exp(points[:, 0]) * np.cos(points[:, 1]), rtol=1e-10)
