@@ -116,7 +116,8 @@ def cell_setup(
     settings: InCells, prepared: Prepared, decisions: Mapping[str, Any] | None = None, ranks: Ranks | None = None
 ) -> CellSetup:
     """Return the setup of a field in cells; their number is limited by half of the machine's memory."""
-    from pinn.solver.cells.march import Limits, March
+    from pinn.solver.cells.attempt import Limits
+    from pinn.solver.cells.march import March
     from pinn.solver.cells.system import System
 
     configuration, problem = prepared

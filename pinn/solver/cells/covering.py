@@ -12,7 +12,8 @@ from pinn.field.network.local_features import LocalFeatures
 from pinn.problem.problem import Problem
 from pinn.problem.settings import BadInput
 from pinn.solver.cells import rounds
-from pinn.solver.cells.march import Limits, March
+from pinn.solver.cells.attempt import Limits
+from pinn.solver.cells.march import March
 from pinn.solver.staged import Diverged
 
 Array = np.ndarray

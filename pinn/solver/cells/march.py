@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -15,14 +14,16 @@ from pinn.field.cells.cover import Cover, whole
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.kinks import kinks
 from pinn.problem.problem import Problem, Residual
+from pinn.solver.cells.attempt import Attempt, Limits, Measures
 from pinn.solver.cells.discretise import given
 from pinn.solver.cells.edges import graded
 from pinn.solver.cells.factor import Factors
 from pinn.solver.cells.forecast import forecasts
 from pinn.solver.cells.marching import Marching
-from pinn.solver.cells.newton import Solved, gauss_newton
-from pinn.solver.cells.resolution import MOSTLY, left_out, left_out_in_part, merged, positive, sizes, too_coarse, unsatisfied
-from pinn.solver.cells.system import WEIGHT, System
+from pinn.solver.cells.newton import gauss_newton
+from pinn.solver.cells.poles import Poles, pole_residuals
+from pinn.solver.cells.resolution import merged, positive, sizes, too_coarse, unsatisfied
+from pinn.solver.cells.system import WEIGHT, System, is_local
 
 Array = np.ndarray
 
@@ -44,33 +45,8 @@ HELPS = 0.7
 PATIENCE = 8
 """Refinements in a row along one coordinate that may not help; half as many along two."""
 
-LEAST_SATISFIED, MOST_SATISFIED = 1e-6, 1e-3
-"""The residual of a solution is at most the root of the tolerance, between these; functions that solve nothing leave more."""
-
-EXACT = 0.1
-"""Gauss-Newton steps are small when they are this part of what the cells leave out, or of the tolerance."""
-
 SHORTEST_SLAB = 1e-6
 """Of the whole range of time."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a solve may use.
-
-    Attributes
-    ----------
-    tolerance : what may be missing in each cell, relative L2. cells : at most, in one slab. steps : of Gauss-Newton for one cover.
-    """
-
-    tolerance: float
-    cells: int
-    steps: int
-
-    @property
-    def residual(self) -> float:
-        """The largest residual of a solution."""
-        return min(max(math.sqrt(self.tolerance), LEAST_SATISFIED), MOST_SATISFIED)
 
 
 @dataclass
@@ -84,6 +60,7 @@ class Progress:
     in_vain : refinements since then. shortened : how often the slab was made shorter.
     guess : what to start from, a field with coefficients; None means the end of the slab before.
     remarks : what could not be had, one line each. num_rows : of all slabs that are done. rate : of Gauss-Newton's convergence.
+    may_cross : whether solutions may cross poles, since one was kept that does.
     """
 
     cover: Cover
@@ -98,22 +75,7 @@ class Progress:
     remarks: list[str] = field(default_factory=list)
     num_rows: int = 0
     rate: float | None = None
-
-
-class Attempt(NamedTuple):
-    """One solve on one cover.
-
-    Attributes
-    ----------
-    missing : what it leaves out of the solution, (cells, dim).
-    residual : root mean square of the rows over the size of the solution.
-    """
-
-    slab: Slab
-    system: System
-    solved: Solved
-    missing: Array
-    residual: float
+    may_cross: bool = False
 
 
 class March:
@@ -142,6 +104,7 @@ class March:
         self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
         self._slabs = 1 if problem.time is None else cells.get(problem.time, 1)
         self._factors = Factors()
+        self._poles = pole_residuals(row for row in self.rows if row.kind == "equation" and is_local(row))
         self._is_linear, self._is_graded = problem.is_linear, problem.has_corners and problem.time is None
 
     @property
@@ -199,7 +162,7 @@ class March:
         for slab in slabs:
             progress.cover, progress.guess = slab.field.cover, None if self._is_linear else slab
             attempt = self._attempt(progress, 1.0 if self.time is None else float(slab.field.cover.domain[self.time, 1]))
-            if not attempt.solved.has_converged or attempt.residual > most:
+            if not attempt.solved.has_converged or attempt.residual > most or attempt.crossed:
                 raise FloatingPointError("with more or fewer features the equations are not satisfied")
             for name, loss in attempt.system.losses(attempt.solved.coefficients).items():
                 losses.setdefault(name, []).append(loss)
@@ -221,32 +184,15 @@ class March:
             known = given(self.problem, field, self.time, before.jets, WEIGHT)
         system = self._system(self.problem, field, rows, known, self.weights, factors=self._factors)
 
-        def missing(coefficients: Array) -> Array:
-            scales = positive(np.maximum(progress.scales, sizes(field, coefficients)))
-            found = left_out(field, coefficients, scales, self.share(cover))
-            if self.problem.domain is None:
-                return found
-            shares, residuals = system.interior.shares, system.unsatisfied(coefficients) / float(scales.max())
-            in_part = left_out_in_part(cover, shares, residuals, self.space)
-            return np.where(shares[:, None] >= MOSTLY, np.maximum(found, in_part), in_part)
-
-        def residual(coefficients: Array, norm: float) -> float:
-            size = float(sizes(field, coefficients, system.interior.inside).max()) or 1.0
-            return norm / math.sqrt(max(system.num_rows, 1)) / size
-
-        def enough(coefficients: Array) -> float:
-            left = residual(coefficients, system.norm(coefficients)) if self._is_graded else 0.0
-            return EXACT * max(self.limits.tolerance, float(missing(coefficients).max()), left)
-
-        solved = gauss_newton(system, self._start(progress, system), self._is_linear, enough, self.limits.steps, progress.rate)
-        progress.rate = solved.rate
-        return Attempt(
-            Slab(field, solved.coefficients),
-            system,
-            solved,
-            missing(solved.coefficients),
-            residual(solved.coefficients, solved.norm),
+        measures = Measures(system, self.limits, progress.scales, self.share(cover), self.space, self._is_graded)
+        poles, start, steps = (
+            Poles(self.problem, [] if progress.may_cross else self._poles, field),
+            self._start(progress, system),
+            self.limits.steps,
         )
+        solved = gauss_newton(system, start, self._is_linear, measures.enough, steps, progress.rate, poles.are_crossed)
+        progress.rate = solved.rate
+        return measures.attempt(solved, poles.crossed_by(solved.coefficients))
 
     def _end(self, progress: Progress) -> float:
         """Return where the slab ends: the rest of the time is cut evenly.
@@ -285,7 +231,7 @@ class March:
         worst = float(attempt.missing.max())
         if self._is_graded and attempt.residual > self.limits.residual:
             worst += attempt.residual / self.limits.residual
-        if worst <= self.limits.tolerance and attempt.solved.has_converged and attempt.residual <= self.limits.residual:
+        if worst <= self.limits.tolerance and attempt.is_satisfied(self.limits):
             return True
         if worst < HELPS * progress.least:
             progress.least, progress.in_vain = worst, 0
@@ -293,7 +239,7 @@ class March:
             progress.in_vain += 1
         if progress.in_vain < max(2, PATIENCE // max(1, len(self.space))) or not self._may_end(attempt):
             return False
-        progress.remarks.append(f"further cutting does not help: {self._unresolved(attempt)}")
+        progress.remarks.append(f"further cutting does not help: {attempt.why_not(self.limits)}")
         return True
 
     def _may_end(self, attempt: Attempt) -> bool:
@@ -305,11 +251,11 @@ class March:
         missing, tolerance = attempt.missing, self.limits.tolerance
         along_time = 0.0 if self.time is None else float(missing[:, self.time].max())
         across = float(missing[:, list(self.space)].max()) if self.space else 0.0
-        is_satisfied = attempt.solved.has_converged and attempt.residual <= self.limits.residual
+        is_satisfied = attempt.is_satisfied(self.limits)
         is_resolved = max(along_time, across) <= tolerance
         if self.time is not None and (not attempt.solved.has_converged or (is_resolved and not is_satisfied)):
             along_time = max(along_time, 10 * across, 10 * tolerance)
-        progress.guess = attempt.slab if not self._is_linear else None
+        progress.guess = attempt.slab if not (self._is_linear or attempt.crossed) else None
         if along_time > max(tolerance, across):
             assert self.time is not None
             cover = attempt.slab.field.cover
@@ -331,7 +277,7 @@ class March:
             if self._is_graded:
                 progress.cover = graded(self.problem, progress.cover, np.isin(parents, list(axes)))
         else:
-            progress.remarks.append(f"at most {self.limits.cells} cells: {self._unresolved(attempt)}")
+            progress.remarks.append(f"at most {self.limits.cells} cells: {attempt.why_not(self.limits)}")
             self._accept(progress, attempt)
 
     def _give_up(self, progress: Progress, attempt: Attempt) -> None:
@@ -344,13 +290,8 @@ class March:
         place = f"{self.problem.time} = {progress.begin:.6g}"
         if not attempt.solved.has_converged:
             raise FloatingPointError(f"no slab is short enough at {place}")
-        progress.remarks.append(f"no slab is short enough at {place}: {self._unresolved(attempt)}")
+        progress.remarks.append(f"no slab is short enough at {place}: {attempt.why_not(self.limits)}")
         self._accept(progress, attempt)
-
-    def _unresolved(self, attempt: Attempt) -> str:
-        if attempt.residual > self.limits.residual and attempt.missing.max() <= self.limits.tolerance:
-            return f"the equations are not satisfied, their residual is {attempt.residual:.1e} of the solution"
-        return f"{attempt.missing.max():.1e} stays unresolved"
 
     def _factor(self, missing: float) -> float:
         """Return by what to multiply a slab's length, given what is missing along time, which falls with a power of the length."""
@@ -367,6 +308,7 @@ class March:
         progress.num_rows += attempt.system.num_rows
         progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients))
         progress.least, progress.in_vain, progress.shortened, progress.guess = math.inf, 0, 0, None
+        progress.may_cross |= bool(attempt.crossed)
         if self.is_done(progress):
             self._factors.clear()
         if self.time is not None:

@@ -24,6 +24,8 @@ SAFETY = 10.0
 
 Tolerance = Callable[[Array], float]
 
+Crosses = Callable[[Array], bool]
+
 
 class Solved(NamedTuple):
     """Where Gauss-Newton came to.
@@ -42,7 +44,13 @@ class Solved(NamedTuple):
 
 
 def gauss_newton(
-    system: System, start: Array, is_linear: bool, tolerance: Tolerance, most: int, rate: float | None = None
+    system: System,
+    start: Array,
+    is_linear: bool,
+    tolerance: Tolerance,
+    most: int,
+    rate: float | None = None,
+    crosses: Crosses | None = None,
 ) -> Solved:
     """Return the coefficients with the least rows; the norm never rises from one step to the next.
 
@@ -55,12 +63,14 @@ def gauss_newton(
     is_linear : whether one step is all.
     tolerance : for coefficients, the size of a step relative to them that does not count.
     most : steps at most. rate : of a solve of the same equations before.
+    crosses : tells of coefficients that no solution has; none is taken unless those to start from are of the kind.
 
     Raises
     ------
     FloatingPointError : the rows are not finite at the start.
     """
     coefficients, norm, last = start, np.inf, np.inf
+    is_barred = crosses if crosses is not None and not crosses(start) else None
     for number in range(1, most + 1):
         try:
             move, before = system.step(coefficients)
@@ -68,7 +78,7 @@ def gauss_newton(
             raise FloatingPointError(str(error)) from None
         if not (np.isfinite(before) and np.isfinite(move).all()):
             raise FloatingPointError("the rows are not finite")
-        part, new, norm = _search(system, coefficients, move, before)
+        part, new, norm = _search(system, coefficients, move, before, is_barred)
         if not norm < before and number > 1:
             return Solved(coefficients, number, before, True, rate)
         coefficients = new
@@ -83,13 +93,18 @@ def gauss_newton(
     return Solved(coefficients, most, norm, False, rate)
 
 
-def _search(system: System, coefficients: Array, move: Array, before: float) -> tuple[float, Array, float]:
-    """Return the first of 1, 1/2, 1/4, … times the step that lowers the norm, with where it leads and the norm there."""
+def _search(
+    system: System, coefficients: Array, move: Array, before: float, is_barred: Crosses | None
+) -> tuple[float, Array, float]:
+    """Return the first of 1, 1/2, 1/4, … times the step that lowers the norm, with where it leads and the norm there.
+
+    Where coefficients are barred the norm counts as infinite.
+    """
     part = 1.0
     while True:
         new = coefficients + part * move
         with np.errstate(all="ignore"):
-            norm = system.norm(new)
+            norm = np.inf if is_barred is not None and is_barred(new) else system.norm(new)
         if norm < before or part <= SHORTEST:
             return part, new, norm
         part /= 2

@@ -15,7 +15,8 @@ from pinn.field.cells.cell_field import CellField
 from pinn.field.cells.cover import Cover
 from pinn.field.cells.slabs import Slab, Slabs
 from pinn.problem.problem import Problem
-from pinn.solver.cells.march import Attempt, March, Progress
+from pinn.solver.cells.attempt import Attempt
+from pinn.solver.cells.march import March, Progress
 from pinn.solver.staged import Clock, Diverged
 from pinn.solver.state import State
 
@@ -83,6 +84,7 @@ def record(state: State, progress: Progress) -> None:
         "scales": torch.from_numpy(progress.scales), "least": progress.least,
         "in_vain": progress.in_vain, "shortened": progress.shortened,
         "remarks": list(progress.remarks), "num_rows": progress.num_rows, "rate": progress.rate,
+        "may_cross": progress.may_cross,
     }  # fmt: skip
 
 
@@ -95,7 +97,7 @@ def restore(march: March, state: State) -> Progress:
     return Progress(
         cover, kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
         kept["in_vain"], kept["shortened"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
-        kept["num_rows"], kept["rate"],
+        kept["num_rows"], kept["rate"], kept["may_cross"],
     )  # fmt: skip
 
 

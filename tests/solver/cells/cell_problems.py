@@ -8,7 +8,8 @@ from pinn.field.network.local_features import LocalFeatures
 from pinn.problem.language import load_problem, read_problem
 from pinn.solver.cell_least_squares import CellLeastSquares
 from pinn.solver.cells import rounds
-from pinn.solver.cells.march import Limits, March
+from pinn.solver.cells.attempt import Limits
+from pinn.solver.cells.march import March
 
 SHIPPED = Path(__file__).parents[3] / "configs" / "problem"
 

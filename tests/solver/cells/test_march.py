@@ -125,7 +125,8 @@ def test_the_pressure_is_fixed_by_its_mean():
 
 def test_random_features_solve_as_well():
     from pinn.field.network.local_features import LocalFeatures
-    from pinn.solver.cells.march import Limits, March
+    from pinn.solver.cells.attempt import Limits
+    from pinn.solver.cells.march import March
 
     problem = shipped("heat_1d")
     basis = LocalFeatures(features="tanh", width=120).basis(problem, 0)
