@@ -12,7 +12,7 @@ BARS = {
     "corner": 1e-2, "darcy_permeability": 2e-2,
     "four_holes": 1e-6, "ginzburg_landau": 1e-6, "gray_scott": 1e-5, "heat_5d": 1e-3, "heat_conductivity": 5e-2,
     "heat_multiscale": 1e-4, "hidden_source": 1e-3, "kuramoto_sivashinsky": 1e-6, "l_shape": 1e-4,
-    "natural_convection": 1e-5, "obstacle": 1e-3, "plate": 1e-5, "plate_conductivity": 5e-2, "poisson_100d": 1e-2,
+    "natural_convection": 1e-5, "obstacle": 1e-3, "plate": 1e-5, "plate_conductivity": 5e-2, "poisson_100d": 5e-3,
     "poisson_10d": 1e-3, "poisson_5d": 2e-5, "poisson_boltzmann": 1e-5, "random_diffusion": 1e-4,
     "reaction_rate": 1e-5, "rod_diffusivity": 1e-2, "stokes_cylinder": 1e-3, "taylor_green": 1e-5, "wave_2d": 1e-3,
     "wave_long": 1e-3,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from pinn.problem.checks import floating, num_equations, prescribed_value, texts
 from pinn.problem.formulas.calculus import derivative
-from pinn.problem.formulas.sides import nudged
 from pinn.problem.formulas.tree import Node
-from pinn.problem.problem import Problem, Residual
-from pinn.problem.shapes.pieces import Piece
-from pinn.problem.shapes.regions import sample, sample_region
+from pinn.problem.jumps import jumps, typical_value
+from pinn.problem.problem import Problem
+from pinn.problem.shapes.regions import sample_region
 from pinn.problem.terms import known_values
 
 SMALL, LARGE = 0.02, 20.0
@@ -50,36 +49,10 @@ def _left_out(problem: Problem) -> Iterator[str]:
 
 def _corners(problem: Problem) -> Iterator[str]:
     """Warn where two prescribed values of one unknown differ on the edge that their pieces share."""
-    given = [
-        (condition, piece, found)
-        for condition in problem.conditions
-        if (found := prescribed_value(condition))
-        for piece in condition.region
-    ]
-    for number, (first, piece, (unknown, value)) in enumerate(given):
-        for second, other, (name, opposite) in given[number + 1 :]:
-            if name != unknown or opposite == value:  # equal formulas do not differ; boxes have many edges
-                continue
-            fixed = dict(piece.fixed) | dict(other.fixed)
-            if len(fixed) == len(piece.fixed) + len(other.fixed):
-                yield from _differ(problem, first, second, Piece(tuple(fixed.items())), (value, opposite), (piece, other))
-
-
-def _differ(
-    problem: Problem, first: Residual, second: Residual, edge: Piece, values: Sequence[Node], pieces: Sequence[Piece]
-) -> Iterator[str]:
-    points = sample(problem, edge, f"{first.name}/{second.name}", 64)
-    outwards = np.sum([piece.normals(points, problem.names) for piece in pieces], axis=0)
-    inwards = nudged(points, -outwards, problem.box)
-    points = points[pieces[0].keeps(inwards, problem.names) & pieces[1].keeps(inwards, problem.names)]
-    a, b = (known_values(problem, value, points) for value in values)
-    with np.errstate(all="ignore"):
-        gap = np.abs(a - b)
-    size = max(_typical_value(problem, value, (piece,)) for value, piece in zip(values, pieces, strict=True))
-    if len(points) and np.nanmax(gap) > 1e-9 * size:
-        worst = int(np.nanargmax(gap))
-        place = ", ".join(f"{name}={value:g}" for name, value in edge.fixed)
-        yield f"'{first.name}' and '{second.name}' differ by {gap[worst]:.2g} at {place}; expect an error there"
+    for jump in jumps(problem):
+        first, second = jump.conditions
+        place = ", ".join(f"{name}={value:g}" for name, value in jump.edge.items())
+        yield f"'{first}' and '{second}' differ by {jump.size:.2g} at {place}; expect an error there"
 
 
 def _seams(problem: Problem) -> Iterator[str]:
@@ -92,7 +65,7 @@ def _seams(problem: Problem) -> Iterator[str]:
             if found is None or any(along in dict(piece.fixed) for piece in condition.region):
                 continue
             points = sample_region(problem, condition.region, "seam", 64).points
-            size = max(_typical_value(problem, found[1], condition.region), 1e-300)
+            size = max(typical_value(problem, found[1], condition.region), 1e-300)
             trees = [found[1], derivative(found[1], along, problem.names)][: problem.order(found[0], along)]
             for tree, word, scale in zip(trees, ("value", "slope"), (size, size / (high - low)), strict=False):
                 with np.errstate(all="ignore"):
@@ -108,11 +81,6 @@ def _values_at(problem: Problem, tree: Node, points: np.ndarray, axis: int, plac
     moved = points.copy()
     moved[:, axis] = place
     return known_values(problem, tree, moved)
-
-
-def _typical_value(problem: Problem, tree: Node, pieces: Sequence[Piece]) -> float:
-    sites = sample_region(problem, pieces, "typical", 64)
-    return float(np.nanmax(np.abs(known_values(problem, tree, sites.points)), initial=1e-300))
 
 
 def _overdetermined(problem: Problem) -> Iterator[str]:
@@ -132,7 +100,7 @@ def _far_from_one(problem: Problem) -> Iterator[str]:
     for condition in problem.conditions:
         if found := prescribed_value(condition):
             unknown, value = found
-            sizes[unknown] = max(sizes.get(unknown, 0.0), _typical_value(problem, value, condition.region))
+            sizes[unknown] = max(sizes.get(unknown, 0.0), typical_value(problem, value, condition.region))
     for sought in problem.unknowns:
         size = sizes.get(sought.name, 1.0)
         if sought.scale is None and not problem.exact and size > 1e-200 and not SMALL <= size <= LARGE:

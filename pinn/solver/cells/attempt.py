@@ -100,10 +100,10 @@ class Measures:
         return np.where(shares[:, None] >= MOSTLY, np.maximum(found, in_part), in_part)
 
     def residual(self, coefficients: Array, norm: float) -> float:
-        """Return the root mean square of the rows over the size of the solution, given their norm."""
+        """Return the root mean square of the rows over the size of the solution, given their norm; what jumps is left out."""
         system = self.system
         size = float(sizes(system.field, coefficients, system.interior.inside).max()) or 1.0
-        return norm / math.sqrt(max(system.num_rows, 1)) / size
+        return math.sqrt(max(norm**2 - system.doubted(coefficients), 0.0) / max(system.num_rows, 1)) / size
 
     def enough(self, coefficients: Array) -> float:
         """Return how large a step of Gauss-Newton may be that does not count."""

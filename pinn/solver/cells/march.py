@@ -16,7 +16,7 @@ from pinn.problem.kinks import kinks
 from pinn.problem.problem import Problem, Residual
 from pinn.solver.cells.attempt import Attempt, Limits, Measures
 from pinn.solver.cells.discretise import given
-from pinn.solver.cells.edges import graded
+from pinn.solver.cells.edges import cut_towards, graded, large_jumps
 from pinn.solver.cells.factor import Factors
 from pinn.solver.cells.forecast import forecasts
 from pinn.solver.cells.marching import Marching
@@ -103,7 +103,7 @@ class March:
         self.space = tuple(axis for axis in range(problem.dim) if axis != self.time)
         self._cells = [1 if axis == self.time else cells.get(name, 1) for axis, name in enumerate(problem.names)]
         self._slabs = 1 if problem.time is None else cells.get(problem.time, 1)
-        self._factors = Factors()
+        self._factors, self._jumps = Factors(), large_jumps(problem)
         self._poles = pole_residuals(row for row in self.rows if row.kind == "equation" and is_local(row))
         self._is_linear, self._is_graded = problem.is_linear, problem.has_corners and problem.time is None
 
@@ -120,7 +120,7 @@ class March:
         length = float(high - low) / self._slabs
         bends = [plane for plane in kinks(problem) if plane[0] != self.time]
         cover = whole(problem.box, periodic, self._cells, [*problem.planes, *problem.straight_edges, *bends])
-        return Progress(cover, float(low), length, np.zeros(len(problem.unknowns)))
+        return Progress(cut_towards(problem, cover, self._jumps), float(low), length, np.zeros(len(problem.unknowns)))
 
     def is_done(self, progress: Progress) -> bool:
         """Whether every time has its slab."""
@@ -146,12 +146,12 @@ class March:
             self._refine(progress, attempt)
         return attempt
 
-    def repeat(self, slabs: Sequence[Slab], most: float) -> tuple[Slabs, dict[str, float]]:
+    def repeat(self, slabs: Sequence[Slab], most: float, part: float = 1.0) -> tuple[Slabs, dict[str, float]]:
         """Solve once more, on the covers of slabs, and return the solution and its mean squares by residual.
 
         Parameters
         ----------
-        most : the largest residual that is accepted.
+        most : the largest residual that is accepted. part : by how much cells where values jump are smaller now.
 
         Raises
         ------
@@ -160,7 +160,8 @@ class March:
         progress = self.begin()
         losses: dict[str, list[float]] = {}
         for slab in slabs:
-            progress.cover, progress.guess = slab.field.cover, None if self._is_linear else slab
+            progress.cover = cut_towards(self.problem, slab.field.cover, self._jumps, part)
+            progress.guess = None if self._is_linear else slab
             attempt = self._attempt(progress, 1.0 if self.time is None else float(slab.field.cover.domain[self.time, 1]))
             if not attempt.solved.has_converged or attempt.residual > most or attempt.crossed:
                 raise FloatingPointError("with more or fewer features the equations are not satisfied")
@@ -182,7 +183,7 @@ class March:
         if progress.slabs and self.time is not None:
             rows, before = self.marching.always, progress.slabs[-1]
             known = given(self.problem, field, self.time, before.jets, WEIGHT)
-        system = self._system(self.problem, field, rows, known, self.weights, factors=self._factors)
+        system = self._system(self.problem, field, rows, known, self.weights, self._jumps, factors=self._factors)
 
         measures = Measures(system, self.limits, progress.scales, self.share(cover), self.space, self._is_graded)
         poles, start, steps = (

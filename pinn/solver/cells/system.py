@@ -12,10 +12,11 @@ import numpy as np
 from pinn.field.cells.cell_field import CellField
 from pinn.problem.formulas.calculus import jets, leaves
 from pinn.problem.formulas.tree import Integral, Operator
+from pinn.problem.jumps import Jump
 from pinn.problem.problem import Problem, Residual
 from pinn.problem.shapes.pieces import holds_at
 from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, Interior, Patch, Side, Trace, faces
-from pinn.solver.cells.edges import empty
+from pinn.solver.cells.edges import JUMPING, empty, touches
 from pinn.solver.cells.elimination import Eliminated, Rows, bisection, eliminate, joined, split, stacked, substitute
 from pinn.solver.cells.factor import Factor, Factors
 
@@ -68,6 +69,7 @@ class System:
     ----------
     field : cover and features. residuals : equations and conditions that hold here, without periodic ones, which the cover knows.
     known : further values to take. weights : of squares, by residual; without it conditions have `WEIGHT`².
+    jumps : edges at which conditions differ, of which cells there take little notice.
     factors : of rows that were met before, for problems that are linear; others' rows do not come again.
 
     Attributes
@@ -82,12 +84,14 @@ class System:
         residuals: Sequence[Residual],
         known: Sequence[Given] = (),
         weights: Mapping[str, float] | None = None,
+        jumps: Sequence[Jump] = (),
         *,
         factors: Factors | None = None,
     ):
         self.problem, self.field, count = problem, field, field.basis.per_axis
         self.factors = factors if problem.is_linear else None
         usual = {row.name: 1.0 if row.kind == "equation" else WEIGHT**2 for row in residuals}
+        self._jumps = jumps
         self._given_weights = {name: math.sqrt(weight) for name, weight in (usual | dict(weights or {})).items()}
         inside = [row for row in residuals if row.kind == "equation" and is_local(row)]
         self.interior = Interior(problem, inside, field)
@@ -195,6 +199,15 @@ class System:
         parts += [coefficients[cell, unknown] for cell, unknown in self._absent]
         return math.sqrt(sum(float(np.sum(part**2)) for part in parts))
 
+    def doubted(self, coefficients: Array) -> float:
+        """Return what conditions contribute to |r|² in cells at whose edge they jump."""
+        total = 0.0
+        for condition, factors in zip(self.conditions, self._factors, strict=True):
+            groups = [group for group in condition.groups if self._doubt(condition, group) < 1.0]
+            values = factors * condition.term.evaluate(self._jets(condition, coefficients)) if groups else factors
+            total += sum(float(np.sum(values[group.rows] ** 2)) for group in groups)
+        return total
+
     def unsatisfied(self, coefficients: Array) -> Array:
         """Return the root mean square of the equations' rows in each cell of which a part is in the domain, else 0, (cells,)."""
         squares, counts = np.zeros(self.field.cover.num_cells), np.zeros(self.field.cover.num_cells)
@@ -278,7 +291,8 @@ class System:
             factors = np.empty(condition.term.num_rows)
             for group in condition.groups:
                 rows, sizes = self._line(condition, group, residual, slopes)
-                factors[group.rows] = factor = self._given_weights[condition.term.name] * _inverse(sizes.max(keepdims=True))[0]
+                weight = self._given_weights[condition.term.name] * self._doubt(condition, group)
+                factors[group.rows] = factor = weight * _inverse(sizes.max(keepdims=True))[0]
                 found[group.cell].append(Rows(rows.blocks, factor * rows.matrix, factor * rows.right))
             self._factors.append(factors)
         for cell, matrix, right in self._given:
@@ -291,6 +305,12 @@ class System:
                 right = traces[number] - matrix @ coefficients[cell].ravel()
                 found[cell].append(Rows((OWN, number), np.hstack([matrix, -np.eye(len(right))]), right))
         return found
+
+    def _doubt(self, condition: Condition, group: Group) -> float:
+        """Return what a condition weighs in a cell: little where another one that differs from it begins."""
+        name, box = condition.term.name, self.field.cover.boxes[group.cell]
+        jumps = any(name in jump.conditions and touches(self.problem, box, jump) for jump in self._jumps)
+        return JUMPING if jumps else 1.0
 
     def _line(self, condition: Condition, group: Group, residual: Array, slopes: Sequence) -> tuple[Rows, Array]:
         """Return the rows of one group, and the sum of their coefficients' sizes (rows,)."""
