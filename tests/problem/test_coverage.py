@@ -66,6 +66,6 @@ def test_what_is_known_at_one_end_only_could_start_there(centre, is_said):
     star |= {"conditions": {"centre": {"at": "x = 0", **centre}}}
     with pytest.raises(BadInput, match="no condition for u on x = 1") as caught:
         read_problem(star)
-    assert ("or time: x, along which" in str(caught.value)) == is_said
+    assert ("or time: x, to start there" in str(caught.value)) == is_said
     if is_said:
         assert read_problem({**star, "time": "x"}).time == "x"
