@@ -72,9 +72,7 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
             raise about(
                 f"order {order} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}", "conditions"
             )
-        other = (
-            f", or time: {axis}, along which it is solved from its start" if side > 0 and _starts(problem, unknown, axis) else ""
-        )
+        other = f", or time: {axis}, to start there" if side > 0 and _starts(problem, unknown, axis) else ""
         missing = f"no condition for {unknown} on {where}; add one, or say free: {unknown}{other}"
         if needed > 1 or not _has_conditions(problem, points[bad], face):
             raise about(missing, "conditions")
