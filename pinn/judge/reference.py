@@ -24,7 +24,7 @@ class Reference:
     ----------
     kind : "exact", "finite_difference", "file" or "none".
     state : "exact", "observed" (the order of the method was seen on three grids), "roundoff", "not asymptotic", "stated" (the error
-        of a file), "not stated" or "none".
+        of a file), "not stated", "contradictory" (the data allow no solution) or "none".
     why : one line: why there is none, or what is to be said about it.
     relative_error : error bar of each unknown, relative L2; 1e-15 for exact formulas, infinite where a file does not state it.
     observed_order : of each unknown, finite differences only.
@@ -102,9 +102,9 @@ class Reference:
         }
 
 
-def no_reference(why: str, seconds: float = 0.0) -> Reference:
+def no_reference(why: str, seconds: float = 0.0, state: str = "none") -> Reference:
     """Return the reference that says why there is none."""
-    return Reference("none", "none", why=why, seconds=seconds)
+    return Reference("none", state, why=why, seconds=seconds)
 
 
 def from_file(given: Given) -> Reference:

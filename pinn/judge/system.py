@@ -231,7 +231,7 @@ class Discretised:
     def evaluate(self, times: Array, values: Array | None, rates: Array | None, base: list[Array] | None = None) -> Array:
         """Return F, (num_rows, stages), at ``times`` (stages,) for y and y' (size, stages) around the field with jets ``base``.
 
-        None stands for y = y' = 0.
+        None stands for y = y' = 0. Where a formula is not finite F is not.
         """
         if values is None:
             result = np.zeros((self.num_rows, len(times)))
@@ -240,7 +240,8 @@ class Discretised:
         for number, compiled in enumerate(self.compiled):
             shape = (len(compiled.points), len(times))
             known = self.values(compiled, values, rates, None if base is None else base[number], len(times))
-            value = np.broadcast_to(compiled.value(self._with_time(known, times))[0], shape)
+            with np.errstate(all="ignore"):
+                value = np.broadcast_to(compiled.value(self._with_time(known, times))[0], shape)
             if compiled.block.weights is None:
                 result[compiled.block.rows] += value
             else:
@@ -255,7 +256,8 @@ class Discretised:
         compiled = self.compiled[number]
         parts = base[number].reshape(len(compiled.leaves), len(compiled.points), len(times))
         known = self._with_time(dict(zip(compiled.leaves, parts, strict=True)), times)
-        value = np.broadcast_to(compiled.value(known)[0], (len(compiled.points), len(times)))
+        with np.errstate(all="ignore"):
+            value = np.broadcast_to(compiled.value(known)[0], (len(compiled.points), len(times)))
         return compiled.block.weights @ value
 
     def jacobian(
@@ -267,7 +269,8 @@ class Discretised:
             if not compiled.leaves:
                 continue
             known = self.values(compiled, values, rates, None if base is None else base[number], len(times))
-            slopes = compiled.slopes(self._with_time(known, times))
+            with np.errstate(all="ignore"):
+                slopes = compiled.slopes(self._with_time(known, times))
             count = len(compiled.points)
             factor = np.concatenate([np.broadcast_to(slope, (count, 1))[:, 0] for slope in slopes])
             if compiled.block.weights is not None:

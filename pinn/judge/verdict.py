@@ -123,10 +123,16 @@ def _known(metrics: Metrics, reference: Reference, estimate: Estimate | None, ta
         more = "" if reference.given else " (reference.size=8 allows larger grids)"
         known = f"the reference itself is known to {reference.bar:.1e} only{more}"
         words = f"the distance from the reference is {error:.1e}, and {known}"
-        return error, "none", [f"the error is at most {bound:.1e}: {words}"]
+        met = f"; accuracy={_rounded_up(bound):.0e} is met" if target is None and bound <= LARGEST else ""
+        return error, "none", [f"the error is at most {bound:.1e}: {words}{met}"]
     if estimate is not None:
         return estimate.worst, "estimate", []
     return math.nan, "none", [f"the error is not known: {reference.why or 'no reference'}; no accepted estimate"]
+
+
+def _rounded_up(number: float) -> float:
+    """Return the next power of ten."""
+    return 10.0 ** math.ceil(math.log10(number))
 
 
 def _apart(metrics: Metrics, reference: Reference, error: float) -> Iterator[str]:

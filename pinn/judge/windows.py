@@ -15,7 +15,7 @@ from pinn.judge.grid import Array, Map, equidistributing, interpolate, make_grid
 from pinn.judge.layout import space_order
 from pinn.judge.linear import factorise
 from pinn.judge.reference import Reference, no_reference
-from pinn.judge.refusal import NoConvergence, NoReference
+from pinn.judge.refusal import Contradiction, NoConvergence, NoReference
 from pinn.judge.resolution import jet_sizes
 from pinn.judge.settings import FiniteDifferenceReference
 from pinn.judge.solve import Discrete, march, solve_steady, step_times
@@ -49,7 +49,8 @@ def finite_differences(problem: Problem, settings: FiniteDifferenceReference) ->
     try:
         best = search.best()
     except NoReference as error:
-        return no_reference(str(error), time.perf_counter() - begin)
+        state = "contradictory" if isinstance(error, Contradiction) else "none"
+        return no_reference(str(error), time.perf_counter() - begin, state)
     if best is None or best.merit == np.inf:
         why = search.why if best is None else best.blind
         if best is not None and not why:
@@ -215,14 +216,14 @@ def _overlooked(solutions: tuple[Discrete, ...]) -> tuple[str, float]:
 
     Raises
     ------
-    NoReference : the data contradict each other.
+    Contradiction : the data contradict each other.
     """
     finest = solutions[-1]
     system, times = finest.system, finest.times
     sizes = jet_sizes(finest, jets_of(system))
     wrong = imbalance(solutions, lambda equation: term_size(system, times, equation.tree, sizes))
     if wrong is not None and wrong.settled:
-        raise NoReference(wrong.words)
+        raise Contradiction(wrong.words)
     words, missing = unseen_data(system, times, sizes)
     return (wrong.words if wrong is not None else words), missing
 

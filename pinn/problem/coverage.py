@@ -72,10 +72,19 @@ def _covered(problem: Problem, unknown: str, axis: str, side: int, value: float,
             raise about(
                 f"order {order} along {axis} needs {needed} conditions for {unknown} on {where}, got {found[bad[0]]}", "conditions"
             )
-        missing = f"no condition for {unknown} on {where}; add one, or say free: {unknown}"
+        other = f", or time: {axis}, to start there" if side > 0 and _starts(problem, unknown, axis) else ""
+        missing = f"no condition for {unknown} on {where}; add one, or say free: {unknown}{other}"
         if needed > 1 or not _has_conditions(problem, points[bad], face):
             raise about(missing, "conditions")
         yield missing
+
+
+def _starts(problem: Problem, unknown: str, axis: str) -> bool:
+    """Whether the only coordinate could be the time: as many conditions as its order stand at its lower end."""
+    start = ((axis, problem.box[problem.names.index(axis), 0]),)
+    rows = [row for row in problem.conditions if row.kind == "condition" and any(jet.unknown == unknown for jet in jets(row.tree))]
+    found = sum(piece.fixed == start for row in rows for piece in row.region)
+    return problem.time is None and len(problem.names) == 1 and found >= problem.order(unknown, axis)
 
 
 def _has_conditions(problem: Problem, points: np.ndarray, face: Piece) -> bool:

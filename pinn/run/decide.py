@@ -81,3 +81,13 @@ def instead(configuration: Configuration, failure: str) -> Configuration | None:
     option = compose(ANY_PROBLEM, [f"solver={FALLBACK}"])
     chosen = f"solver={FALLBACK}: {failure}"
     return replace(configuration, solver=build(option["solver"]), network=build(option["network"]), chosen=chosen)
+
+
+def contradiction(problem: Problem, configuration: Configuration) -> str:
+    """Return what the judge says of data that contradict each other, which no other solver meets either; '' where it sees none."""
+    from pinn.judge.choose import reference
+
+    if problem.is_inverse or problem.parameters:
+        return ""
+    found = reference(problem, configuration.reference)
+    return found.why if found.state == "contradictory" else ""

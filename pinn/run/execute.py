@@ -90,7 +90,7 @@ def _write_config(setup: Setup, folder: RunFolder) -> None:
 
 def _try_twice(setup: Setup, folder: RunFolder, saved: dict | None, progress: Progress, begin: float) -> Outcome:
     """Carry the run out; where a solver fails that no person has chosen, another one begins anew in the same folder."""
-    from pinn.run.decide import instead
+    from pinn.run.decide import contradiction, instead
     from pinn.solver.staged import Diverged
 
     try:
@@ -98,6 +98,9 @@ def _try_twice(setup: Setup, folder: RunFolder, saved: dict | None, progress: Pr
     except Diverged as problem:
         other = instead(setup.prepared.configuration, str(problem))
         if other is None:
+            raise
+        if why := contradiction(setup.prepared.problem, other):
+            problem.args, problem.advice = (f"{problem}; {why}",), "conditions that agree with the equations"
             raise
         folder.log(str(problem))
     checkpoint.remove(folder / "checkpoint.pt")

@@ -102,7 +102,8 @@ def write_diagnostics(
 
 
 def residual_values(problem: Problem, residual: Residual, sites: Sites, solution: Any) -> np.ndarray:
-    """Return a residual (rows,) of a solution at sites."""
+    """Return a residual (rows,) of a solution at sites, not finite where a formula is not, as u_r/r on the axis."""
     term = make_term(problem, residual, sites)
     jets = [solution(image.sites.points, image.request, image.sites.side) for image in term.images]
-    return np.broadcast_to(term.evaluate(jets), (term.num_rows,))
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(term.evaluate(jets), (term.num_rows,))

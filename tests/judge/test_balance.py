@@ -37,7 +37,10 @@ BALANCED = [
 @pytest.mark.parametrize("problem", CONTRADICTIONS, ids=lambda p: p.equations[0].text)
 def test_data_that_contradict_each_other_have_no_reference(problem):
     found = reference(problem, QUICK)
-    assert found.kind == "none" and "contradict each other: 'p' can only hold with a constant added" in found.why
+    assert (found.kind, found.state) == (
+        "none",
+        "contradictory",
+    ) and "contradict each other: 'p' can only hold with a constant added" in found.why
 
 
 @pytest.mark.parametrize("problem", BALANCED, ids=lambda p: p.equations[0].text)

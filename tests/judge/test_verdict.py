@@ -58,6 +58,9 @@ def test_a_reference_must_be_better_known_than_the_error(judged, finite):
     assert found.verdict == "not verified" and found.source == "none"
     assert found.reasons[0].startswith(f"the error is at most {found.bound:.1e}: the distance from the reference is ")
     assert found.bound == pytest.approx(metrics(problem, better, finite).relative_l2["u"] + finite.bar)
+    met = found.reasons[0].rpartition("accuracy=")[2]
+    assert met.endswith(" is met") and found.bound <= (wanted := float(met.removesuffix(" is met"))) < 10 * found.bound
+    assert verdict(metrics(problem, better, finite), finite, WITHHELD, wanted).verdict == "verified"
     found = verdict(metrics(problem, better, finite), finite, estimate(problem, better))
     assert found.verdict == "verified" and found.source == "estimate" and found.error < 1e-7
     found = verdict(metrics(problem, better, finite), finite, WITHHELD, 1e-3)

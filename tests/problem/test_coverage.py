@@ -58,3 +58,14 @@ def test_a_missing_start_is_an_error_unless_a_solution_is_given():
         read_problem(WAVE)
     (warning,) = read_problem({**WAVE, "exact": "sin(pi*x)*cos(pi*t)"}).warnings
     assert "a start value of u_t is needed" in warning and "the solution is not unique" in warning
+
+
+@pytest.mark.parametrize(("centre", "is_said"), [({"u": 1, "u_x": 0}, True), ({"u": 1}, False)])
+def test_what_is_known_at_one_end_only_could_start_there(centre, is_said):
+    star = {"coordinates": {"x": [0, 1]}, "unknowns": ["u"], "equations": {"star": "u_xx = -u"}}
+    star |= {"conditions": {"centre": {"at": "x = 0", **centre}}}
+    with pytest.raises(BadInput, match="no condition for u on x = 1") as caught:
+        read_problem(star)
+    assert ("or time: x, to start there" in str(caught.value)) == is_said
+    if is_said:
+        assert read_problem({**star, "time": "x"}).time == "x"

@@ -206,3 +206,14 @@ def test_jobs_in_processes_of_joblib_are_decided_too(mine, here, monkeypatch):
     assert main(["run", mine, "-m", *QUIET, *words]) == 0
     assert [config(f"sweep/{job}")["chosen"].partition(":")[0] for job in "01"] == ["solver=least_squares"] * 2
     assert [read(f"sweep/{job}/status.json")["state"] for job in "01"] == ["finished"] * 2
+
+
+def test_data_that_contradict_each_other_are_told_and_nothing_is_trained(here, capsys):
+    conditions = "{start: {at: t = 0, u: 0}, walls: {at: boundary, u_n: 0}, mean: integral(u) = 0}"
+    text = f"coordinates: {{x: [0, 1], t: [0, 1]}}\nunknowns: [u]\nequations: {{heat: u_t = u_xx + 1}}\nconditions: {conditions}\n"
+    (here / "sealed.yaml").write_text(text)
+    assert main(["run", "sealed.yaml", "accuracy=1e-2", "report=none", "folder=run"]) == 3
+    told = read("run/status.json")["message"]
+    assert "'heat' keeps a residual of" in told and "'heat' can only hold with a constant added (here 1)" in told
+    assert "try conditions that agree with the equations" in told and "adam" not in told
+    assert {stage for _, stage in stages("run")} == {"cells"}

@@ -62,6 +62,11 @@ class Attempt(NamedTuple):
         """Whether it is a solution, resolved or not."""
         return self.solved.has_converged and self.residual <= limits.residual and not self.crossed
 
+    @property
+    def worst_loss(self) -> tuple[str, float]:
+        """The residual with the largest mean square, and that."""
+        return max(self.system.losses(self.solved.coefficients).items(), key=lambda each: each[1])
+
     def why_not(self, limits: Limits) -> str:
         """Return in what it falls short, one line."""
         if self.missing.max() > limits.tolerance:

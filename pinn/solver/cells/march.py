@@ -48,6 +48,9 @@ PATIENCE = 8
 SHORTEST_SLAB = 1e-6
 """Of the whole range of time."""
 
+UNMET = 3
+"""Slabs in a row, as short as that, that leave as much of the equations as the one before; layers at a start fade."""
+
 
 @dataclass
 class Progress:
@@ -61,6 +64,7 @@ class Progress:
     guess : what to start from, a field with coefficients; None means the end of the slab before.
     remarks : what could not be had, one line each. num_rows : of all slabs that are done. rate : of Gauss-Newton's convergence.
     may_cross : whether solutions may cross poles, since one was kept that does.
+    left : residual of the last slab that was kept though it should be shorter. unmet : such slabs in a row that did not lower it.
     """
 
     cover: Cover
@@ -76,6 +80,8 @@ class Progress:
     num_rows: int = 0
     rate: float | None = None
     may_cross: bool = False
+    left: float = math.inf
+    unmet: int = 0
 
 
 class March:
@@ -286,11 +292,19 @@ class March:
 
         Raises
         ------
-        FloatingPointError : Gauss-Newton does not converge, however short the slab.
+        FloatingPointError : Gauss-Newton does not converge, however short the slab, or slab after slab leaves as much unsatisfied.
         """
         place = f"{self.problem.time} = {progress.begin:.6g}"
         if not attempt.solved.has_converged:
             raise FloatingPointError(f"no slab is short enough at {place}")
+        is_unmet = attempt.residual > max(self.limits.residual, HELPS * progress.left)
+        progress.left, progress.unmet = attempt.residual, progress.unmet + 1 if is_unmet else 0
+        if progress.unmet == UNMET:
+            name, loss = attempt.worst_loss
+            raise FloatingPointError(
+                f"no slab is short enough at {place}, where '{name}' keeps a residual of {math.sqrt(loss):.1e}: "
+                "equations and conditions contradict each other, or the solution jumps"
+            )
         progress.remarks.append(f"no slab is short enough at {place}: {attempt.why_not(self.limits)}")
         self._accept(progress, attempt)
 
@@ -310,6 +324,8 @@ class March:
         progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients))
         progress.least, progress.in_vain, progress.shortened, progress.guess = math.inf, 0, 0, None
         progress.may_cross |= bool(attempt.crossed)
+        if attempt.residual <= self.limits.residual:
+            progress.left, progress.unmet = math.inf, 0
         if self.is_done(progress):
             self._factors.clear()
         if self.time is not None:

@@ -87,7 +87,7 @@ def record(state: State, progress: Progress) -> None:
         "scales": torch.from_numpy(progress.scales), "least": progress.least,
         "in_vain": progress.in_vain, "shortened": progress.shortened,
         "remarks": list(progress.remarks), "num_rows": progress.num_rows, "rate": progress.rate,
-        "may_cross": progress.may_cross,
+        "may_cross": progress.may_cross, "left": progress.left, "unmet": progress.unmet,
     }  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def restore(march: March, state: State) -> Progress:
     return Progress(
         cover, kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
         kept["in_vain"], kept["shortened"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
-        kept["num_rows"], kept["rate"], kept["may_cross"],
+        kept["num_rows"], kept["rate"], kept["may_cross"], kept["left"], kept["unmet"],
     )  # fmt: skip
 
 

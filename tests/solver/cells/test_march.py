@@ -209,3 +209,34 @@ def test_a_rate_that_is_infinite_at_zero():
     march, t = make_march(problem, 1e-10), np.linspace(0, 1, 11)
     found = rounds.solution(march, solve(march))(t[:, None])
     np.testing.assert_allclose(found[:, 0], np.sqrt(1 + 2 * t), rtol=1e-9)
+
+
+CONTRADICTIONS = [
+    (
+        {"heat": "u_t = u_xx + 1"},
+        {"start": {"at": "t = 0", "u": 0}, "walls": {"at": "boundary", "u_n": 0}, "mean": "integral(u) = 0"},
+    ),
+    (HEAT, {"start": {"at": "t = 0", "u": 0}, "walls": {"at": "boundary", "u": 0}, "more": {"at": "x = 0", "u_x": "t"}}),
+]
+
+
+@pytest.mark.parametrize(("equations", "conditions"), CONTRADICTIONS, ids=["a mean and a source", "a value and a slope"])
+def test_equations_that_stay_unsatisfied_from_slab_to_slab_end_the_solve(equations, conditions):
+    """Slabs of the shortest length would go on for a million rounds."""
+    from pinn.solver.staged import Diverged
+
+    march = make_march(read(BOX, equations, conditions), 1e-4)
+    with pytest.raises(Diverged, match=r"'heat' keeps a residual of .* contradict each other, or the solution jumps") as caught:
+        solve(march)
+    assert caught.value.step < 40
+
+
+def test_layers_at_a_start_that_contradicts_the_walls_fade():
+    """The shortest slabs do not satisfy the equations, but each of them by far better than the one before."""
+    march = make_march(read(BOX, HEAT, {"start": {"at": "t = 0", "u": 1}, **ENDS}), 1e-6)
+    state = solve(march)
+    assert "no slab is short enough at t = " in state.reason
+    points = np.column_stack([np.linspace(0.05, 0.95, 19), np.full(19, 0.1)])
+    odd = np.arange(1, 60, 2)
+    series = (4 / np.pi / odd * np.exp(-((odd * np.pi) ** 2) * 0.1) * np.sin(np.pi * points[:, :1] * odd)).sum(axis=1)
+    np.testing.assert_allclose(rounds.solution(march, state)(points)[:, 0], series, rtol=2e-3)
