@@ -60,7 +60,7 @@ class Progress:
     in_vain : refinements since then. shortened : how often the slab was made shorter.
     guess : what to start from, a field with coefficients; None means the end of the slab before.
     remarks : what could not be had, one line each. num_rows : of all slabs that are done. rate : of Gauss-Newton's convergence.
-    may_cross : whether solutions may cross poles, since one was kept that does.
+    may_cross : whether solutions may cross poles, since one was kept that does. residual : largest of the slabs that are done.
     """
 
     cover: Cover
@@ -76,6 +76,7 @@ class Progress:
     num_rows: int = 0
     rate: float | None = None
     may_cross: bool = False
+    residual: float = 0.0
 
 
 class March:
@@ -309,6 +310,7 @@ class March:
         progress.scales = np.maximum(progress.scales, sizes(slab.field, slab.coefficients))
         progress.least, progress.in_vain, progress.shortened, progress.guess = math.inf, 0, 0, None
         progress.may_cross |= bool(attempt.crossed)
+        progress.residual = max(progress.residual, attempt.residual)
         if self.is_done(progress):
             self._factors.clear()
         if self.time is not None:

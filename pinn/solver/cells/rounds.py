@@ -23,6 +23,9 @@ from pinn.solver.state import State
 LOOSE = 10.0
 """Factor on the largest residual of a solution that is made for comparison."""
 
+HOPELESS = 10.0
+"""Factor on that, beyond which a few more features are not tried."""
+
 STAGE = "cells"
 """What the only stage is called."""
 
@@ -84,7 +87,7 @@ def record(state: State, progress: Progress) -> None:
         "scales": torch.from_numpy(progress.scales), "least": progress.least,
         "in_vain": progress.in_vain, "shortened": progress.shortened,
         "remarks": list(progress.remarks), "num_rows": progress.num_rows, "rate": progress.rate,
-        "may_cross": progress.may_cross,
+        "may_cross": progress.may_cross, "residual": float(progress.residual),
     }  # fmt: skip
 
 
@@ -98,6 +101,7 @@ def restore(march: March, state: State) -> Progress:
         cover, kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
         kept["in_vain"], kept["shortened"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
         kept["num_rows"], kept["rate"], kept["may_cross"],
+        kept.get("residual", 0.0),
     )  # fmt: skip
 
 
@@ -129,6 +133,12 @@ def repeated(march: March, other: March, state: State) -> tuple[Slabs, dict[str,
     """
     has_more = other.basis.size > march.basis.size
     return other.repeat(restore(march, state).slabs, LOOSE * march.limits.residual if has_more else math.inf)
+
+
+def unsatisfied(march: March, state: State) -> float | None:
+    """Return the residual of a solution, relative to it, where it is so large that more features are in vain; else None."""
+    residual = restore(march, state).residual
+    return residual if residual > HOPELESS * LOOSE * march.limits.residual else None
 
 
 def description(march: March, state: State) -> dict[str, Any]:
