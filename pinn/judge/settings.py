@@ -15,7 +15,7 @@ class FiniteDifferenceReference(Settings):
     Attributes
     ----------
     order : order of the differences; order 2 is tried too when the order is not observed.
-    cells : cells per axis of the coarsest grid; null chooses 16, 8, 4 in 1, 2, 3 space dimensions.
+    cells : cells per axis of the coarsest grid; null chooses 16, 8, 4 in 1, 2, 3 space dimensions, on scattered nodes 16, 14, 6.
     target : relative L2 error bar at which refining stops.
     size : largest cost of a grid, in units of the default limit (1-D 4 million unknowns x steps, 2-D 70 000 unknowns, ...).
     seconds : no grid is started that would end after this time; a limit for slow machines, `size` is what decides.

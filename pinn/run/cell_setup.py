@@ -91,9 +91,13 @@ class CellSetup:
         at_once = rounds.description(self.march, state)["cells"]["at_once"]
         if at_once > self.room:
             return f"more features in {at_once} cells at once need more memory than there is"
+        residual = rounds.unsatisfied(self.march, state)
+        if residual is not None:
+            return f"the equations are not satisfied, their residual is {residual:.1e} of the solution"
         try:
+            better, losses = rounds.repeated(self.march, self.other(MORE_DEGREES), state)
             worse, _ = rounds.repeated(self.march, self.other(-MORE_DEGREES), state)
-            return Neighbours(*rounds.repeated(self.march, self.other(MORE_DEGREES), state), worse)
+            return Neighbours(better, losses, worse)
         except (FloatingPointError, MemoryError) as error:
             return str(error) or type(error).__name__
 

@@ -12,7 +12,7 @@ from pinn.judge.scattered.least_squares import WeightedRows
 from pinn.judge.scattered.rows import Scatter, discretised
 from pinn.judge.scattered.solve import degree_for, solve
 from pinn.judge.scattered.space import Space
-from pinn.judge.scattered.windows import scattered_bar
+from pinn.judge.scattered.windows import FIRST_NODES, scattered_bar
 from pinn.judge.settings import FiniteDifferenceReference
 
 BOX = {"x": [-1, 1], "y": [-1, 1]}
@@ -111,6 +111,19 @@ def test_the_bar_of_a_reference_contains_the_truth(name):
     truth = problem.exact_values(problem.values, points)
     apart = np.linalg.norm(found(points) - truth) / np.linalg.norm(truth)
     assert apart < found.bar < 1e3 * apart
+
+
+def test_the_first_nodes_are_as_dense_as_is_asked_for():
+    """Twice as dense along each axis, with twice as many steps, three to four times as many nodes; the bar holds there, too."""
+    problem, usual = CASES["heat"], np.sqrt(FIRST_NODES[2])
+    settings = replace(QUICK, target=1e-1, order=2)
+    first, denser = (reference(problem, replace(settings, cells=cells)) for cells in (None, round(2 * usual)))
+    ratios = np.divide(denser.grids, first.grids)
+    assert ratios.min() > 2.5 and ratios.max() < 5, ratios
+    points = problem.box[:, 0] + np.ptp(problem.box, axis=1) * np.random.default_rng(3).random((2000, problem.dim))
+    points = points[problem.inside(points)]
+    truth = problem.exact_values(problem.values, points)
+    assert np.linalg.norm(denser(points) - truth) < denser.bar * np.linalg.norm(truth)
 
 
 def test_interfaces_have_nodes_on_both_sides():

@@ -12,7 +12,7 @@ from pinn.judge.second_solution import SLOWEST, Difference, Neighbours, estimate
 from pinn.run.compose import Source, compose  # noqa: E402
 from pinn.run.prepare import prepare, prepare_settings  # noqa: E402
 from pinn.run.setup import set_up  # noqa: E402
-from pinn.solver.cells import march  # noqa: E402
+from pinn.solver.cells import march, rounds  # noqa: E402
 
 VARIABLE = {
     "coordinates": {"x": [0, 1], "y": [0, 1]},
@@ -165,6 +165,15 @@ def test_when_gauss_newton_fails_with_more_features_the_estimate_is_withheld(mon
 
     monkeypatch.setattr(march, "gauss_newton", fails)
     assert estimate_by(setup.prepared.problem, solution, setup.neighbours(state)).why == "MemoryError"
+
+
+def test_where_equations_are_far_from_satisfied_no_more_features_are_tried(monkeypatch):
+    """A rod that must have two temperatures at its ends, in one cell and slab."""
+    setup, state, _, found = solved(COOLED, "accuracy=1e-2", "solver.most_cells=1", "solver.seconds=1e-9", "network.degree=4")
+    assert state.field["residual"] > 0.1
+    assert found.why == f"the equations are not satisfied, their residual is {state.field['residual']:.1e} of the solution"
+    monkeypatch.setattr(rounds, "HOPELESS", 1e9)
+    assert setup.neighbours(state)() == "with more or fewer features the equations are not satisfied"
 
 
 def test_a_second_solution_that_has_no_room_is_not_tried():

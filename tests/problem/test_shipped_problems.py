@@ -17,7 +17,7 @@ from pinn.problem.text import plain, read_string, read_text
 FILES = sorted((Path(__file__).parents[2] / "configs" / "problem").glob("*.yaml"))
 WITHOUT_EXACT = {
     "allen_cahn", "american_put", "back_step", "bessel", "blasius", "bratu", "burgers", "burgers_family", "cahn_hilliard", "cavity_100",
-    "cavity_1000", "cavity_regularised", "darcy", "duffing", "eikonal", "four_holes", "ginzburg_landau", "graetz", "gray_scott",
+    "cavity_1000", "cavity_regularised", "darcy", "duffing", "eikonal", "four_holes", "ginzburg_landau", "graetz", "gray_scott", "heat_complex",
     "jeffery_hamel", "kdv", "kuramoto_sivashinsky", "l_shape", "lorenz", "lorenz_parameters", "lotka_volterra", "natural_convection", "plate",
     "poisson_boltzmann", "random_diffusion", "scatterer", "stokes_cylinder", "swift_hohenberg", "van_der_pol",
 }  # fmt: skip

@@ -69,6 +69,11 @@ def first_density(space: Space) -> Density:
     return Density(space, (space.volume / FIRST_NODES[space.dim]) ** (1 / space.dim))
 
 
+def first_finer(space: Space, cells: int | None) -> float:
+    """Return how many times finer than that the first nodes are, where so many are wanted along each axis."""
+    return 1.0 if cells is None else cells / FIRST_NODES[space.dim] ** (1 / space.dim)
+
+
 def affordable(problem: Problem, density: Density, finer: float, size: float = 1.0) -> bool:
     """Whether nodes are within ``size`` times the limits; counted, so the same on every machine."""
     space = density.space
@@ -95,7 +100,7 @@ class _Search:
         space = Space(self.problem)
         density = first_density(space)
         degree, ratio = degree_for(self.problem, self.settings.order), RATIO[space.dim]
-        finer, expected = 1.0, 0.0
+        finer, expected = first_finer(space, self.settings.cells), 0.0
         solved: list[Solved] = []
         while affordable(self.problem, density, finer, self.settings.size) and self._spent() + expected < self.settings.seconds:
             begin = self._spent()

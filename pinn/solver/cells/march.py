@@ -63,7 +63,7 @@ class Progress:
     in_vain : refinements since then. shortened : how often the slab was made shorter.
     guess : what to start from, a field with coefficients; None means the end of the slab before.
     remarks : what could not be had, one line each. num_rows : of all slabs that are done. rate : of Gauss-Newton's convergence.
-    may_cross : whether solutions may cross poles, since one was kept that does.
+    may_cross : whether solutions may cross poles, since one was kept that does. residual : largest of the slabs that are done.
     left : residual of the last slab that was kept though it should be shorter. unmet : such slabs in a row that did not lower it.
     """
 
@@ -82,6 +82,7 @@ class Progress:
     may_cross: bool = False
     left: float = math.inf
     unmet: int = 0
+    residual: float = 0.0
 
 
 class March:
@@ -326,6 +327,7 @@ class March:
         progress.may_cross |= bool(attempt.crossed)
         if attempt.residual <= self.limits.residual:
             progress.left, progress.unmet = math.inf, 0
+        progress.residual = max(progress.residual, attempt.residual)
         if self.is_done(progress):
             self._factors.clear()
         if self.time is not None:

@@ -26,6 +26,9 @@ LOOSE = 10.0
 SMALLER = 0.25
 """How much smaller cells at which prescribed values jump are in the better one."""
 
+HOPELESS = 10.0
+"""Factor on that, beyond which a few more features are not tried."""
+
 STAGE = "cells"
 """What the only stage is called."""
 
@@ -87,7 +90,7 @@ def record(state: State, progress: Progress) -> None:
         "scales": torch.from_numpy(progress.scales), "least": progress.least,
         "in_vain": progress.in_vain, "shortened": progress.shortened,
         "remarks": list(progress.remarks), "num_rows": progress.num_rows, "rate": progress.rate,
-        "may_cross": progress.may_cross, "left": progress.left, "unmet": progress.unmet,
+        "may_cross": progress.may_cross, "left": progress.left, "unmet": progress.unmet, "residual": progress.residual,
     }  # fmt: skip
 
 
@@ -100,7 +103,7 @@ def restore(march: March, state: State) -> Progress:
     return Progress(
         cover, kept["begin"], kept["length"], kept["scales"].numpy(), slabs[:done], kept["least"],
         kept["in_vain"], kept["shortened"], slabs[done] if len(slabs) > done else None, list(kept["remarks"]),
-        kept["num_rows"], kept["rate"], kept["may_cross"], kept["left"], kept["unmet"],
+        kept["num_rows"], kept["rate"], kept["may_cross"], kept["left"], kept["unmet"], kept["residual"],
     )  # fmt: skip
 
 
@@ -134,6 +137,12 @@ def repeated(march: March, other: March, state: State) -> tuple[Slabs, dict[str,
     has_more = other.basis.size > march.basis.size
     most, part = (LOOSE * march.limits.residual, SMALLER) if has_more else (math.inf, 1.0)
     return other.repeat(restore(march, state).slabs, most, part)
+
+
+def unsatisfied(march: March, state: State) -> float | None:
+    """Return the residual of a solution, relative to it, where it is so large that more features are in vain; else None."""
+    residual = restore(march, state).residual
+    return residual if residual > HOPELESS * LOOSE * march.limits.residual else None
 
 
 def description(march: March, state: State) -> dict[str, Any]:
