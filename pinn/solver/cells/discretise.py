@@ -121,7 +121,7 @@ def continuous(problem: Problem, axis: int) -> Request:
 def faces(problem: Problem, field: CellField, per_axis: int, weight: float, is_void: Array) -> list[Trace]:
     """Return what holds the cells together: the Legendre coefficients of derivatives on faces.
 
-    A derivative counts by the smaller cell's size to the power of its order. Two cells without points in the domain (cells,) are free.
+    A derivative counts by the smaller cell's size to the power of its order. Two cells with no point in the domain are free.
     """
     found, modes = [], _modes(problem.dim - 1, per_axis, field.basis.features.degree)
     for face in joined(problem, field.cover):
