@@ -118,15 +118,15 @@ def continuous(problem: Problem, axis: int) -> Request:
     return tuple(found)
 
 
-def faces(problem: Problem, field: CellField, per_axis: int, weight: float) -> list[Trace]:
+def faces(problem: Problem, field: CellField, per_axis: int, weight: float, is_void: Array) -> list[Trace]:
     """Return what holds the cells together: the Legendre coefficients of derivatives on faces.
 
-    A derivative counts by the smaller cell's size to the power of its order.
+    A derivative counts by the smaller cell's size to the power of its order. Two cells with no point in the domain are free.
     """
     found, modes = [], _modes(problem.dim - 1, per_axis, field.basis.features.degree)
     for face in joined(problem, field.cover):
         request = continuous(problem, face.axis)
-        if not request:
+        if not request or (is_void[face.left] and is_void[face.right]):
             continue
         points = place(face.box, per_axis)
         there = points.copy()

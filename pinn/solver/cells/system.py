@@ -19,11 +19,15 @@ from pinn.solver.cells.discretise import Condition, Conditions, Given, Group, In
 from pinn.solver.cells.edges import JUMPING, empty, touches
 from pinn.solver.cells.elimination import Eliminated, Rows, bisection, eliminate, joined, split, stacked, substitute
 from pinn.solver.cells.factor import Factor, Factors
+from pinn.solver.cells.normal import least
 
 Array = np.ndarray
 
 WEIGHT = 10.0
 """Of what holds cells together, against equations whose coefficients in a cell's own coordinates add up to one."""
+
+IN_SPACE = 3
+"""Coordinates from which on normal equations of what is left of the cells are tried: fronts are large, and cost most."""
 
 Slopes = dict[tuple[int, tuple[int, ...]], Array]
 """Of an equation by an unknown's derivative, (cells, points)."""
@@ -95,7 +99,7 @@ class System:
         self._given_weights = {name: math.sqrt(weight) for name, weight in (usual | dict(weights or {})).items()}
         inside = [row for row in residuals if row.kind == "equation" and is_local(row)]
         self.interior = Interior(problem, inside, field)
-        joints = faces(problem, field, count, WEIGHT)
+        joints = faces(problem, field, count, WEIGHT, self.interior.shares == 0)
         others = Conditions(problem, [row for row in residuals if row not in inside], field, count, len(joints), WEIGHT)
         cut = [others.cut(row, cells) for row, cells in zip(inside, self.interior.cut, strict=True) if len(cells)]
         self.conditions, self.traces = [*others.found, *cut], [*joints, *others.traces]
@@ -121,8 +125,16 @@ class System:
     def step(self, coefficients: Array) -> Step:
         """Return the step that makes the linearised rows least."""
         found = self.condensed(coefficients, np.arange(self.field.cover.num_cells))
-        done = eliminate(found.left, self.sizes, bisection(self.field.cover.centers), factors=self.factors)
-        return Step(found.move(substitute(done, self.sizes)).reshape(coefficients.shape), math.sqrt(found.total))
+        return Step(found.move(self._traces_of(found.left)).reshape(coefficients.shape), math.sqrt(found.total))
+
+    def _traces_of(self, left: Sequence[Rows]) -> Mapping[int, Array]:
+        """Return the traces that make least what cells' rows say of them, in space by normal equations where these can be had.
+
+        Where rows come again in the next slab their reflections are known, and faster.
+        """
+        tree, comes_again = bisection(self.field.cover.centers), self.factors is not None and self.problem.time is not None
+        by_squares = None if self.problem.dim < IN_SPACE or comes_again else least(left, self.sizes, tree)
+        return by_squares or substitute(eliminate(left, self.sizes, tree, factors=self.factors), self.sizes)
 
     def condensed(self, coefficients: Array, cells: Array) -> Condensed:
         """Return some cells' own coefficients in terms of the traces, and what their linearised rows say about these."""
