@@ -8,7 +8,7 @@ BAR = 1e-7
 
 BARS = {
     "american_put": 1e-4, "back_step": 1e-3, "beltrami": 2e-3, "black_scholes": 1e-5, "burgers_2d": 1e-4,
-    "burgers_family": 1e-3, "cahn_hilliard": 1e-6, "cavity_100": 1e-3, "cavity_1000": 1e-1, "cavity_regularised": 1e-5,
+    "burgers_family": 1e-3, "cahn_hilliard": 1e-6, "cavity_100": 1e-3, "cavity_1000": 5e-3, "cavity_regularised": 1e-5,
     "corner": 1e-2, "darcy_permeability": 2e-2,
     "four_holes": 1e-6, "ginzburg_landau": 1e-6, "gray_scott": 1e-5, "heat_5d": 1e-3, "heat_complex": 1e-2,
     "heat_conductivity": 5e-2,

@@ -45,6 +45,11 @@ class CellField(NamedTuple):
         """Return the factor from a derivative in a cell's own coordinates to the true one, (cells,)."""
         return np.prod(self.cover.halves ** -np.asarray(index, float), axis=1)
 
+    def size_of(self, coefficients: Array) -> float:
+        """Return the size of coefficients: the root of their squares times the share of the box that each cell has."""
+        shares = np.prod(self.cover.halves, axis=1) / np.prod(np.ptp(self.cover.domain, axis=1))
+        return float(np.sqrt(np.sum(shares * np.sum(coefficients**2, axis=(1, 2)))))
+
     def local(self, cell: int, points: Array) -> Array:
         """Return points (points, dim) in a cell's own coordinates, those of its grid without rounding."""
         return self.basis.snapped(self.cover.local(cell, points))

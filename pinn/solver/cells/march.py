@@ -198,7 +198,9 @@ class March:
             self._start(progress, system),
             self.limits.steps,
         )
-        solved = gauss_newton(system, start, self._is_linear, measures.enough, steps, progress.rate, poles.are_crossed)
+        solved = gauss_newton(
+            system, start, self._is_linear, measures.enough, steps, progress.rate, poles.are_crossed, field.size_of
+        )
         progress.rate = solved.rate
         return measures.attempt(solved, poles.crossed_by(solved.coefficients))
 

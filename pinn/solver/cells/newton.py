@@ -51,6 +51,7 @@ def gauss_newton(
     most: int,
     rate: float | None = None,
     crosses: Crosses | None = None,
+    size_of: Callable[[Array], float] = lambda coefficients: float(np.linalg.norm(coefficients)),
 ) -> Solved:
     """Return the coefficients with the least rows; the norm never rises from one step to the next.
 
@@ -63,6 +64,7 @@ def gauss_newton(
     is_linear : whether one step is all.
     tolerance : for coefficients, the size of a step relative to them that does not count.
     most : steps at most. rate : of a solve of the same equations before.
+    size_of : the size of coefficients and steps.
     crosses : tells of coefficients that no solution has; none is taken unless those to start from are of the kind.
 
     Raises
@@ -82,7 +84,7 @@ def gauss_newton(
         if not norm < before and number > 1:
             return Solved(coefficients, number, before, True, rate)
         coefficients = new
-        size, enough = part * float(np.linalg.norm(move)) / (float(np.linalg.norm(new)) or 1.0), tolerance(new)
+        size, enough = part * size_of(move) / (size_of(new) or 1.0), tolerance(new)
         if number > 1 and size > 0:
             rate = size / last**2
         foreseen = size if rate is None else SAFETY * rate * size**2
