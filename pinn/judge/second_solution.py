@@ -122,6 +122,8 @@ def between_points(problem: Problem, solution: Solution, neighbours: Neighbours)
         if residual.name not in neighbours.losses or any(isinstance(leaf, Integral) for leaf in leaves(residual.tree)):
             continue
         term = make_term(problem, residual, drawn[residual.name])
+        if term.num_rows == 1:  # a level fixed at a point has nothing between, and is zero but for rounding
+            continue
         found, size = _mean_size(term, neighbours.better)
         before, _ = _mean_size(term, solution)
         if found > max(BETWEEN * neighbours.losses[residual.name] ** 0.5, ROUNDING * size):

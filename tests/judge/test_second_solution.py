@@ -244,3 +244,17 @@ def test_solutions_that_agree_to_rounding_or_are_not_finite():
     lost = estimate_by(problem, Constant(2.0), lambda: Neighbours(Constant(np.nan), {}, Constant(2.0)))
     assert (lost.accepted, lost.why) == (False, "a solution with more or fewer features is not finite")
     np.testing.assert_array_equal(Difference(Constant(1.5), Constant(2.0), 0, 2.0)(np.zeros((3, 1))), [-1.0] * 3)
+
+
+def test_a_value_at_one_point_that_is_zero_but_for_rounding_hides_nothing():
+    ends = {"level": {"at": "x = 0", "u": 0}, "far": {"at": "x = 1", "u": 0}}
+    problem = prepare_settings(
+        compose(Source("mine", problem={**STEPPED, "equations": {"e": "u_xx = 1"}, "conditions": ends}), [])
+    ).problem
+
+    class Rounded(Waving):
+        def __call__(self, points, *request):
+            return super().__call__(points, *request) + 1e-17
+
+    near = Neighbours(Rounded(1e-5), {"e": 100.0, "level": 1e-44, "far": 100.0}, Rounded(1.0))
+    assert estimate_by(problem, Rounded(1e-3), lambda: near).accepted
