@@ -33,8 +33,7 @@ MOST_UNEQUAL = 4.0
 class Column:
     """One field in a mosaic: its title, values on the grid, colour scale and map, and the text at the colour bar.
 
-    With ``size`` its absolute value is shown, with ``beyond`` some values lie above the scale. Columns next to each other with the
-    same ``scale`` object share one colour bar.
+    With ``size`` its absolute value is shown. Columns next to each other with the same ``scale`` object share one colour bar.
     """
 
     title: str
@@ -43,7 +42,14 @@ class Column:
     colours: str
     bar: str
     size: bool = False
-    beyond: bool = False
+
+    @property
+    def extend(self) -> str:
+        """At which ends of the scale the bar has a tip, since values lie beyond: those below a size are not of interest."""
+        values = np.abs(self.values) if self.size else self.values
+        with np.errstate(invalid="ignore"):
+            is_above, is_below = (np.any(values > self.scale.vmax), not self.size and np.any(values < self.scale.vmin))
+        return {(True, True): "both", (True, False): "max", (False, True): "min"}.get((bool(is_above), bool(is_below)), "neither")
 
 
 def mosaic(columns: Sequence[Column], views: Sequence[View], grid: Grid, units: Mapping[str, str], title: str = "") -> Figure:
@@ -72,8 +78,7 @@ def mosaic(columns: Sequence[Column], views: Sequence[View], grid: Grid, units: 
     for group in _groups(columns):
         place = panels[group].ravel().tolist()
         column, aspect = columns[group[0]], 20 * (len(group) if several else 1)
-        extend = "max" if column.beyond else "neither"
-        bar = figure.colorbar(drawn[group[0] * len(views)], ax=place, aspect=aspect, pad=0.02, extend=extend)
+        bar = figure.colorbar(drawn[group[0] * len(views)], ax=place, aspect=aspect, pad=0.02, extend=column.extend)
         bar.set_label(column.bar)
         bar.outline.set_linewidth(0.6)
     return figure

@@ -39,7 +39,7 @@ def _column(name: str, values: np.ndarray, alone: bool) -> Column:
     words = f"|residual| of {escaped(name)}"
     if beyond is not None:
         words += f"\n99.5 % lie in this range, largest {number(beyond)}"
-    return Column("" if alone else escaped(name), values, scale, colours, words, size=True, beyond=beyond is not None)
+    return Column("" if alone else escaped(name), values, scale, colours, words, size=True)
 
 
 def _lines(data: RunData, grid: Grid, maps: dict[str, np.ndarray]) -> Figure:

@@ -22,6 +22,9 @@ TERM_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 """Okabe and Ito's colours, told apart with every common colour blindness; its yellow is left out (unseen on white)."""
 
 OUTSIDE = "#E4E4E4"
+FEW, SPIKE = 2e-4, 20.0
+"""Part of a field's values that may lie beyond the colour scale, where it would have to be so many times as wide for them."""
+
 SEQUENTIAL, DIVERGING, ERROR = "viridis", "RdBu_r", "magma"
 
 _RC: Any = {
@@ -151,20 +154,28 @@ def field_scale(values: np.ndarray, reference: np.ndarray | None = None) -> tupl
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    """Return the range of all values, but for a few at its ends that would make it much wider: those next to a singularity."""
+    if not values.size:
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    lower, upper = np.quantile(values, (FEW, 1 - FEW)).tolist()
+    most = SPIKE * (upper - lower) or np.inf
+    return lower if upper - low > most else low, upper if high - lower > most else high
 
 
 def error_limits(*fields: np.ndarray | None) -> tuple[float, float]:
     """Return limits of a logarithmic scale for |field|.
 
     From the largest value down to where two per cent of the values lie below, at least two and at most six decades, so that
-    the thin lines where an error changes sign do not use up the scale.
+    the thin lines where an error changes sign do not use up the scale. Where next to nothing lies in its upper five decades it ends
+    lower: a field may be infinite at a corner.
     """
     values = np.abs(finite(*fields))
     values = values[values > 0]
     if not values.size:
         return 1e-16, 1e-14
-    high = float(values.max())
+    high, most = float(values.max()), float(np.quantile(values, 1 - FEW))
+    high = most if most < 1e-5 * high else high
     low = float(np.clip(np.quantile(values, 0.02), high * 1e-6, high * 1e-2))
     return low, high
 

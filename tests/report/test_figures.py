@@ -14,7 +14,7 @@ from pinn.report.figures import MAKERS, make_figures, plot
 from pinn.report.folder import Grid, RunData
 from pinn.report.frontier import by_order
 from pinn.report.history import _rows, running_steps
-from pinn.report.panels import smooth
+from pinn.report.panels import Column, smooth
 from pinn.report.points_figure import MOST_DRAWN, points_figures
 from pinn.report.processes_figure import processes_figures
 from pinn.report.residual import residual_figures
@@ -232,6 +232,17 @@ def test_scale_is_diverging_only_when_both_signs_matter():
     assert (plain.vmin, plain.vmax, colours) == (-1.0, 2.1, "viridis")
     constant, _ = field_scale(np.ones(3))
     assert constant.vmin < 1.0 < constant.vmax
+
+
+def test_next_to_a_singularity_values_lie_beyond_the_scale():
+    plain = np.linspace(-1, 1, 40_000)
+    spiky = np.where(np.arange(40_000) % 10_000 == 5, 1e4, plain)
+    scale, _ = field_scale(spiky)
+    assert scale.vmax == pytest.approx(1.0, abs=1e-3) and scale.vmin == -scale.vmax
+    assert field_scale(np.where(np.arange(40_000) < 40, 15.0, plain))[0].vmax == 15.0
+    assert Column("", spiky, scale, "RdBu_r", "").extend == "max" and Column("", -spiky, scale, "RdBu_r", "").extend == "min"
+    assert Column("", plain, field_scale(plain)[0], "RdBu_r", "").extend == "neither"
+    assert error_limits(1e-3 * spiky)[1] == 10.0 and error_limits(np.where(np.abs(spiky) > 1, 1e6, spiky))[1] < 1.0
 
 
 def test_error_limits_keep_two_to_six_decades():
