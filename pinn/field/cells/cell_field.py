@@ -47,7 +47,7 @@ class CellField(NamedTuple):
 
     def size_of(self, coefficients: Array) -> float:
         """Return the size of coefficients: the root of their squares times the share of the box that each cell has."""
-        shares = np.prod(self.cover.halves, axis=1) / np.prod(np.ptp(self.cover.domain, axis=1))
+        shares = np.prod(2 * self.cover.halves, axis=1) / np.prod(np.ptp(self.cover.domain, axis=1))
         return float(np.sqrt(np.sum(shares * np.sum(coefficients**2, axis=(1, 2)))))
 
     def local(self, cell: int, points: Array) -> Array:

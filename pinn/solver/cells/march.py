@@ -193,11 +193,8 @@ class March:
         system = self._system(self.problem, field, rows, known, self.weights, self._jumps, factors=self._factors)
 
         measures = Measures(system, self.limits, progress.scales, self.share(cover), self.space, self._is_graded)
-        poles, start, steps = (
-            Poles(self.problem, [] if progress.may_cross else self._poles, field),
-            self._start(progress, system),
-            self.limits.steps,
-        )
+        poles = Poles(self.problem, [] if progress.may_cross else self._poles, field)
+        start, steps = self._start(progress, system), self.limits.steps
         solved = gauss_newton(
             system, start, self._is_linear, measures.enough, steps, progress.rate, poles.are_crossed, field.size_of
         )

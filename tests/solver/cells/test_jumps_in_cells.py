@@ -71,3 +71,29 @@ def test_cells_halve_towards_an_edge_in_space():
     there = np.array([box for box in cover.boxes if touches(problem, box, jump)])
     assert np.ptp(there, axis=2)[:, :2] == pytest.approx(SMALLEST_IN_THREE) and cover.num_cells < 150
     assert np.prod(np.ptp(cover.boxes, axis=2), axis=1).sum() == pytest.approx(3)
+
+
+def test_what_jumps_does_not_hide_that_all_else_is_satisfied():
+    march = make_march(read(SQUARE, LAPLACE, HOT), 1e-5)
+    attempt = march.advance(march.begin())
+    assert attempt.residual < 1e-4 and attempt.system.doubted(attempt.solved.coefficients) > 0
+
+
+def test_the_better_solution_has_smaller_cells_at_jumps():
+    problem = read(SQUARE, LAPLACE, HOT)
+    march, more, fewer = (make_march(problem, 1e-3, degree=degree) for degree in (8, 10, 6))
+    state = solve(march)
+    own, better, worse = (
+        np.ptp(found.slabs[0].field.cover.boxes, axis=2).min()
+        for found in (rounds.solution(march, state), *(rounds.repeated(march, other, state)[0] for other in (more, fewer)))
+    )
+    assert better == pytest.approx(own * rounds.SMALLER) and rounds.SMALLER < 1 and worse == own
+
+
+def test_small_cells_count_little_in_the_size_of_coefficients():
+    field = rounds.solution(march := make_march(read(SQUARE, LAPLACE, HOT), 1e-3), solve(march)).slabs[0].field
+    areas = np.prod(np.ptp(field.cover.boxes, axis=2), axis=1)
+    for cell in (np.argmin(areas), np.argmax(areas)):
+        coefficients = np.zeros(field.shape)
+        coefficients[cell, 0, 0] = 3.0
+        assert field.size_of(coefficients) == pytest.approx(3 * np.sqrt(areas[cell] / 2))
